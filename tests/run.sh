@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Sets up what is missing, checks style, runs the tests: bash tests/run.sh [pytest arguments]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tests/environment.sh
+"$python" -m ruff check .
+"$python" -m ruff format --check .
+TF_CPP_MIN_LOG_LEVEL=3 "$python" -m pytest "$@"

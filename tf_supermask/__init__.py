@@ -1,0 +1,26 @@
+"""Supermasks for Keras 3: train masks instead of weights.
+
+    from tf_supermask import SignedMaskDense, SignedMaskConv2D, ELUS
+
+Importing the package does nothing, not even import TensorFlow; the names below are looked up when they are first used.
+"""
+
+import importlib
+
+_WHERE = {
+    "SignedMaskDense": "layers",
+    "SignedMaskConv2D": "layers",
+    "He": "initializers",
+    "Xavier": "initializers",
+    "ELU": "initializers",
+    "ELUS": "initializers",
+    "Spec": "spec",
+    "InputError": "errors",
+}
+__all__ = list(_WHERE)
+
+
+def __getattr__(name):
+    if name not in _WHERE:
+        raise AttributeError(f"module 'tf_supermask' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"tf_supermask.{_WHERE[name]}"), name)

@@ -1,0 +1,224 @@
+"""Data sets as arrays, and arrays as batches.
+
+`load` gives the decoded images of a data set, `batches` the training batches: those of epoch e depend on (seed, e) only,
+so that a run continued at epoch e sees what an undisturbed run sees.
+"""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import zipfile
+
+import numpy as np
+import tensorflow as tf
+
+from tf_supermask import records
+from tf_supermask.errors import InputError
+
+_EVALUATION_BATCH = 500
+
+
+_PADDING = 4  # pixels on each side, Koster et al. 2022 section 3 (CIFAR-100)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Decoded images, uint8 `(n, height, width, channels)`, and labels, int32 `(n,)`, of both official splits."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    classes: int
+
+    @property
+    def input_shape(self):
+        return self.train_images.shape[1:]
+
+    @property
+    def fingerprint(self):
+        """SHA-256 over all arrays: two records with one fingerprint were made from the same data."""
+        digest = hashlib.sha256()
+        for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
+            digest.update(repr((array.shape, array.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+
+def digits(shape):
+    """The handwritten digits that come with scikit-learn, 1,797 images of 8x8, resized to `shape`; 360 of them are the
+    test set. Needs neither network nor files."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    images, labels = load_digits(return_X_y=True)
+    small = images.reshape(-1, 8, 8, 1).astype(np.float32) * (255 / 16)
+    large = tf.image.resize(small, shape[:2], method="bilinear").numpy()
+    large = np.repeat(np.clip(np.rint(large), 0, 255).astype(np.uint8), shape[2], axis=-1)
+    parts = train_test_split(large, labels.astype(np.int32), test_size=360, random_state=0, stratify=labels)
+    train_images, test_images, train_labels, test_labels = parts
+    return Dataset(train_images, train_labels, test_images, test_labels, classes=10)
+
+
+# Named on the command line; the shape is that of the networks made for the data set. None: embedded, takes any shape.
+DATASETS = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": None}
+
+
+def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3)):
+    """The data set `name`: `digits` at `shape`, or whatever tensorflow-datasets knows by that name.
+
+    Args:
+        data_dir: folder of tensorflow-datasets; None: $TFDS_DATA_DIR or its default.
+        cache_dir: folder for decoded arrays, so that the next start need not decode; None: no cache.
+
+    Raises:
+        InputError: the set is unknown, cannot be had here, or is not a classification of images of one size.
+    """
+    if name == "digits":
+        return digits(shape)
+    try:
+        import tensorflow_datasets as tfds
+
+        builder = tfds.builder(name, data_dir=data_dir)
+    except Exception as error:  # tfds raises a family of its own, and those of its readers
+        raise _unavailable(name, error) from error
+    _check_images(name, builder.info)
+    folder = pathlib.Path(builder.data_path).resolve()
+    cache = None
+    if cache_dir is not None:
+        place = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+        cache = pathlib.Path(cache_dir).expanduser() / f"{name.replace('/', '_')}-{builder.version}-{place}.npz"
+        dataset = _read_cache(cache)
+        if dataset is not None and folder.exists():
+            return dataset
+    try:
+        builder.download_and_prepare()
+        if not {"train", "test"} <= set(builder.info.splits):
+            raise InputError(f"it has the splits {', '.join(builder.info.splits)}, not train and test")
+        (train, test) = builder.as_dataset(split=["train", "test"], batch_size=-1, as_supervised=True)
+    except Exception as error:
+        raise _unavailable(name, error) from error
+    arrays = [np.asarray(part) for part in (*train, *test)]
+    labels = [arrays[1].astype(np.int32), arrays[3].astype(np.int32)]
+    dataset = Dataset(arrays[0], labels[0], arrays[2], labels[1], builder.info.features["label"].num_classes)
+    if cache is not None:
+        _write_cache(cache, dataset)
+    return dataset
+
+
+def _unavailable(name, error):
+    reason = (str(error).strip().splitlines() or [""])[0][:200]
+    return InputError(
+        f"data set {name!r} cannot be had here ({type(error).__name__}: {reason}); "
+        "use --dataset=digits, which is embedded, or --data_dir=FOLDER where tensorflow-datasets has prepared it"
+    )
+
+
+def _check_images(name, info):
+    if info.supervised_keys != ("image", "label") or not hasattr(info.features["label"], "num_classes"):
+        raise InputError(f"data set {name!r} is not an image classification set: it has {info.supervised_keys}")
+    shape = info.features["image"].shape
+    if None in shape or info.features["image"].np_dtype != np.uint8:
+        raise InputError(f"data set {name!r} has images of shape {shape}; only 8-bit images of one size work")
+
+
+def _read_cache(path):
+    """The cached data set, or None where there is none. A damaged file is kept aside and made again."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path) as arrays:
+            dataset = Dataset(
+                *(arrays[field.name] for field in dataclasses.fields(Dataset)[:4]), int(arrays["classes"])
+            )
+            if dataset.fingerprint == str(arrays["fingerprint"]):
+                return dataset
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        pass
+    records.keep_aside(path)
+    return None
+
+
+def _write_cache(path, dataset):
+    arrays = {field.name: getattr(dataset, field.name) for field in dataclasses.fields(dataset)}
+    try:
+        records.write(path, lambda file: np.savez(file, fingerprint=dataset.fingerprint, **arrays))
+    except OSError as error:
+        raise InputError(f"cannot write the cache {path} ({error.strerror}); give another --cache_dir") from error
+
+
+def _standardize(images):
+    """(x - mean) / max(deviation, 1 / sqrt(n)) of each image, over its n numbers (Koster et al. 2022, section 3)."""
+    whole = np.empty(images.shape, np.float32)
+    for start in range(0, len(images), 10_000):
+        part = tf.cast(images[start : start + 10_000], tf.float32)
+        whole[start : start + 10_000] = tf.image.per_image_standardization(part)
+    return whole
+
+
+def _unit(images):
+    return np.divide(images, 255, dtype=np.float32)
+
+
+PREPROCESS = {"standardize": _standardize, "unit": _unit}
+
+
+def steps_per_epoch(dataset, spec):
+    return -(-len(dataset.train_images) * spec.passes // spec.batch_size)
+
+
+def batches(dataset, spec, first_epoch=0):
+    """tf.data pipeline over the training batches of all epochs from `first_epoch` on.
+
+    Elements: images float32 `(batch, height, width, channels)`, labels int32 `(batch,)`. An epoch has
+    `steps_per_epoch` elements, the last one smaller where the batch size does not divide it.
+    """
+    with tf.device("cpu:0"):
+        images = tf.constant(PREPROCESS[spec.preprocess](dataset.train_images))
+        labels = tf.constant(dataset.train_labels)
+    count = len(dataset.train_images)
+
+    def order(epoch, one_pass):
+        if not spec.shuffle:
+            return tf.range(count)
+        return tf.argsort(tf.random.stateless_uniform([count], [spec.seed, epoch * spec.passes + one_pass]), stable=True)
+
+    def one_epoch(epoch):
+        indices = tf.concat([order(epoch, tf.constant(i, tf.int64)) for i in range(spec.passes)], 0)
+
+        def batch(step):
+            pick = indices[step * spec.batch_size : (step + 1) * spec.batch_size]
+            x = tf.gather(images, pick)
+            if spec.augment:
+                x = augment(x, tf.stack([tf.constant(spec.seed, tf.int64), (epoch << 32) + step]))
+            return x, tf.gather(labels, pick)
+
+        return tf.data.Dataset.range(steps_per_epoch(dataset, spec)).map(batch)
+
+    epochs = tf.data.Dataset.range(first_epoch, spec.epochs)
+    return epochs.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
+
+
+def augment(images, seed):
+    """Zero-pads standardized images by 4, flips half of them, crops each at its own random place back to its size.
+
+    `images` float32 `(batch, height, width, channels)`, `seed` two integers; the result has the same shape.
+    """
+    count, (height, width) = tf.shape(images)[0], images.shape[1:3]
+    flipped = tf.image.stateless_random_flip_left_right(images, seed)
+    padded = tf.pad(flipped, [[0, 0], [_PADDING, _PADDING], [_PADDING, _PADDING], [0, 0]])
+    corner = tf.random.stateless_uniform([count, 2], seed + [0, 1 << 48], 0, 2 * _PADDING + 1, tf.int32)
+    rows = tf.gather(padded, corner[:, :1] + tf.range(height), axis=1, batch_dims=1)
+    return tf.gather(rows, corner[:, 1:] + tf.range(width), axis=2, batch_dims=1)
+
+
+def evaluation_batches(dataset, spec):
+    """tf.data pipeline over the test set, in order, for metrics that are means over images."""
+    with tf.device("cpu:0"):
+        arrays = tf.constant(PREPROCESS[spec.preprocess](dataset.test_images)), tf.constant(dataset.test_labels)
+    return tf.data.Dataset.from_tensor_slices(arrays).batch(_EVALUATION_BATCH).prefetch(2)
+
+
+def default_cache_dir():
+    return os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.join("~", ".cache")), "tf_supermask")

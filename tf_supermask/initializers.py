@@ -1,0 +1,107 @@
+"""Initializers of both papers: a scheme fixes the variance, a distribution fixes the shape.
+
+    scheme    variance of a weight            signed constant          uniform bound
+    xavier    2 / (fan_in + fan_out)          sqrt(2 / (fi + fo))      sqrt(6 / (fi + fo))
+    he        2 / fan_in                      sqrt(2 / fi)             sqrt(6 / fi)
+    elu       1.5 / fan_in                    sqrt(1.5 / fi)           sqrt(4.5 / fi)
+    elus      factor**2 * 2 / fan_in          sqrt(6 / fi)             sqrt(18 / fi)        factor = sqrt(3)
+
+ELUS is He times a factor: sqrt(3) for FCN and Conv, sqrt(1.5) for ResNets (Koster et al. 2022, section 2.1, Eq. 3, 16).
+Fans are those of Keras: dense (in, out), convolution (kh * kw * c_in, kh * kw * c_out).
+
+Deviation: Eq. 3 is printed with fan-out; the paper's results, and this file, use fan-in.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+DISTRIBUTIONS = ("signed_constant", "uniform", "normal", "truncated_normal")
+_KERAS_DISTRIBUTION = {
+    "signed_constant": "untruncated_normal",
+    "uniform": "uniform",
+    "normal": "untruncated_normal",
+    "truncated_normal": "truncated_normal",
+}
+
+
+class _Scaled(keras.initializers.VarianceScaling):
+    """Keras' variance scaling, with the signed constant as one more distribution.
+
+    A signed constant is +c or -c with equal probability; c, one magnitude per tensor, is the standard deviation that the
+    scheme prescribes. Its sign is that of a normal draw, so that for one seed `normal` and `signed_constant` agree in sign.
+    """
+
+    def __init__(self, scale, mode, distribution, seed=None):
+        if distribution not in DISTRIBUTIONS:
+            raise ValueError(f"`distribution` must be one of {', '.join(DISTRIBUTIONS)}. Received: {distribution!r}")
+        super().__init__(scale=scale, mode=mode, distribution=_KERAS_DISTRIBUTION[distribution], seed=seed)
+        self.supermask_distribution = distribution
+
+    def __call__(self, shape, dtype=None):
+        draw = super().__call__(shape, dtype)
+        if self.supermask_distribution != "signed_constant":
+            return draw
+        c = math.sqrt(self.scale / max(1.0, fan(shape, self.mode)))
+        return ops.where(draw < 0, ops.cast(-c, draw.dtype), ops.cast(c, draw.dtype))
+
+    def get_config(self):
+        seed = super().get_config()["seed"]
+        return {"distribution": self.supermask_distribution, "seed": seed}
+
+
+def fan(shape, mode):
+    """Number of inputs of one output (`fan_in`) or the mean of inputs and outputs (`fan_avg`) of a kernel of `shape`."""
+    *window, c_in, c_out = shape
+    n_in, n_out = math.prod(window) * c_in, math.prod(window) * c_out
+    return n_in if mode == "fan_in" else (n_in + n_out) / 2
+
+
+@keras.saving.register_keras_serializable("tf_supermask")
+class He(_Scaled):
+    """Variance 2 / fan_in. `distribution`: signed_constant, uniform, normal or truncated_normal; `seed`: int or None."""
+
+    def __init__(self, distribution="signed_constant", seed=None):
+        super().__init__(2.0, "fan_in", distribution, seed)
+
+
+@keras.saving.register_keras_serializable("tf_supermask")
+class Xavier(_Scaled):
+    """Variance 2 / (fan_in + fan_out). Arguments as in `He`."""
+
+    def __init__(self, distribution="signed_constant", seed=None):
+        super().__init__(1.0, "fan_avg", distribution, seed)
+
+
+@keras.saving.register_keras_serializable("tf_supermask")
+class ELU(_Scaled):
+    """Variance 1.5 / fan_in: keeps the variance through ELU layers without masks (Koster et al. 2022, Eq. 24, p0 = 0)."""
+
+    def __init__(self, distribution="signed_constant", seed=None):
+        super().__init__(1.5, "fan_in", distribution, seed)
+
+
+@keras.saving.register_keras_serializable("tf_supermask")
+class ELUS(_Scaled):
+    """He scaled for ELU layers with a supermask: standard deviation `factor` * sqrt(2 / fan_in).
+
+    `factor`: sqrt(3) for FCN and Conv (the default), sqrt(1.5) for ResNets. Other arguments as in `He`.
+    """
+
+    def __init__(self, distribution="signed_constant", seed=None, factor=math.sqrt(3)):
+        if not factor > 0:
+            raise ValueError(f"`factor` must be positive. Received: {factor}")
+        super().__init__(2.0 * factor**2, "fan_in", distribution, seed)
+        self.factor = factor
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+def elus_resnet(distribution="signed_constant", seed=None):
+    """ELUS with the ResNets' factor sqrt(1.5)."""
+    return ELUS(distribution, seed, factor=math.sqrt(1.5))
+
+
+SCHEMES = {"he": He, "xavier": Xavier, "elu": ELU, "elus": ELUS, "elus_resnet": elus_resnet}

@@ -1,0 +1,229 @@
+"""SignedMaskDense and SignedMaskConv2D: Keras layers whose weights are frozen and whose masks are trained.
+
+    kernel = weight * mask(score)          weight: frozen, score: the one trained tensor, both of the kernel's shape
+
+The rest of a layer is its Keras counterpart: `plain()` returns that counterpart, which checks the arguments, gives the
+output shape and, fed with `effective_kernel`, is the same function without this package.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_supermask import initializers, masks
+
+DEFAULT_THRESHOLD = 0.01  # Koster et al. 2022, section 3.2
+
+
+class SignedMask(keras.layers.Layer):
+    """What both layers share: weight, score, threshold, bias.
+
+    Args:
+        plain: dict, the arguments of the Keras counterpart that this layer passes on.
+        rule: name of a mask rule, a key of `masks.RULES`.
+        weight_initializer: frozen weight; ELUS signed constant by default.
+        score_initializer: trained score; Xavier (Glorot) uniform by default.
+        threshold: absolute threshold of the rule, >= 0; 0.01 by default.
+        relative_threshold: instead of `threshold`, a share p of the largest |score| of this layer right after
+            initialization; the product is computed once and saved with the layer. For uniform scores it prunes p of them.
+        use_bias: adds a trained, never masked bias. Off by default, as in Koster et al. 2022.
+        kwargs: those of `keras.layers.Layer` (name, dtype, trainable, activity_regularizer...).
+
+    Raises:
+        ValueError: for an argument that the layer cannot honour; the message says what was received.
+    """
+
+    keras_class = None
+
+    def __init__(
+        self,
+        plain,
+        activation=None,
+        use_bias=False,
+        bias_initializer="zeros",
+        rule="signed",
+        weight_initializer=None,
+        score_initializer="glorot_uniform",
+        threshold=None,
+        relative_threshold=None,
+        **kwargs,
+    ):
+        kernel_arguments = sorted(name for name in kwargs if name.startswith("kernel_"))
+        if kernel_arguments:
+            raise ValueError(
+                f"{type(self).__name__} has a frozen weight and a trained score instead of a kernel: use "
+                f"`weight_initializer` and `score_initializer`. Received: {', '.join(kernel_arguments)}"
+            )
+        super().__init__(**kwargs)
+        if rule not in masks.RULES:
+            raise ValueError(f"`rule` must be one of {', '.join(masks.RULES)}. Received: {rule!r}")
+        if threshold is not None and relative_threshold is not None:
+            raise ValueError(
+                "Give `threshold` or `relative_threshold`, not both. "
+                f"Received: threshold={threshold}, relative_threshold={relative_threshold}"
+            )
+        if threshold is None and relative_threshold is None:
+            threshold = DEFAULT_THRESHOLD
+        if threshold is not None and not threshold >= 0:
+            raise ValueError(f"`threshold` must not be negative. Received: {threshold}")
+        if relative_threshold is not None and not 0 < relative_threshold < 1:
+            raise ValueError(f"`relative_threshold` must lie between 0 and 1. Received: {relative_threshold}")
+        self.rule = rule
+        self.threshold = threshold
+        self.relative_threshold = relative_threshold
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.weight_initializer = keras.initializers.get(weight_initializer or initializers.ELUS())
+        self.score_initializer = keras.initializers.get(score_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self._plain_config = plain
+        self.plain()  # lets Keras check the arguments now, not at the first call
+
+    def plain(self):
+        """The Keras counterpart with the same configuration, not built, without weights."""
+        return self.keras_class(
+            **self._plain_config,
+            activation=self.activation,
+            use_bias=self.use_bias,
+            name=self.name,
+            dtype=self.dtype_policy,
+        )
+
+    def _add_variables(self, kernel_shape):
+        # float32 whatever the policy: in half precision the decay of a score below 1e-3 of its value would be lost.
+        exact = {"dtype": "float32", "autocast": False}
+        self.weight = self.add_weight(
+            name="weight", shape=kernel_shape, initializer=self.weight_initializer, trainable=False, **exact
+        )
+        self.score = self.add_weight(name="score", shape=kernel_shape, initializer=self.score_initializer, **exact)
+        self.limit = self.threshold
+        if self.relative_threshold is not None:
+            self.limit = self.add_weight(
+                name="threshold",
+                shape=(),
+                initializer=lambda shape, dtype: self.relative_threshold * ops.max(ops.abs(self.score)),
+                trainable=False,
+                **exact,
+            )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=kernel_shape[-1:], initializer=self.bias_initializer)
+
+    def _mask(self):
+        return masks.RULES[self.rule](self.score, self.limit)
+
+    @property
+    def effective_kernel(self):
+        """weight * mask(score): float32 tensor of the kernel's shape."""
+        return self.weight * self._mask()
+
+    @property
+    def mask(self):
+        """The mask: int8 numpy array of the kernel's shape, values -1, 0, +1."""
+        return np.asarray(self._mask(), np.int8)
+
+    def _kernel(self):
+        return ops.cast(self.effective_kernel, self.compute_dtype)
+
+    def _finish(self, outputs):
+        return self.activation(outputs if self.bias is None else outputs + self.bias)
+
+    def compute_output_shape(self, input_shape):
+        return self.plain().compute_output_shape(input_shape)
+
+    def get_config(self):
+        serialize = keras.initializers.serialize
+        return {
+            **super().get_config(),
+            **self._plain_config,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "bias_initializer": serialize(self.bias_initializer),
+            "rule": self.rule,
+            "weight_initializer": serialize(self.weight_initializer),
+            "score_initializer": serialize(self.score_initializer),
+            "threshold": self.threshold,
+            "relative_threshold": self.relative_threshold,
+        }
+
+
+@keras.saving.register_keras_serializable("tf_supermask")
+class SignedMaskDense(SignedMask):
+    """Dense layer with a supermask: `activation(x @ (weight * mask(score)) + bias)`.
+
+    Args:
+        units: size of the output.
+        kwargs: see `SignedMask`; the rest follows `keras.layers.Dense`.
+
+    Input shape `(batch, ..., n_in)`, output shape `(batch, ..., units)`.
+    """
+
+    keras_class = keras.layers.Dense
+
+    def __init__(self, units, activation=None, use_bias=False, **kwargs):
+        super().__init__({"units": units}, activation, use_bias, **kwargs)
+        self.units = units
+
+    def build(self, input_shape):
+        self._add_variables((input_shape[-1], self.units))
+
+    def call(self, inputs):
+        return self._finish(ops.matmul(inputs, self._kernel()))
+
+
+@keras.saving.register_keras_serializable("tf_supermask")
+class SignedMaskConv2D(SignedMask):
+    """2-D convolution with a supermask: `activation(conv(x, weight * mask(score)) + bias)`.
+
+    Args:
+        filters, kernel_size, strides, padding, dilation_rate: as in `keras.layers.Conv2D`.
+        data_format: None or "channels_last".
+        groups: 1.
+        kwargs: see `SignedMask`.
+
+    Input shape `(batch, height, width, c_in)`, output shape `(batch, height', width', filters)`,
+    kernel `(kernel_height, kernel_width, c_in, filters)`.
+    """
+
+    keras_class = keras.layers.Conv2D
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=(1, 1),
+        padding="valid",
+        data_format=None,
+        dilation_rate=(1, 1),
+        groups=1,
+        activation=None,
+        use_bias=False,
+        **kwargs,
+    ):
+        if data_format not in (None, "channels_last"):
+            raise ValueError(f'`data_format` must be None or "channels_last". Received: {data_format!r}')
+        if groups != 1:
+            raise ValueError(f"`groups` must be 1: grouped convolutions are not supported. Received: {groups}")
+        plain = {
+            "filters": filters,
+            "kernel_size": kernel_size,
+            "strides": strides,
+            "padding": padding,
+            "dilation_rate": dilation_rate,
+            "data_format": "channels_last",
+        }
+        super().__init__(plain, activation, use_bias, **kwargs)
+        checked = self.plain()  # Keras has made pairs of single numbers
+        self.filters, self.kernel_size = checked.filters, checked.kernel_size
+        self._convolution = {
+            "strides": checked.strides,
+            "padding": checked.padding,
+            "dilation_rate": checked.dilation_rate,
+            "data_format": "channels_last",
+        }
+
+    def build(self, input_shape):
+        self._add_variables((*self.kernel_size, input_shape[-1], self.filters))
+
+    def call(self, inputs):
+        return self._finish(ops.conv(inputs, self._kernel(), **self._convolution))

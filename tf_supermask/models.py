@@ -1,0 +1,193 @@
+"""The networks of both papers as tables of widths. Layers are injected, so that a baseline, a signed and a binary network
+are one builder called with other layers.
+
+Every network ends in logits, `(batch, classes)`; the loss applies the softmax. Kernel layers are numbered in the order
+of the papers' figures: conv1, conv2, ..., fc1, fc2, out (ResNets: conv000, shortcut before main path).
+"""
+
+import functools
+import itertools
+import zlib
+from typing import Callable, NamedTuple
+
+import keras
+import numpy as np
+
+from tf_supermask import initializers, layers
+
+
+class Layers(NamedTuple):
+    """What a builder is given: `dense(units, name=)`, `conv(filters, size, strides=, padding=, name=)`, `norm()`
+    and the name of the activation. Activations are separate layers."""
+
+    dense: Callable
+    conv: Callable
+    norm: Callable
+    activation: str
+
+    def active(self, x):
+        return keras.layers.Activation(self.activation)(x)
+
+
+def stack(x, classes, make, convs, hidden):
+    """FCN and Conv2-8: pairs of 3x3 convolutions, each pair followed by 2x2 max-pooling, then dense layers."""
+    number = itertools.count(1)
+    for filters in convs:
+        for _ in range(2):
+            x = make.active(make.conv(filters, 3, padding="same", name=f"conv{next(number)}")(x))
+        x = keras.layers.MaxPooling2D(2, padding="same")(x)
+    x = keras.layers.Flatten()(x)
+    for i, units in enumerate(hidden, 1):
+        x = make.active(make.dense(units, name=f"fc{i}")(x))
+    return make.dense(classes, name="out")(x)
+
+
+def resnet(x, classes, make, blocks, width=1.0):
+    """ResNets of Koster et al. 2022 (not those of He et al.): `blocks` is one stage, C = projection, I = identity.
+
+    C: main path 1x1 (strided) -> norm -> ELU -> 3x3 -> norm -> ELU, shortcut 1x1 (strided) -> norm; sum; ELU.
+    I: 3x3 -> norm -> ELU -> 3x3 -> norm; plus input; ELU.
+    The stem is followed by a 3x3 max-pooling of stride 1; stages 2 and 3 halve the resolution in every C.
+    """
+    names = (f"conv{i:03d}" for i in itertools.count())
+
+    def conv(x, filters, size, strides=1, padding="same"):
+        return make.norm()(make.conv(filters, size, strides=strides, padding=padding, name=next(names))(x))
+
+    def projection(x, filters, strides):
+        shortcut = conv(x, filters, 1, strides, "valid")
+        main = make.active(conv(x, filters, 1, strides, "valid"))
+        main = make.active(conv(main, filters, 3))
+        return make.active(keras.layers.add([main, shortcut]))
+
+    def identity(x, filters, strides):
+        main = make.active(conv(x, filters, 3))
+        return make.active(keras.layers.add([conv(main, filters, 3), x]))
+
+    build_block = {"C": projection, "I": identity}
+    x = make.active(conv(x, int(16 * width), 3))
+    x = keras.layers.MaxPooling2D(3, strides=1, padding="same")(x)
+    for filters, strides in ((16, 1), (32, 2), (64, 2)):
+        for block in blocks:
+            x = build_block[block](x, int(filters * width), strides)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return make.dense(classes, name="out")(x)
+
+
+# name -> builder; Zhou et al. 2019 Table S1, Koster et al. 2022 Table 7 and section 3.3
+NETWORKS = {
+    "fcn": functools.partial(stack, convs=(), hidden=(300, 100)),
+    "conv2": functools.partial(stack, convs=(64,), hidden=(256, 256)),
+    "conv4": functools.partial(stack, convs=(64, 128), hidden=(256, 256)),
+    "conv6": functools.partial(stack, convs=(64, 128, 256), hidden=(256, 256)),
+    "conv8": functools.partial(stack, convs=(64, 128, 256, 512), hidden=(256, 256)),
+    "resnet20": functools.partial(resnet, blocks="CII"),
+    "resnet20x1.5": functools.partial(resnet, blocks="CII", width=1.5),
+    "resnet20x2": functools.partial(resnet, blocks="CII", width=2.0),
+    "resnet20x2.5": functools.partial(resnet, blocks="CII", width=2.5),
+    "resnet20x3": functools.partial(resnet, blocks="CII", width=3.0),
+    "resnet56": functools.partial(resnet, blocks="C" + 8 * "I"),
+    # Deviation: Table 5 prints 1,668,272 weights for both columns. That is this network, with two projections per stage;
+    # the baseline of the paper was trained on resnet110_1c, with one projection and 1,705,904 weights.
+    "resnet110": functools.partial(resnet, blocks=2 * ("C" + 8 * "I")),
+    "resnet110_1c": functools.partial(resnet, blocks="C" + 17 * "I"),
+}
+
+# name -> (activation, biases): Koster et al. 2022 section 2 and Zhou et al. 2019 Table S1
+DIALECTS = {"koster": ("elu", False), "zhou": ("relu", True)}
+
+
+def network(name, input_shape, classes, make):
+    """Functional Keras model `name` (a key of NETWORKS) for images of `input_shape` (height, width, channels)."""
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, NETWORKS[name](inputs, classes, make), name=name.replace(".", "_"))
+
+
+def layer_seed(seed, layer, role):
+    """Seed of one tensor, from the run's seed, the layer's name and `weight` or `score`.
+
+    Runs of one seed start from the same scores whatever their weights, and the reverse.
+    """
+    return int(np.random.SeedSequence([seed, zlib.crc32(f"{layer}/{role}".encode())]).generate_state(1)[0] >> 1)
+
+
+def plain_layers(spec):
+    """Trained kernels: the baseline. Weights start from the spec's weight initializer."""
+    activation, use_bias = DIALECTS[spec.dialect]
+
+    def make(layer_class):
+        def layer(*args, name, **kwargs):
+            start = initializers.SCHEMES[spec.weight_scheme](
+                spec.weight_distribution, layer_seed(spec.seed, name, "weight")
+            )
+            return layer_class(*args, kernel_initializer=start, use_bias=use_bias, name=name, **kwargs)
+
+        return layer
+
+    return Layers(make(keras.layers.Dense), make(keras.layers.Conv2D), _norm(spec), activation)
+
+
+def masked_layers(spec):
+    """Frozen weights, trained scores, the mask rule that the spec's mode names."""
+    activation, use_bias = DIALECTS[spec.dialect]
+
+    def make(layer_class):
+        def layer(*args, name, **kwargs):
+            weight, score = (
+                initializers.SCHEMES[scheme](distribution, layer_seed(spec.seed, name, role))
+                for role, scheme, distribution in (
+                    ("weight", spec.weight_scheme, spec.weight_distribution),
+                    ("score", spec.score_scheme, spec.score_distribution),
+                )
+            )
+            return layer_class(
+                *args,
+                rule=spec.mode,
+                weight_initializer=weight,
+                score_initializer=score,
+                threshold=spec.threshold,
+                relative_threshold=spec.relative_threshold,
+                use_bias=use_bias,
+                name=name,
+                **kwargs,
+            )
+
+        return layer
+
+    return Layers(make(layers.SignedMaskDense), make(layers.SignedMaskConv2D), _norm(spec), activation)
+
+
+def _norm(spec):
+    # A frozen batch normalization in Keras runs in inference mode with its initial statistics: nearly the identity.
+    return functools.partial(keras.layers.BatchNormalization, trainable=spec.batch_norm == "trainable")
+
+
+def build(spec, input_shape, classes):
+    """The model that `spec` (a `spec.Spec`) describes, for images of `input_shape` and `classes` classes."""
+    make = plain_layers(spec) if spec.mode == "baseline" else masked_layers(spec)
+    return network(spec.model, input_shape, classes, make)
+
+
+def snapshot(model):
+    """What training changed, by `layer/variable`: int8 masks in place of scores, all other variables but frozen weights."""
+    arrays = {}
+    for layer in model.layers:
+        masked = isinstance(layer, layers.SignedMask)
+        for variable in layer.weights:
+            if masked and variable is layer.score:
+                arrays[f"{layer.name}/mask"] = layer.mask
+            elif not masked or variable is layer.bias:
+                arrays[f"{layer.name}/{variable.name}"] = np.asarray(variable)
+    return arrays
+
+
+def restore(model, arrays):
+    """Puts a snapshot into a freshly built `model` of the same spec. Scores become values that give the stored masks."""
+    for layer in model.layers:
+        for variable in layer.weights:
+            if isinstance(layer, layers.SignedMask) and variable is layer.score:
+                # any score beyond the threshold on the right side has the same mask
+                variable.assign(arrays[f"{layer.name}/mask"] * 2 * np.maximum(np.asarray(layer.limit), 1))
+            elif f"{layer.name}/{variable.name}" in arrays:
+                variable.assign(arrays[f"{layer.name}/{variable.name}"])
+    return model

@@ -1,0 +1,212 @@
+"""Spec: everything that decides the outcome of a run, and the papers' own values as its defaults.
+
+Each field has a help text, a group for `--help`, and where it applies: a field that a run does not read is None, and
+setting it is an error rather than a silent no-op. The command line flags are made from these fields.
+"""
+
+import dataclasses
+from typing import Any
+
+from tf_supermask import data, initializers, masks, models
+from tf_supermask.errors import InputError
+
+MODES = ("baseline", *masks.RULES)
+
+
+def _masked(spec):
+    return spec["mode"] in masks.RULES
+
+
+def _is(name, value):
+    return lambda spec: spec[name] == value
+
+
+def _field(group, help, *, choices=None, low=None, above=None, below=None, when=None):
+    """`low` is the smallest allowed value, `above` and `below` are excluded limits, `when(fields)` says if it applies."""
+    return dataclasses.field(metadata={k: v for k, v in locals().items() if v is not None})
+
+
+WHAT, DATA, TRAINING, INIT, MASK = "what to train", "data", "training", "initialization", "masks"
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """One run. Make it with `Spec.of`; all fields are plain numbers, strings and booleans, or None."""
+
+    model: str = _field(WHAT, "network", choices=models.NETWORKS)
+    mode: str = _field(WHAT, "trained weights (baseline), or frozen weights with this mask rule", choices=MODES)
+    dialect: str = _field(
+        WHAT, "koster: ELU without biases; zhou: ReLU with biases", choices=models.DIALECTS
+    )
+    seed: int = _field(WHAT, "decides initial weights, initial scores and the order of the batches", low=0)
+
+    dataset: str = _field(DATA, f"one of {', '.join(data.DATASETS)}, or any image classification set of tfds")
+    preprocess: str = _field(
+        DATA, "standardize: each image to mean 0, deviation 1; unit: divide by 255", choices=data.PREPROCESS
+    )
+    augment: bool = _field(DATA, "pad by 4, flip and crop at random")
+    shuffle: bool = _field(DATA, "new order of the training images in each epoch; off: the file order, always")
+    passes: int = _field(DATA, "passes through the training images that count as one epoch", low=1)
+    batch_size: int = _field(DATA, "images per step; the last, smaller batch of an epoch is kept", low=1)
+
+    epochs: int = _field(TRAINING, "epochs", low=1)
+    optimizer: str = _field(TRAINING, "optimizer", choices=("sgd", "adam"))
+    learning_rate: float = _field(TRAINING, "initial learning rate", above=0)
+    momentum: float = _field(TRAINING, "momentum of SGD", low=0, below=1, when=_is("optimizer", "sgd"))
+    nesterov: bool = _field(TRAINING, "Nesterov momentum", when=_is("optimizer", "sgd"))
+    weight_decay: float = _field(
+        TRAINING, "decoupled decay per step, as in the paper: not multiplied by the learning rate, but scheduled like it",
+        low=0,
+    )
+    clipnorm: float = _field(TRAINING, "clip each tensor's gradient to this norm; 0: no clipping", low=0)
+    schedule: str = _field(TRAINING, "learning rate schedule", choices=("constant", "staircase", "plateau"))
+    decay_rate: float = _field(TRAINING, "factor of each stair", above=0, low=0, when=_is("schedule", "staircase"))
+    decay_steps: int = _field(TRAINING, "steps between two stairs", low=1, when=_is("schedule", "staircase"))
+    plateau_factor: float = _field(TRAINING, "factor at a plateau", above=0, below=1, when=_is("schedule", "plateau"))
+    plateau_patience: int = _field(
+        TRAINING, "stagnating epochs before the factor is applied", low=3, when=_is("schedule", "plateau")
+    )
+    plateau_limit: int = _field(
+        TRAINING, "training stops after so many reductions", low=1, when=_is("schedule", "plateau")
+    )
+
+    weight_scheme: str = _field(INIT, "variance of the weights", choices=initializers.SCHEMES)
+    weight_distribution: str = _field(INIT, "distribution of the weights", choices=initializers.DISTRIBUTIONS)
+    score_scheme: str = _field(INIT, "variance of the scores", choices=initializers.SCHEMES, when=_masked)
+    score_distribution: str = _field(
+        INIT, "distribution of the scores", choices=initializers.DISTRIBUTIONS, when=_masked
+    )
+    batch_norm: str = _field(
+        INIT, "batch normalization of ResNets: trainable, or frozen (nearly the identity)",
+        choices=("trainable", "frozen"), when=lambda spec: spec["model"].startswith("resnet"),
+    )
+
+    threshold: float = _field(
+        MASK, "absolute threshold of the mask rule", above=0,
+        when=lambda spec: _masked(spec) and spec["relative_threshold"] is None,
+    )
+    relative_threshold: float = _field(
+        MASK, "threshold as a share of each layer's largest initial |score|, instead of --threshold", above=0, below=1,
+        when=lambda spec: _masked(spec) and spec["threshold"] is None,
+    )
+
+    def __post_init__(self):
+        values = dataclasses.asdict(self)
+        for field in dataclasses.fields(self):
+            _check(field, values)
+
+    @classmethod
+    def of(cls, **given):
+        """The paper's settings for `model` and `mode`, with the values in `given` in place of the paper's.
+
+        Raises InputError for an unknown field or a value that is out of range or has no effect.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            raise InputError(f"unknown setting {', '.join(unknown)}; there are {', '.join(names)}")
+        values = {"model": "fcn", "mode": "signed", "dialect": "koster"} | given
+        for field in dataclasses.fields(cls)[:3]:  # the three that decide the defaults
+            _check(field, values)
+        values = paper_settings(values["model"], values["mode"], values["dialect"]) | values
+        if given.get("threshold") is not None:
+            values["relative_threshold"] = given.get("relative_threshold")
+        elif given.get("relative_threshold") is not None:
+            values["threshold"] = None
+        values = {name: values.get(name) for name in names}
+        for field in dataclasses.fields(cls):
+            if field.type is float and type(values[field.name]) is int:
+                values[field.name] = float(values[field.name])
+        for field in dataclasses.fields(cls):  # a default that this run does not read gives way; a given value is an error
+            when = field.metadata.get("when")
+            if when and field.name not in given and not when(values):
+                values[field.name] = None
+        return cls(**values)
+
+
+def _check(field, values):
+    value, rule = values[field.name], field.metadata
+    if "when" in rule and not rule["when"](values):
+        if value is not None:
+            raise InputError(f"--{field.name}={value} has no effect in this run (see --help); leave it out")
+        return
+    if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
+        raise InputError(f"--{field.name} must be a {field.type.__name__}, not {value!r}")
+    if "choices" in rule and value not in rule["choices"]:
+        raise InputError(f"--{field.name}={value} is unknown; choose from {', '.join(rule['choices'])}")
+    bounds = (
+        ("low", "at least", lambda limit: value >= limit),
+        ("above", "greater than", lambda limit: value > limit),
+        ("below", "less than", lambda limit: value < limit),
+    )
+    for key, words, holds in bounds:
+        if key in rule and not holds(rule[key]):
+            raise InputError(f"--{field.name} must be {words} {rule[key]}, not {value}")
+    if field.type is float and value == float("inf"):
+        raise InputError(f"--{field.name} must be finite, not {value}")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The papers' settings: literal tables.
+
+_KOSTER = dict(
+    dialect="koster", seed=0, preprocess="standardize", augment=False, shuffle=True, passes=1, batch_size=128,
+    optimizer="sgd", momentum=0.9, nesterov=True, clipnorm=0.0,
+    decay_rate=0.96, plateau_factor=0.2, plateau_patience=15, plateau_limit=5,
+)  # fmt: skip
+_ROW = ("dataset", "epochs", "learning_rate", "weight_decay", "schedule", "decay_steps")
+
+# Koster et al. 2022, Tables 8 and 9. A stair of 10 "epochs" is 3,900 steps on every data set.
+_BASELINE = {
+    "fcn": ("mnist", 50, 0.008, 7e-4, "staircase", 3900),
+    "conv2": ("cifar10", 50, 0.008, 7e-4, "staircase", 1950),
+    "conv4": ("cifar10", 50, 0.008, 7e-4, "staircase", 3900),
+    "conv6": ("cifar10", 50, 0.01, 7e-4, "staircase", 3900),
+    "conv8": ("cifar10", 50, 0.01, 7e-4, "staircase", 3900),
+    "resnet20": ("cifar10", 80, 0.2, 1e-4, "plateau", None),
+    "resnet56": ("cifar100", 90, 0.15, 1e-4, "plateau", None),
+    "resnet110": ("cifar100", 90, 0.15, 1e-4, "plateau", None),
+}
+# Koster et al. 2022, Tables 10 and 11.
+_MASKED = {
+    "fcn": ("mnist", 100, 0.05, 5e-4, "staircase", 3900),
+    "conv2": ("cifar10", 100, 0.02, 5e-4, "staircase", 1950),
+    "conv4": ("cifar10", 100, 0.05, 5e-4, "staircase", 3900),
+    "conv6": ("cifar10", 100, 0.05, 5e-4, "staircase", 3900),
+    "conv8": ("cifar10", 100, 0.05, 5e-4, "staircase", 3900),
+    "resnet20": ("cifar10", 110, 0.2, 1e-4, "plateau", None),
+    "resnet56": ("cifar100", 120, 0.15, 1e-4, "plateau", None),
+    "resnet110": ("cifar100", 120, 0.15, 1e-5, "plateau", None),
+}
+_RELATIVE_THRESHOLD = {"resnet20": 0.75, "resnet56": 0.85, "resnet110": 0.85}
+
+# Zhou et al. 2019, Table S1: epochs and learning rate of the trained networks.
+_ZHOU = dict(
+    preprocess="unit", shuffle=True, batch_size=60, optimizer="adam", weight_decay=0.0, schedule="constant",
+    weight_scheme="xavier", weight_distribution="truncated_normal",
+)  # fmt: skip
+_ZHOU_BASELINE = {"fcn": (55, 1.2e-3), "conv2": (27, 2e-4), "conv4": (34, 3e-4), "conv6": (40, 3e-4)}
+
+
+def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
+    """Every field of the run that the papers describe for `model` and `mode`; fields that do not apply may be present."""
+    family = model.split("x")[0].removesuffix("_1c")
+    resnet = family.startswith("resnet")
+    masked = mode in masks.RULES
+    values = _KOSTER | dict(zip(_ROW, (_MASKED if masked else _BASELINE)[family], strict=True))
+    values |= {"model": model, "mode": mode}
+    if values["dataset"] == "mnist":
+        values["shuffle"] = False  # the FCN runs of the paper never shuffled
+    if values["dataset"] == "cifar100":
+        values |= {"augment": True, "passes": 2, "plateau_limit": 7}
+    if masked:
+        values |= {
+            "weight_scheme": "elus_resnet" if resnet else "elus", "weight_distribution": "signed_constant",
+            "score_scheme": "xavier", "score_distribution": "uniform", "batch_norm": "frozen",
+            "threshold": None if resnet else 0.01, "relative_threshold": _RELATIVE_THRESHOLD.get(family),
+        }  # fmt: skip
+    else:
+        values |= {"weight_scheme": "elu", "weight_distribution": "uniform", "batch_norm": "trainable"}
+    if dialect == "zhou" and not masked and family in _ZHOU_BASELINE:
+        values |= _ZHOU | dict(zip(("epochs", "learning_rate"), _ZHOU_BASELINE[family], strict=True))
+    return values | {"dialect": dialect}
