@@ -77,7 +77,10 @@ class SignedMask(keras.layers.Layer):
         self.score_initializer = keras.initializers.get(score_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self._plain_config = plain
-        self.plain()  # lets Keras check the arguments now, not at the first call
+        checked = self.plain()  # Keras refuses bad arguments here, and makes pairs of single numbers
+        self._plain_config = {name: getattr(checked, name) for name in plain}
+        for name, value in self._plain_config.items():
+            setattr(self, name, value)
 
     def plain(self):
         """The Keras counterpart with the same configuration, not built, without weights."""
@@ -162,7 +165,6 @@ class SignedMaskDense(SignedMask):
 
     def __init__(self, units, activation=None, use_bias=False, **kwargs):
         super().__init__({"units": units}, activation, use_bias, **kwargs)
-        self.units = units
 
     def build(self, input_shape):
         self._add_variables((input_shape[-1], self.units))
@@ -213,17 +215,17 @@ class SignedMaskConv2D(SignedMask):
             "data_format": "channels_last",
         }
         super().__init__(plain, activation, use_bias, **kwargs)
-        checked = self.plain()  # Keras has made pairs of single numbers
-        self.filters, self.kernel_size = checked.filters, checked.kernel_size
-        self._convolution = {
-            "strides": checked.strides,
-            "padding": checked.padding,
-            "dilation_rate": checked.dilation_rate,
-            "data_format": "channels_last",
-        }
 
     def build(self, input_shape):
         self._add_variables((*self.kernel_size, input_shape[-1], self.filters))
 
     def call(self, inputs):
-        return self._finish(ops.conv(inputs, self._kernel(), **self._convolution))
+        outputs = ops.conv(
+            inputs,
+            self._kernel(),
+            strides=self.strides,
+            padding=self.padding,
+            dilation_rate=self.dilation_rate,
+            data_format=self.data_format,
+        )
+        return self._finish(outputs)

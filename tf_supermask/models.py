@@ -17,8 +17,8 @@ from tf_supermask import initializers, layers
 
 
 class Layers(NamedTuple):
-    """What a builder is given: `dense(units, name=)`, `conv(filters, size, strides=, padding=, name=)`, `norm()`
-    and the name of the activation. Activations are separate layers."""
+    """What a builder is given: `dense(units, name=)`, `conv(filters, size, strides=, padding=, name=)`,
+    `norm(name=)` and the name of the activation. Activations are separate layers."""
 
     dense: Callable
     conv: Callable
@@ -52,7 +52,8 @@ def resnet(x, classes, make, blocks, width=1.0):
     names = (f"conv{i:03d}" for i in itertools.count())
 
     def conv(x, filters, size, strides=1, padding="same"):
-        return make.norm()(make.conv(filters, size, strides=strides, padding=padding, name=next(names))(x))
+        name = next(names)
+        return make.norm(name=f"{name}_norm")(make.conv(filters, size, strides=strides, padding=padding, name=name)(x))
 
     def projection(x, filters, strides):
         shortcut = conv(x, filters, 1, strides, "valid")
@@ -168,26 +169,28 @@ def build(spec, input_shape, classes):
     return network(spec.model, input_shape, classes, make)
 
 
-def snapshot(model):
-    """What training changed, by `layer/variable`: int8 masks in place of scores, all other variables but frozen weights."""
-    arrays = {}
+def _trained(model):
+    """`(name, layer, variable)` of all that training changes: scores, biases, kernels, batch normalization."""
     for layer in model.layers:
         masked = isinstance(layer, layers.SignedMask)
         for variable in layer.weights:
-            if masked and variable is layer.score:
-                arrays[f"{layer.name}/mask"] = layer.mask
-            elif not masked or variable is layer.bias:
-                arrays[f"{layer.name}/{variable.name}"] = np.asarray(variable)
-    return arrays
+            if not masked or variable is layer.score or variable is layer.bias:
+                yield f"{layer.name}/{variable.name}", layer, variable
+
+
+def snapshot(model):
+    """What training changed, by `layer/variable`: arrays of all trained variables, int8 masks in place of scores."""
+    return {
+        name: layer.mask if variable.name == "score" else np.asarray(variable)
+        for name, layer, variable in _trained(model)
+    }
 
 
 def restore(model, arrays):
-    """Puts a snapshot into a freshly built `model` of the same spec. Scores become values that give the stored masks."""
-    for layer in model.layers:
-        for variable in layer.weights:
-            if isinstance(layer, layers.SignedMask) and variable is layer.score:
-                # any score beyond the threshold on the right side has the same mask
-                variable.assign(arrays[f"{layer.name}/mask"] * 2 * np.maximum(np.asarray(layer.limit), 1))
-            elif f"{layer.name}/{variable.name}" in arrays:
-                variable.assign(arrays[f"{layer.name}/{variable.name}"])
+    """Puts a snapshot into a freshly built `model` of the same spec; scores become values that give the stored masks."""
+    for name, layer, variable in _trained(model):
+        value = arrays[name]
+        if variable.name == "score":
+            value = value * 2 * np.maximum(np.asarray(layer.limit), 1)  # beyond the threshold, on the right side
+        variable.assign(value)
     return model

@@ -1,0 +1,52 @@
+"""Shared by all tests: no data set of another machine, no cache of the user, one small data set in memory."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def no_user_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """64 training and 32 test images of 8x8, in 10 classes that differ in brightness."""
+    from tf_supermask.data import Dataset
+
+    draw = np.random.default_rng(0)
+    labels = np.arange(96, dtype=np.int32) % 10
+    images = (draw.integers(0, 25, (96, 8, 8, 1)) + 23 * labels[:, None, None, None]).astype(np.uint8)
+    images[:, :, 4:] = 0
+    return Dataset(images[:64], labels[:64], images[64:], labels[64:], classes=10)
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Folder of prepared tensorflow-datasets with MNIST and CIFAR-10; tests that need it are skipped without."""
+    folder = os.environ.get("TFDS_DATA_DIR")
+    if not folder or not pathlib.Path(folder, "mnist").exists():
+        pytest.skip("real data: TFDS_DATA_DIR names no folder with prepared MNIST and CIFAR-10")
+    return str(pathlib.Path(folder).resolve())
+
+
+@pytest.fixture
+def main():
+    """Runs `python -m tf_supermask.main` in a process of its own: main(*flags, ok=True) -> completed process."""
+
+    def run(*flags, ok=True, **kwargs):
+        command = [sys.executable, "-m", "tf_supermask.main", *map(str, flags)]
+        environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, **kwargs)
+        assert (done.returncode == 0) == ok, done.stdout + done.stderr
+        return done
+
+    return run

@@ -1,0 +1,134 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tf_supermask import SignedMaskConv2D, SignedMaskDense, masks
+
+# every way to make a layer: (class, arguments, input shape)
+LAYERS = {
+    "dense": (SignedMaskDense, {"units": 7}, (4, 5)),
+    "dense, bias": (SignedMaskDense, {"units": 7, "use_bias": True, "bias_initializer": "ones"}, (4, 5)),
+    "dense, 3-D": (SignedMaskDense, {"units": 7, "activation": "elu"}, (4, 3, 5)),
+    "dense, binary": (SignedMaskDense, {"units": 7, "rule": "binary", "threshold": 0.2}, (4, 5)),
+    "dense, relative": (SignedMaskDense, {"units": 7, "relative_threshold": 0.5}, (4, 5)),
+    "conv": (SignedMaskConv2D, {"filters": 6, "kernel_size": 3}, (2, 8, 9, 4)),
+    "conv, same": (SignedMaskConv2D, {"filters": 6, "kernel_size": (3, 2), "padding": "same"}, (2, 8, 9, 4)),
+    "conv, strides": (SignedMaskConv2D, {"filters": 6, "kernel_size": 3, "strides": (2, 1)}, (2, 8, 9, 4)),
+    "conv, 1x1": (SignedMaskConv2D, {"filters": 6, "kernel_size": 1, "strides": 2, "use_bias": True}, (2, 8, 9, 4)),
+    "conv, dilated": (SignedMaskConv2D, {"filters": 6, "kernel_size": 3, "dilation_rate": 2}, (2, 8, 9, 4)),
+    "conv, relative": (SignedMaskConv2D, {"filters": 6, "kernel_size": 3, "relative_threshold": 0.8}, (2, 8, 9, 4)),
+}
+all_layers = pytest.mark.parametrize("make, arguments, shape", LAYERS.values(), ids=LAYERS)
+
+
+def batch(shape):
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def built(make, arguments, shape):
+    layer = make(**arguments, name="masked")
+    return layer, layer(batch(shape))
+
+
+@all_layers
+def test_is_the_keras_layer_fed_weight_times_mask(make, arguments, shape):
+    layer, outputs = built(make, arguments, shape)
+    twin = layer.plain()
+    twin.build(shape)
+    twin.set_weights([layer.weight.numpy() * layer.mask, *([layer.bias.numpy()] if layer.use_bias else [])])
+    np.testing.assert_array_equal(outputs, twin(batch(shape)))
+    assert outputs.shape == layer.compute_output_shape(shape) == twin.compute_output_shape(shape)
+
+
+@all_layers
+def test_score_is_the_one_trained_tensor_and_weight_is_frozen(make, arguments, shape):
+    layer, _ = built(make, arguments, shape)
+    assert [v.name for v in layer.trainable_variables] == ["score"] + ["bias"] * layer.use_bias
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.sin(layer(batch(shape))))
+    twin = layer.plain()
+    twin.build(shape)
+    twin.set_weights([layer.effective_kernel.numpy(), *([layer.bias.numpy()] if layer.use_bias else [])])
+    with tf.GradientTape() as twin_tape:
+        twin_loss = tf.reduce_sum(tf.sin(twin(batch(shape))))
+    by_kernel = twin_tape.gradient(twin_loss, twin.trainable_variables)
+    by_score = tape.gradient(loss, layer.trainable_variables)
+    # d loss / d score = weight * d loss / d kernel, for pruned entries too
+    np.testing.assert_allclose(by_score[0], layer.weight.numpy() * by_kernel[0], rtol=1e-5, atol=1e-6)
+    if layer.use_bias:
+        np.testing.assert_allclose(by_score[1], by_kernel[1], rtol=1e-6)
+
+
+@all_layers
+def test_mask_and_kernel_for_readers(make, arguments, shape):
+    layer, _ = built(make, arguments, shape)
+    assert layer.mask.dtype == np.int8 and layer.mask.shape == tuple(layer.weight.shape)
+    assert set(np.unique(layer.mask)) <= {-1, 0, 1}
+    np.testing.assert_array_equal(layer.effective_kernel, layer.weight.numpy() * layer.mask)
+
+
+@all_layers
+def test_keras_file_round_trip(make, arguments, shape, tmp_path):
+    model = keras.Sequential([keras.Input(shape[1:]), make(**arguments)])
+    model.layers[0].score.assign_add(0.02 * np.ones(model.layers[0].score.shape, np.float32))
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(model(batch(shape)), again(batch(shape)))
+    config = again.layers[0].get_config()
+    assert make.from_config(config).get_config() == model.layers[0].get_config()
+
+
+def test_relative_threshold_is_fixed_at_initialization():
+    layer = SignedMaskDense(200, relative_threshold=0.75)
+    layer.build((None, 300))
+    limit = 0.75 * np.abs(layer.score.numpy()).max()
+    assert layer.limit.numpy() == np.float32(limit)
+    assert np.mean(layer.mask == 0) == pytest.approx(0.75, abs=0.01)  # uniform scores: the share itself
+    layer.score.assign(layer.score * 2)
+    assert layer.limit.numpy() == np.float32(limit)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16"])
+def test_half_precision_keeps_scores_in_float32(policy):
+    layer = SignedMaskConv2D(6, 3, use_bias=True, dtype=policy)
+    outputs = layer(tf.cast(batch((2, 8, 9, 4)), layer.compute_dtype))
+    assert layer.score.dtype == layer.weight.dtype == "float32"
+    assert outputs.dtype == layer.compute_dtype
+    # a score on the threshold's other side by less than half precision resolves
+    layer.score.assign(np.full(layer.score.shape, np.nextafter(np.float32(0.01), np.float32(1))))
+    assert layer.mask.all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_any_dense_layer_against_numpy(data):
+    n_in, units, count = (data.draw(st.integers(1, 12)) for _ in range(3))
+    rule = data.draw(st.sampled_from(sorted(masks.RULES)))
+    layer = SignedMaskDense(units, rule=rule, threshold=data.draw(st.floats(0, 0.5)))
+    x = batch((count, n_in))
+    y = layer(x)
+    np.testing.assert_allclose(y, x @ (layer.weight.numpy() * layer.mask), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "make, arguments, received",
+    [
+        (SignedMaskDense, {"units": 0}, "0"),
+        (SignedMaskDense, {"units": 3, "kernel_initializer": "zeros"}, "kernel_initializer"),
+        (SignedMaskDense, {"units": 3, "kernel_regularizer": "l2"}, "kernel_regularizer"),
+        (SignedMaskDense, {"units": 3, "colour": "red"}, "colour"),
+        (SignedMaskDense, {"units": 3, "rule": "ternary"}, "ternary"),
+        (SignedMaskDense, {"units": 3, "threshold": -0.1}, "-0.1"),
+        (SignedMaskDense, {"units": 3, "relative_threshold": 1.5}, "1.5"),
+        (SignedMaskDense, {"units": 3, "threshold": 0.1, "relative_threshold": 0.5}, "relative_threshold=0.5"),
+        (SignedMaskConv2D, {"filters": 3, "kernel_size": 3, "data_format": "channels_first"}, "channels_first"),
+        (SignedMaskConv2D, {"filters": 4, "kernel_size": 3, "groups": 2}, "2"),
+        (SignedMaskConv2D, {"filters": 4, "kernel_size": 3, "padding": "reflect"}, "reflect"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_by_name(make, arguments, received):
+    with pytest.raises(ValueError, match=received):
+        make(**arguments)
