@@ -7,6 +7,7 @@
 """
 
 import dataclasses
+import functools
 import importlib.metadata
 import io
 import json
@@ -201,6 +202,7 @@ def _version():
         return None
 
 
+@functools.cache
 def _commit():
     """Commit of the source tree, with `+` where it has uncommitted changes; None outside a repository."""
     source = pathlib.Path(__file__).parent

@@ -157,8 +157,10 @@ _KOSTER = dict(
 _ROW = ("dataset", "epochs", "learning_rate", "weight_decay", "schedule", "decay_steps")
 
 # Koster et al. 2022, Tables 8 and 9. A stair of 10 "epochs" is 3,900 steps on every data set.
+# Deviation: Table 8 prints .008 for FCN, with which we get 97.05 % and not the 97.42 % of Table 1. The .01 of the authors'
+# configuration files, which is also Table 8's value for Conv6 and Conv8, gives 97.41 %.
 _BASELINE = {
-    "fcn": ("mnist", 50, 0.008, 7e-4, "staircase", 3900),
+    "fcn": ("mnist", 50, 0.01, 7e-4, "staircase", 3900),
     "conv2": ("cifar10", 50, 0.008, 7e-4, "staircase", 1950),
     "conv4": ("cifar10", 50, 0.008, 7e-4, "staircase", 3900),
     "conv6": ("cifar10", 50, 0.01, 7e-4, "staircase", 3900),

@@ -261,6 +261,7 @@ def train(spec, dataset, run=None, options=Options()):
     With a `records.Run`, goes on from its checkpoint if there is one, writes record, masks and history, and removes the
     checkpoint; without, writes nothing.
     """
+    environment = records.environment()  # before the training, during which the source tree may change
     model = compiled(spec, dataset, options)
     history = {name: [] for name in COLUMNS}
     initial = {"remaining": remaining(model)}
@@ -275,6 +276,7 @@ def train(spec, dataset, run=None, options=Options()):
             steps_per_epoch=data.steps_per_epoch(dataset, spec),
             validation_data=data.evaluation_batches(dataset, spec),
             callbacks=_callbacks(spec, dataset, run, options, history),
+            shuffle=False,  # the batches come in their order
             verbose=options.progress,
         )
     record = {
@@ -290,7 +292,7 @@ def train(spec, dataset, run=None, options=Options()):
             "fingerprint": dataset.fingerprint,
         },
         "environment": {
-            **records.environment(),
+            **environment,
             "jit_compile": model.jit_compile,
             "steps_per_execution": model.steps_per_execution,
         },

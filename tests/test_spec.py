@@ -1,0 +1,58 @@
+import dataclasses
+
+import pytest
+
+from tf_supermask.errors import InputError
+from tf_supermask.spec import Spec
+
+BASES = [Spec.of(model="fcn"), Spec.of(model="resnet20"), Spec.of(model="fcn", mode="baseline", dialect="zhou")]
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"model": "vgg"}, "--model=vgg is unknown; choose from fcn, conv2"),
+        ({"mode": "ternary"}, "--mode=ternary is unknown; choose from baseline, signed, binary"),
+        ({"dialect": "x"}, "--dialect=x is unknown"),
+        ({"epochs": 0}, "--epochs must be at least 1, not 0"),
+        ({"epochs": True}, "--epochs must be a int"),
+        ({"batch_size": -5}, "--batch_size must be at least 1, not -5"),
+        ({"threshold": 0.0}, "--threshold must be greater than 0, not 0.0"),
+        ({"relative_threshold": 1.0}, "--relative_threshold must be less than 1"),
+        ({"threshold": 0.1, "relative_threshold": 0.5}, "has no effect"),
+        ({"learning_rate": float("nan")}, "--learning_rate must be greater than 0, not nan"),
+        ({"learning_rate": float("inf")}, "--learning_rate must be finite"),
+        ({"momentum": 1}, "--momentum must be less than 1"),
+        ({"mode": "baseline", "threshold": 0.1}, "--threshold=0.1 has no effect in this run"),
+        ({"optimizer": "adam", "momentum": 0.5}, "--momentum=0.5 has no effect in this run"),
+        ({"batch_norm": "frozen"}, "--batch_norm=frozen has no effect in this run"),
+        ({"plateau_limit": 3}, "--plateau_limit=3 has no effect in this run"),
+        ({"colour": 1}, "unknown setting colour"),
+        ({"seed": -1}, "--seed must be at least 0"),
+        ({"decay_rate": 0.0}, "--decay_rate must be greater than 0"),
+    ],
+)
+def test_bad_values_are_named_in_one_line(given, message):
+    with pytest.raises(InputError, match="^[^\n]*$") as error:
+        Spec.of(**given)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_every_field_is_read_or_none(base):
+    """A field that the run does not read is None, and setting it is an error: no silent no-op."""
+    values = dataclasses.asdict(base)
+    for field in dataclasses.fields(Spec):
+        when = field.metadata.get("when")
+        if when and not when(values):
+            assert values[field.name] is None
+            example = {int: 20, float: 0.5, bool: True, str: next(iter(field.metadata.get("choices", ["x"])))}[field.type]
+            with pytest.raises(InputError, match="has no effect"):
+                dataclasses.replace(base, **{field.name: example})
+        else:
+            assert values[field.name] is not None
+
+
+def test_a_relative_threshold_takes_the_place_of_the_absolute_one():
+    assert Spec.of(relative_threshold=0.5).threshold is None
+    assert Spec.of(model="resnet20", threshold=0.1).relative_threshold is None
