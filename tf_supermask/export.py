@@ -43,7 +43,8 @@ def saved_model(model, folder):
     neighbour, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("new", "old"))
     try:
         neighbour.parent.mkdir(parents=True, exist_ok=True)
-        plain(model).export(neighbour, format="tf_saved_model", verbose=False)
+        signature = [keras.InputSpec(shape=x.shape, dtype=x.dtype, name=x.name) for x in model.inputs]
+        plain(model).export(neighbour, format="tf_saved_model", verbose=False, input_signature=signature)
         if folder.exists():
             folder.rename(old)
         neighbour.rename(folder)

@@ -100,7 +100,7 @@ DIALECTS = {"koster": ("elu", False), "zhou": ("relu", True)}
 
 def network(name, input_shape, classes, make):
     """Functional Keras model `name` (a key of NETWORKS) for images of `input_shape` (height, width, channels)."""
-    inputs = keras.Input(input_shape)
+    inputs = keras.Input(input_shape, name="images")
     return keras.Model(inputs, NETWORKS[name](inputs, classes, make), name=name.replace(".", "_"))
 
 

@@ -1,0 +1,179 @@
+"""What a user sees: the command line, in processes of their own."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from tf_supermask import data, records
+
+SHORT = ("--model=fcn", "--dataset=digits", "--epochs=3", "--batch_size=64", "--progress=silent")
+
+
+def record(folder, experiment="fcn_signed_digits", seed=0):
+    return json.loads((folder / experiment / f"seed{seed}.json").read_text())
+
+
+def test_trains_records_exports_and_says_so(main, tmp_path):
+    flags = (*SHORT, "--seeds=0,2", f"--results_dir={tmp_path}/r", f"--export_dir={tmp_path}/e")
+    done = main(*flags)
+    assert done.stderr == ""  # TensorFlow's start-up noise stays out of view
+    for words in ("seed 0 (1 of 2)", "seed 2 (2 of 2)", "one epoch takes about", "test accuracy, %", "mean [5 %, 95 %]"):
+        assert words in done.stdout
+    assert "paper" not in done.stdout  # digits are not the paper's data
+    again = main(*flags)
+    assert again.stdout.count("done before") == 2
+    x = data.PREPROCESS["standardize"](data.digits((28, 28, 1)).test_images)
+    script = (
+        "import sys, numpy as np, tensorflow as tf; model = tf.saved_model.load(sys.argv[1]); "
+        "np.save(sys.argv[2], model.serve(np.load(sys.argv[3])))"
+    )
+    np.save(tmp_path / "x.npy", x)
+    folder = tmp_path / "e" / "fcn_signed_digits_seed2"
+    subprocess.run([sys.executable, "-c", script, folder, tmp_path / "y.npy", tmp_path / "x.npy"], check=True, capture_output=True)
+    accuracy = 100 * np.mean(np.load(tmp_path / "y.npy").argmax(-1) == data.digits((28, 28, 1)).test_labels)
+    assert record(tmp_path / "r", seed=2)["final"]["test_accuracy"] == pytest.approx(accuracy, abs=0.3)
+
+
+def test_help_is_grouped_and_complete(main):
+    text = main("--help").stdout
+    for group in ("what to train:", "data:", "training:", "initialization:", "masks:", "running:", "files:"):
+        assert f"\n{group}\n" in text
+    for flag in ("--model", "--mode", "--dataset", "--seeds", "--epochs", "--experiment", "--results_dir", "--data_dir", "--export_dir"):
+        assert f"  {flag}: " in text
+    assert "resnet20x2.5" in text and "binary" in text
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--model=vgg"], "--model=vgg is unknown"),
+        (["--mode=magic"], "--mode=magic is unknown; choose from baseline, signed, binary"),
+        (["--dataset=nosuch"], "'nosuch' cannot be had here"),
+        (["--colour=red"], "Unknown command line flag 'colour'"),
+        (["--epochs=0"], "--epochs must be at least 1, not 0"),
+        (["--epochs=-3"], "--epochs must be at least 1, not -3"),
+        (["--epochs=two"], "--epochs=two"),
+        (["--batch_size=0"], "--batch_size must be at least 1"),
+        (["--threshold=0"], "--threshold must be greater than 0"),
+        (["--seeds="], "has no seeds to read"),
+        (["--seeds=3-1"], "counts backwards"),
+        (["--seeds=1;2"], "has no seeds to read"),
+        (["--progress=loud"], "--progress=loud is unknown"),
+        (["--steps_per_execution=0"], "--steps_per_execution must be positive"),
+        (["--flagfile=nosuch.flags"], "nosuch.flags"),
+        (["conv8"], "unexpected argument 'conv8'"),
+        (["--experiment=../x"], "--experiment="),
+        (["--results_dir=setup.cfg/x"], "cannot write to setup.cfg/x"),
+    ],
+)
+def test_bad_input_is_one_line_and_an_exit_code(main, flags, message, tmp_path):
+    given = [] if any("results_dir" in flag for flag in flags) else [f"--results_dir={tmp_path}"]
+    done = main(*SHORT[:2], *given, *flags, ok=False)
+    assert done.returncode == 2
+    assert message in done.stderr and done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1 and "Traceback" not in done.stdout + done.stderr
+
+
+def test_bad_lines_in_a_flag_file(main, tmp_path):
+    (tmp_path / "bad.flags").write_text("# comment\n--model=fcn\n--sparsity=0.9\n")
+    assert "sparsity" in main(f"--flagfile={tmp_path}/bad.flags", ok=False).stderr
+
+
+def test_another_spec_never_overwrites(main, tmp_path):
+    main(*SHORT, f"--results_dir={tmp_path}")
+    before = (tmp_path / "fcn_signed_digits" / "seed0.json").read_bytes()
+    done = main(*SHORT, f"--results_dir={tmp_path}", "--learning_rate=0.1", ok=False)
+    assert "made with other settings: learning_rate 0.05, not 0.1" in done.stderr
+    assert (tmp_path / "fcn_signed_digits" / "seed0.json").read_bytes() == before
+
+
+def test_kill_9_and_resume(main, tmp_path):
+    """Killed at two moments and started again, a run ends with the numbers and masks of an undisturbed one."""
+    flags = ("--model=fcn", "--dataset=digits", "--epochs=40", "--shuffle", "--progress=silent", "--checkpoint_seconds=0")
+    main(*flags, f"--results_dir={tmp_path}/whole")
+    run = records.Run(tmp_path / "killed", "fcn_signed_digits", 0)
+    command = [sys.executable, "-m", "tf_supermask.main", *flags, f"--results_dir={tmp_path}/killed"]
+    for wait in (0.05, 0.3):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+        seen = run.checkpoint.stat().st_mtime_ns if run.checkpoint.exists() else None
+        while not run.checkpoint.exists() or run.checkpoint.stat().st_mtime_ns == seen:
+            assert process.poll() is None, "ended before it could be killed"
+            time.sleep(0.01)
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not run.record.exists() and run.checkpoint.exists()
+    assert "going on after epoch" in main(*flags, f"--results_dir={tmp_path}/killed").stdout
+    whole, killed = record(tmp_path / "whole"), record(tmp_path / "killed")
+    for one in (whole, killed):
+        del one["history"]["seconds"], one["final"]["seconds_per_epoch"], one["environment"]
+    assert whole == killed
+    arrays = [records.load_arrays(tmp_path / which / "fcn_signed_digits" / "seed0.final.npz") for which in ("whole", "killed")]
+    for name in arrays[0]:
+        np.testing.assert_array_equal(arrays[0][name], arrays[1][name])
+
+
+def test_a_disk_that_fills_up_keeps_what_was_recorded(main, tmp_path):
+    main(*SHORT, f"--results_dir={tmp_path}")
+    before = {path: path.read_bytes() for path in (tmp_path / "fcn_signed_digits").iterdir()}
+
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+    flags = (*SHORT, f"--results_dir={tmp_path}", "--seeds=0-1", "--checkpoint_seconds=0")
+    done = main(*flags, ok=False, preexec_fn=small_files)
+    assert len(done.stderr.splitlines()) == 1 and "File too large" in done.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    assert not [path for path in (tmp_path / "fcn_signed_digits").iterdir() if path.name.endswith(".tmp")]
+    main(*flags)
+
+
+def test_damaged_files_are_kept_aside(main, tmp_path):
+    run = records.Run(tmp_path, "fcn_signed_digits", 0)
+    run.checkpoint.parent.mkdir()
+    run.checkpoint.write_bytes(b"half a checkpoint")
+    done = main(*SHORT, f"--results_dir={tmp_path}", ok=False)
+    assert "seed0.ckpt.npz is damaged" in done.stderr and len(done.stderr.splitlines()) == 1
+    main(*SHORT, f"--results_dir={tmp_path}")
+    run.record.write_text(run.record.read_text()[:200])
+    done = main(*SHORT, f"--results_dir={tmp_path}", ok=False)
+    assert "seed0.json is damaged" in done.stderr
+    assert (run.record.parent / "seed0.json.damaged").exists()
+
+
+def test_importing_the_package_does_nothing():
+    script = "import sys, tf_supermask; assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+
+def test_every_flag_file_parses_and_says_what_it_is(main, tmp_path):
+    from tf_supermask import main as module
+    from tf_supermask.spec import Spec
+
+    assert module.parse_seeds("0-2,7, 1") == [0, 1, 2, 7]
+    files = sorted(ROOT.glob("flags/[!_]*.flags"))
+    assert files
+    fields = {field.name for field in __import__("dataclasses").fields(Spec)}
+    for file in files:
+        first, *lines = file.read_text().splitlines()
+        assert first.startswith("# "), file
+        values = dict(line.removeprefix("--").split("=", 1) for line in lines if line.startswith("--"))
+        assert values.pop("experiment") == file.stem, file
+        assert values.keys() <= fields, file
+
+
+def test_real_mnist_first_epoch(main, real_data, tmp_path):
+    """The paper's FCN learns: after one epoch the test accuracy is above 93 %, and the paper's row is shown for its spec."""
+    flags = ("--model=fcn", f"--data_dir={real_data}", f"--results_dir={tmp_path}", "--progress=silent", "--epochs=1")
+    main(*flags)
+    made = record(tmp_path, "fcn_signed_mnist")
+    assert made["final"]["test_accuracy"] > 93
+    assert made["initial"]["remaining"] == pytest.approx(100 - 12.81, abs=0.2)
