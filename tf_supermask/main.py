@@ -4,42 +4,16 @@ Without further flags a run has the paper's own settings for its model and mode.
 interrupted one goes on where it was. Flags may stand in a file: --flagfile=flags/NAME.flags
 """
 
-import contextlib
 import dataclasses
 import math
 import os
 import re
 import sys
-import tempfile
 import time
 
 from absl import app, flags, logging
 
-FLAGS = flags.FLAGS
-RUNNING, FILES = "running", "files"
-
-
-@contextlib.contextmanager
-def quiet():
-    """Keeps what TensorFlow's libraries print while they are loaded from the user, unless the loading fails or
-    TF_CPP_MIN_LOG_LEVEL is set by hand."""
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
-        yield
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with tempfile.TemporaryFile() as hidden:
-        standard_error = os.dup(2)
-        os.dup2(hidden.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            hidden.seek(0)
-            os.write(standard_error, hidden.read())
-            raise
-        finally:
-            os.dup2(standard_error, 2)
-            os.close(standard_error)
-
+from tf_supermask.quiet import quiet
 
 with quiet():
     import keras
@@ -49,6 +23,8 @@ with quiet():
     from tf_supermask.errors import InputError
     from tf_supermask.spec import Spec
 
+FLAGS = flags.FLAGS
+RUNNING, FILES = "running", "files"
 _DEFINE = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean}
 
 

@@ -1,0 +1,174 @@
+"""Records -> the table in README.md and pictures: python -m tf_supermask.report [--check]
+
+Nothing here is typed by hand: every number comes from a record, every printed one from `tables.PAPER`.
+"""
+
+import hashlib
+import io
+import json
+import pathlib
+import sys
+
+import matplotlib
+import pandas as pd
+from absl import app, flags
+
+from tf_supermask.quiet import quiet
+
+with quiet():
+    from tf_supermask import records, tables
+    from tf_supermask.errors import InputError
+
+FLAGS = flags.FLAGS
+_NEUTRAL = {"svg": {"Date": None}, "png": {"Software": None}}  # equal records, equal bytes
+BEGIN, END = "<!-- begin: made by `python -m tf_supermask.report` -->", "<!-- end -->"
+
+# One style for all pictures: readable in print, in colours that the colour-blind can tell apart (Okabe and Ito).
+STYLE = {
+    "axes.prop_cycle": matplotlib.cycler(color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]),
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "grid.alpha": 0.3,
+    "savefig.dpi": 150,
+    "svg.hashsalt": "tf_supermask",
+}
+
+
+def collect(results_dir):
+    """Experiment -> its records by seed, of all records below a folder; both sorted."""
+    found = {}
+    for path in pathlib.Path(results_dir).glob("*/seed*.json"):
+        found.setdefault(path.parent.name, []).append(records.read(path))
+    return {name: sorted(found[name], key=lambda record: record["spec"]["seed"]) for name in sorted(found)}
+
+
+def overview(experiments):
+    """DataFrame: a row per experiment, ours beside the paper's, mean and 5 and 95 % quantiles over n seeds."""
+    rows = []
+    for name, its in experiments.items():
+        printed = tables.paper(its[0])
+        row = {"experiment": name, "n": len(its), "epochs": its[0]["spec"]["epochs"]}
+        for measure, (heading, digits) in tables.MEASURES.items():
+            row[heading] = tables.show(tables.summary(its, measure), digits)
+            if measure != "seconds_per_epoch":  # other machines, other seconds
+                row[f"paper: {heading}"] = tables.show(printed.get(measure, ()), digits)
+        rows.append(row)
+    return pd.DataFrame(rows).astype(str)
+
+
+def markdown(table):
+    lines = [table.columns.tolist(), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def curves(experiments):
+    """Figure: test accuracy (left) and remaining weights (right, logarithmic) over epochs; mean, and all seeds as a band."""
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(9, 3.4))
+        accuracy, remaining = figure.subplots(1, 2)
+        for name, its in experiments.items():
+            history = [pd.DataFrame(record["history"]) for record in its]
+            _band(accuracy, [run["test_accuracy"].to_numpy() for run in history], 1, name)
+            with_start = [[record["initial"]["remaining"], *record["history"]["remaining"]] for record in its]
+            _band(remaining, with_start, 0, name)
+        accuracy.set(xlabel="epoch", ylabel="test accuracy, %")
+        remaining.set(xlabel="epoch", ylabel="remaining weights, %", yscale="log", ylim=(None, 130))
+        remaining.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+        figure.legend(*accuracy.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def _band(axes, runs, first_epoch, label):
+    length = min(len(run) for run in runs)
+    table = pd.DataFrame([list(run)[:length] for run in runs])
+    epochs = range(first_epoch, first_epoch + length)
+    (line,) = axes.plot(epochs, table.mean(), label=f"{label} (n={len(runs)})")
+    axes.fill_between(epochs, table.min(), table.max(), color=line.get_color(), alpha=0.25, linewidth=0)
+
+
+def fingerprint(experiments):
+    """Stands in a picture's metadata and says which records it was drawn from, whatever drew it."""
+    return hashlib.sha256(json.dumps(experiments, sort_keys=True).encode()).hexdigest()
+
+
+def rendered(figure, ending, description):
+    """The bytes of a figure as svg or png."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    file = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(file, format=ending, metadata=_NEUTRAL[ending] | {"Description": description})
+    return file.getvalue()
+
+
+def between_markers(text, content):
+    """`text` with `content` in place of what stands between BEGIN and END."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise InputError(f"the README has no lines {BEGIN} and {END} to put the table between")
+    return f"{before}{begin}\n\n{content}\n\n{end}{after}"
+
+
+def stale(experiments, readme, figure):
+    """The files among the two that do not show these records."""
+    table = markdown(overview(experiments))
+    return [
+        path
+        for path, content in ((readme, table), (figure, fingerprint(experiments)))
+        if path and not (pathlib.Path(path).exists() and content in pathlib.Path(path).read_text(errors="replace"))
+    ]
+
+
+def update(experiments, readme, figure):
+    """Writes the files that the records determine; yields their paths."""
+    if readme:
+        text = between_markers(pathlib.Path(readme).read_text(), markdown(overview(experiments)))
+        records.write(readme, lambda file: file.write(text.encode()))
+        yield readme
+    if figure:
+        ending = pathlib.Path(figure).suffix[1:]
+        if ending not in _NEUTRAL:
+            raise InputError(f"--figure={figure} must end in .svg or .png")
+        picture = rendered(curves(experiments), ending, fingerprint(experiments))
+        records.write(figure, lambda file: file.write(picture))
+        yield figure
+
+
+def main(argv):
+    del argv
+    try:
+        experiments = collect(FLAGS.results_dir)
+        if not experiments:
+            raise InputError(f"no records in {FLAGS.results_dir}; train something first: python -m tf_supermask.main")
+        chosen = {name: its for name, its in experiments.items() if name.startswith(FLAGS.prefix)}
+        if FLAGS.check:
+            old = stale(chosen, FLAGS.readme, FLAGS.figure)
+            if old:
+                raise InputError(f"stale: {', '.join(old)}; run python -m tf_supermask.report")
+            return
+        print(overview(chosen).T.to_string(header=False))
+        for path in update(chosen, FLAGS.readme, FLAGS.figure):
+            print(f"wrote {path}")
+    except (InputError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def define_flags():
+    flags.DEFINE_string("results_dir", "results", "folder of all results")
+    flags.DEFINE_string("prefix", "", "only experiments whose names begin so")
+    flags.DEFINE_string("readme", "README.md", "file with the table; empty: none")
+    flags.DEFINE_string("figure", "figures/training.svg", "picture of the training curves, .svg or .png; empty: none")
+    flags.DEFINE_boolean("check", False, "write nothing; fail if a file is not what the records say")
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)
