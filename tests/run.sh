@@ -3,6 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tests/environment.sh
-"$python" -m ruff check .
-"$python" -m ruff format --check .
-TF_CPP_MIN_LOG_LEVEL=3 "$python" -m pytest "$@"
+$python -m flake8
+$python -m isort --check-only --quiet .
+TF_CPP_MIN_LOG_LEVEL=3 $python -m pytest "$@"

@@ -21,7 +21,9 @@ def test_standardization_in_numpy(tiny):
     images = data.PREPROCESS["standardize"](tiny.train_images)
     flat = tiny.train_images.reshape(64, -1).astype(float)
     deviation = np.maximum(flat.std(1, keepdims=True), 1 / np.sqrt(flat.shape[1]))
-    np.testing.assert_allclose(images.reshape(64, -1), (flat - flat.mean(1, keepdims=True)) / deviation, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        images.reshape(64, -1), (flat - flat.mean(1, keepdims=True)) / deviation, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_unit(tiny):
@@ -38,7 +40,9 @@ def test_an_epoch_sees_every_image_once_per_pass(tiny, passes):
     for epoch in range(3):
         images = np.concatenate([x for x, _ in batches[epoch * steps : (epoch + 1) * steps]])
         expected = np.concatenate([data.PREPROCESS["standardize"](tiny.train_images)] * passes)
-        np.testing.assert_array_equal(np.sort(images.reshape(len(images), -1), 0), np.sort(expected.reshape(len(expected), -1), 0))
+        np.testing.assert_array_equal(
+            np.sort(images.reshape(len(images), -1), 0), np.sort(expected.reshape(len(expected), -1), 0)
+        )
 
 
 @pytest.mark.parametrize("augment", [False, True])

@@ -35,7 +35,13 @@ def build(name, **given):
 
 @pytest.mark.parametrize(
     "model, given",
-    [("fcn", {}), ("conv4", {"mode": "binary"}), ("fcn", {"dialect": "zhou"}), ("resnet20", {}), ("conv2", {"mode": "baseline"})],
+    [
+        ("fcn", {}),
+        ("conv4", {"mode": "binary"}),
+        ("fcn", {"dialect": "zhou"}),
+        ("resnet20", {}),
+        ("conv2", {"mode": "baseline"}),
+    ],
 )
 def test_plain_model_is_the_same_function_in_keras_layers(model, given):
     masked = build(model, **given)
@@ -50,7 +56,12 @@ def test_plain_model_is_the_same_function_in_keras_layers(model, given):
 def test_any_model_of_the_user():
     """Sequential, and a functional model with two branches, mixed with layers of Keras."""
     sequential = keras.Sequential(
-        [keras.Input(SHAPE), SignedMaskConv2D(4, 3, strides=2, use_bias=True), keras.layers.Flatten(), SignedMaskDense(3)]
+        [
+            keras.Input(SHAPE),
+            SignedMaskConv2D(4, 3, strides=2, use_bias=True),
+            keras.layers.Flatten(),
+            SignedMaskDense(3),
+        ]
     )
     inputs = keras.Input(SHAPE)
     branches = [SignedMaskConv2D(4, 3, padding="same")(inputs), keras.layers.Conv2D(4, 3, padding="same")(inputs)]

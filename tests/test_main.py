@@ -1,7 +1,7 @@
 """What a user sees: the command line, in processes of their own."""
 
+import dataclasses
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from tf_supermask import data, records
+from tf_supermask import data
+from tf_supermask import main as module
+from tf_supermask import records, sparsity
+from tf_supermask.spec import Spec
 
 SHORT = ("--model=fcn", "--dataset=digits", "--epochs=3", "--batch_size=64", "--progress=silent")
 
@@ -25,7 +28,13 @@ def test_trains_records_exports_and_says_so(main, tmp_path):
     flags = (*SHORT, "--seeds=0,2", f"--results_dir={tmp_path}/r", f"--export_dir={tmp_path}/e")
     done = main(*flags)
     assert done.stderr == ""  # TensorFlow's start-up noise stays out of view
-    for words in ("seed 0 (1 of 2)", "seed 2 (2 of 2)", "one epoch takes about", "test accuracy, %", "mean [5 %, 95 %]"):
+    for words in (
+        "seed 0 (1 of 2)",
+        "seed 2 (2 of 2)",
+        "one epoch takes about",
+        "test accuracy, %",
+        "mean [5 %, 95 %]",
+    ):
         assert words in done.stdout
     assert "paper" not in done.stdout  # digits are not the paper's data
     again = main(*flags)
@@ -37,7 +46,9 @@ def test_trains_records_exports_and_says_so(main, tmp_path):
     )
     np.save(tmp_path / "x.npy", x)
     folder = tmp_path / "e" / "fcn_signed_digits_seed2"
-    subprocess.run([sys.executable, "-c", script, folder, tmp_path / "y.npy", tmp_path / "x.npy"], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", script, folder, tmp_path / "y.npy", tmp_path / "x.npy"], check=True, capture_output=True
+    )
     accuracy = 100 * np.mean(np.load(tmp_path / "y.npy").argmax(-1) == data.digits((28, 28, 1)).test_labels)
     assert record(tmp_path / "r", seed=2)["final"]["test_accuracy"] == pytest.approx(accuracy, abs=0.3)
 
@@ -46,7 +57,17 @@ def test_help_is_grouped_and_complete(main):
     text = main("--help").stdout
     for group in ("what to train:", "data:", "training:", "initialization:", "masks:", "running:", "files:"):
         assert f"\n{group}\n" in text
-    for flag in ("--model", "--mode", "--dataset", "--seeds", "--epochs", "--experiment", "--results_dir", "--data_dir", "--export_dir"):
+    for flag in (
+        "--model",
+        "--mode",
+        "--dataset",
+        "--seeds",
+        "--epochs",
+        "--experiment",
+        "--results_dir",
+        "--data_dir",
+        "--export_dir",
+    ):
         assert f"  {flag}: " in text
     assert "resnet20x2.5" in text and "binary" in text
 
@@ -97,7 +118,14 @@ def test_another_spec_never_overwrites(main, tmp_path):
 
 def test_kill_9_and_resume(main, tmp_path):
     """Killed at two moments and started again, a run ends with the numbers and masks of an undisturbed one."""
-    flags = ("--model=fcn", "--dataset=digits", "--epochs=40", "--shuffle", "--progress=silent", "--checkpoint_seconds=0")
+    flags = (
+        "--model=fcn",
+        "--dataset=digits",
+        "--epochs=40",
+        "--shuffle",
+        "--progress=silent",
+        "--checkpoint_seconds=0",
+    )
     main(*flags, f"--results_dir={tmp_path}/whole")
     run = records.Run(tmp_path / "killed", "fcn_signed_digits", 0)
     command = [sys.executable, "-m", "tf_supermask.main", *flags, f"--results_dir={tmp_path}/killed"]
@@ -116,7 +144,9 @@ def test_kill_9_and_resume(main, tmp_path):
     for one in (whole, killed):
         del one["history"]["seconds"], one["final"]["seconds_per_epoch"], one["environment"]
     assert whole == killed
-    arrays = [records.load_arrays(tmp_path / which / "fcn_signed_digits" / "seed0.final.npz") for which in ("whole", "killed")]
+    arrays = [
+        records.load_arrays(tmp_path / which / "fcn_signed_digits" / "seed0.final.npz") for which in ("whole", "killed")
+    ]
     for name in arrays[0]:
         np.testing.assert_array_equal(arrays[0][name], arrays[1][name])
 
@@ -154,20 +184,48 @@ def test_importing_the_package_does_nothing():
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
 
 
-def test_every_flag_file_parses_and_says_what_it_is(main, tmp_path):
-    from tf_supermask import main as module
-    from tf_supermask.spec import Spec
-
+def test_seeds():
     assert module.parse_seeds("0-2,7, 1") == [0, 1, 2, 7]
-    files = sorted(ROOT.glob("flags/[!_]*.flags"))
-    assert files
-    fields = {field.name for field in __import__("dataclasses").fields(Spec)}
-    for file in files:
-        first, *lines = file.read_text().splitlines()
-        assert first.startswith("# "), file
-        values = dict(line.removeprefix("--").split("=", 1) for line in lines if line.startswith("--"))
-        assert values.pop("experiment") == file.stem, file
-        assert values.keys() <= fields, file
+
+
+@pytest.fixture(scope="module")
+def defined_flags():
+    module.define_flags()
+    return module.FLAGS
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("flags/[!_]*.flags")), ids=lambda file: file.stem)
+def test_every_flag_file_is_a_run(file, defined_flags, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    defined_flags.unparse_flags()
+    defined_flags(["main", f"--flagfile={file}"])
+    assert module.specs() and defined_flags.experiment == file.stem
+    assert file.read_text().startswith("# ")
+
+
+@pytest.mark.parametrize(
+    "folder", [path for path in sorted(ROOT.glob("results/*")) if path.name != "quick"], ids=lambda f: f.name
+)
+def test_every_committed_record_is_of_its_flag_file(folder, defined_flags, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    paths = sorted(folder.glob("seed*.json"))
+    assert paths
+    for path in paths:
+        found = records.read(path)
+        defined_flags.unparse_flags()
+        defined_flags(["main", f"--flagfile=flags/{folder.name}.flags", f"--seeds={found['spec']['seed']}"])
+        assert [dataclasses.asdict(spec) for spec in module.specs()] == [found["spec"]]
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("results/*signed*/seed*.final.npz")), ids=lambda path: path.parent.name
+)
+def test_committed_masks_are_those_of_their_records(path):
+    """Weights come from the seed, masks from the file: together they are what the record describes, on this machine too."""
+    found = records.read(path.with_name(path.name.replace("final.npz", "json")))
+    spec, run = Spec(**found["spec"]), records.Run(path.parent.parent, path.parent.name, found["spec"]["seed"])
+    model = module.rebuild(spec, found, run)
+    assert sparsity.remaining(sparsity.masks_of(model).values()) == pytest.approx(found["final"]["remaining"])
 
 
 def test_real_mnist_first_epoch(main, real_data, tmp_path):

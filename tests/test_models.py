@@ -28,7 +28,9 @@ def build(model, mode="signed", dialect="koster", **given):
 
 
 def kernels(model):
-    return [np.asarray(layer.score if hasattr(layer, "score") else layer.kernel) for layer in sparsity.kernel_layers(model)]
+    return [
+        np.asarray(layer.score if hasattr(layer, "score") else layer.kernel) for layer in sparsity.kernel_layers(model)
+    ]
 
 
 def test_every_network_is_counted():
@@ -84,8 +86,9 @@ def test_initial_pruning_of_resnets(name, pruned):
 @pytest.mark.parametrize("name", ["fcn", "conv2", "conv4", "conv6", "conv8"])
 def test_initial_pruning(name):
     """Threshold .01: with ELUS scores the printed row of Table 10, with Xavier scores koster.md's (1.3)."""
-    printed = {"fcn": (6.3, 12.81), "conv2": (29.53, 51.62), "conv4": (19.3, 34.63), "conv6": (11.9, 25.19), "conv8": (12.85, 32.51)}  # fmt: skip
-    for scheme, expected in zip(("elus", "xavier"), printed[name], strict=True):
+    elus = {"fcn": 6.3, "conv2": 29.53, "conv4": 19.3, "conv6": 11.9, "conv8": 12.85}
+    xavier = {"fcn": 12.81, "conv2": 51.62, "conv4": 34.63, "conv6": 25.19, "conv8": 32.51}
+    for scheme, expected in (("elus", elus[name]), ("xavier", xavier[name])):
         masks = sparsity.masks_of(build(name, score_scheme=scheme)).values()
         assert 100 - sparsity.remaining(masks) == pytest.approx(expected, abs=0.15)
 
@@ -109,7 +112,9 @@ def test_settings_of_one_seed_share_scores_and_signs():
     assert not np.array_equal(np.sign(one.get_layer("fc1").weight), np.sign(one.get_layer("fc1").score))
 
 
-@pytest.mark.parametrize("given", [{"mode": "signed"}, {"mode": "baseline"}, {"mode": "signed", "batch_norm": "trainable"}])
+@pytest.mark.parametrize(
+    "given", [{"mode": "signed"}, {"mode": "baseline"}, {"mode": "signed", "batch_norm": "trainable"}]
+)
 def test_snapshot_and_restore(given):
     spec = Spec.of(model="resnet20", **given)
     model = models.build(spec, (16, 16, 3), 10)
@@ -122,6 +127,7 @@ def test_snapshot_and_restore(given):
 
 def test_defaults_are_the_tables_of_the_paper():
     """Tables 8 to 11: learning rate, decay, epochs."""
+
     def row(model, mode):
         settings = paper_settings(model, mode)
         return settings["learning_rate"], settings["weight_decay"], settings["epochs"]

@@ -46,7 +46,9 @@ def test_every_field_is_read_or_none(base):
         when = field.metadata.get("when")
         if when and not when(values):
             assert values[field.name] is None
-            example = {int: 20, float: 0.5, bool: True, str: next(iter(field.metadata.get("choices", ["x"])))}[field.type]
+            example = {int: 20, float: 0.5, bool: True, str: next(iter(field.metadata.get("choices", ["x"])))}[
+                field.type
+            ]
             with pytest.raises(InputError, match="has no effect"):
                 dataclasses.replace(base, **{field.name: example})
         else:

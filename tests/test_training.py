@@ -124,7 +124,9 @@ def test_learns_and_records(tiny, mode, tmp_path):
     lines = run.history.read_text().splitlines()
     assert len(lines) == 31 and lines[0].startswith("epoch,accuracy,learning_rate,loss,remaining")
     counted = sum(sum(layer["counts"][::2]) for layer in record["layers"])
-    assert record["final"]["remaining"] == pytest.approx(100 * counted / sum(sum(la["counts"]) for la in record["layers"]))
+    assert record["final"]["remaining"] == pytest.approx(
+        100 * counted / sum(sum(la["counts"]) for la in record["layers"])
+    )
     images = tf.constant(data.PREPROCESS[spec.preprocess](tiny.test_images))
     accuracy = 100 * np.mean(np.argmax(model(images), -1) == tiny.test_labels)
     assert record["final"]["test_accuracy"] == pytest.approx(accuracy)
@@ -238,6 +240,8 @@ def test_estimate_after_the_first_epoch(tiny):
     assert len(said) == 1 and said[0].startswith("  one epoch takes about ")
 
 
-@pytest.mark.parametrize("steps, xla, expected", [(469, True, 67), (391, True, 23), (391, False, 1), (12, False, 6), (7, True, 7)])
+@pytest.mark.parametrize(
+    "steps, xla, expected", [(469, True, 67), (391, True, 23), (391, False, 1), (12, False, 6), (7, True, 7)]
+)
 def test_steps_at_once_divides_the_epoch(steps, xla, expected):
     assert training.steps_at_once(steps, xla) == expected and steps % expected == 0

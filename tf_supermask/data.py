@@ -180,7 +180,9 @@ def batches(dataset, spec, first_epoch=0):
     def order(epoch, one_pass):
         if not spec.shuffle:
             return tf.range(count)
-        return tf.argsort(tf.random.stateless_uniform([count], [spec.seed, epoch * spec.passes + one_pass]), stable=True)
+        return tf.argsort(
+            tf.random.stateless_uniform([count], [spec.seed, epoch * spec.passes + one_pass]), stable=True
+        )
 
     def one_epoch(epoch):
         indices = tf.concat([order(epoch, tf.constant(i, tf.int64)) for i in range(spec.passes)], 0)

@@ -38,9 +38,16 @@ def define_flags():
                 help_ += f" ({', '.join(choices)})"
             _DEFINE[field.type](field.name, None, help_, module_name=group)
     flags.DEFINE_string("seeds", "0", "seeds, a run each: 0-49 or 0,3,7", module_name=RUNNING)
-    flags.DEFINE_boolean("jit_compile", None, "compile with XLA; default: on a GPU, and without convolutions", module_name=RUNNING)
+    flags.DEFINE_boolean(
+        "jit_compile", None, "compile with XLA; default: on a GPU, and without convolutions", module_name=RUNNING
+    )
     flags.DEFINE_integer("steps_per_execution", None, "steps per call; default: as many as help", module_name=RUNNING)
-    flags.DEFINE_boolean("deterministic", None, "use TensorFlow's deterministic kernels; default: on a GPU (a CPU's are)", module_name=RUNNING)
+    flags.DEFINE_boolean(
+        "deterministic",
+        None,
+        "use TensorFlow's deterministic kernels; default: on a GPU (a CPU's are)",
+        module_name=RUNNING,
+    )
     flags.DEFINE_string("progress", "auto", "bar, epoch (one line each), silent or auto", module_name=RUNNING)
     flags.DEFINE_float("checkpoint_seconds", 30.0, "least time between two checkpoints", module_name=RUNNING)
     flags.DEFINE_string("experiment", None, "name of the results; default: model_mode_dataset", module_name=FILES)
@@ -143,7 +150,10 @@ def run_all(todo, experiment):
         if not skipped:
             records.prepare(run)
             dataset = dataset or load(spec)
-        print(f"{experiment}, seed {spec.seed} ({position} of {len(todo)}){': done before' if skipped else ''}", flush=True)
+        print(
+            f"{experiment}, seed {spec.seed} ({position} of {len(todo)}){': done before' if skipped else ''}",
+            flush=True,
+        )
         model = None
         if not skipped:
             model, record = training.train(spec, dataset, run, how)
@@ -181,7 +191,9 @@ def main(argv):
     except InputError as error:
         fail(error)
     except OSError as error:
-        fail(f"cannot write {error.filename or FLAGS.results_dir}: {error.strerror}; nothing recorded before was touched")
+        fail(
+            f"cannot write {error.filename or FLAGS.results_dir}: {error.strerror}; nothing recorded before was touched"
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Files of a run, each written beside its place and renamed, so that no moment leaves half a file.
 
-    results/<experiment>/seed<k>.json        the record: spec, history, final, layers, environment
-    results/<experiment>/seed<k>.csv         the history, one line per epoch, for other tools
-    results/<experiment>/seed<k>.final.npz   what training changed: masks (int8) in place of scores, and all other trained variables
-    results/<experiment>/seed<k>.ckpt.npz    the checkpoint of an unfinished run
+results/<experiment>/seed<k>.json        the record: spec, history, final, layers, environment
+results/<experiment>/seed<k>.csv         the history, one line per epoch, for other tools
+results/<experiment>/seed<k>.final.npz   what training changed: masks (int8) in place of scores, and all other trained variables
+results/<experiment>/seed<k>.ckpt.npz    the checkpoint of an unfinished run
 """
 
 import dataclasses
@@ -89,7 +89,9 @@ def keep_aside(path):
 
 
 def _damaged(path, reason):
-    return InputError(f"{path} is damaged ({reason}); it is kept as {keep_aside(path).name}, start again to go on without it")
+    return InputError(
+        f"{path} is damaged ({reason}); it is kept as {keep_aside(path).name}, start again to go on without it"
+    )
 
 
 def prepare(run):
@@ -99,7 +101,9 @@ def prepare(run):
         write(probe, lambda file: None)
         probe.unlink()
     except OSError as error:
-        raise InputError(f"cannot write to {run.record.parent} ({error.strerror}); give another --results_dir") from error
+        raise InputError(
+            f"cannot write to {run.record.parent} ({error.strerror}); give another --results_dir"
+        ) from error
 
 
 def save(run, record):
@@ -182,7 +186,10 @@ def environment():
     import keras
     import tensorflow as tf
 
-    gpus = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in tf.config.list_physical_devices("GPU")]
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
     return {
         "tf_supermask": _version(),
         "commit": _commit(),

@@ -21,7 +21,7 @@ with quiet():
 
 FLAGS = flags.FLAGS
 _NEUTRAL = {"svg": {"Date": None}, "png": {"Software": None}}  # equal records, equal bytes
-BEGIN, END = "<!-- begin: made by `python -m tf_supermask.report` -->", "<!-- end -->"
+BEGIN, END = "<!-- {}: made by `python -m tf_supermask.report` -->", "<!-- end of {} -->"
 
 # One style for all pictures: readable in print, in colours that the colour-blind can tell apart (Okabe and Ito).
 STYLE = {
@@ -107,29 +107,61 @@ def rendered(figure, ending, description):
     return file.getvalue()
 
 
-def between_markers(text, content):
-    """`text` with `content` in place of what stands between BEGIN and END."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def speed(path):
+    """Markdown of benchmarks/train_step.py's JSON file: what a supermask costs per step, and an FCN epoch."""
+    found = json.loads(pathlib.Path(path).read_text())
+    epoch, environment = found.pop("fcn_epoch"), found.pop("environment")
+    table = pd.DataFrame(
+        {
+            "network": name,
+            "baseline, ms per step": f"{row['baseline_ms']:.2f}",
+            "signed / baseline": f"{row['signed_over_baseline']:.3f}",
+            "kernels alone / step": f"{row['kernels_over_step']:.2f}",
+            "peak memory, MiB: baseline": f"{row['baseline_mib']:.0f}",
+            "signed": f"{row['signed_mib']:.0f}",
+            "one copy of the weights": f"{row['weights_mib']:.0f}",
+        }
+        for name, row in found.items()
+    )
+    return (
+        f"{markdown(table)}\n\nAn FCN epoch with evaluation and callbacks takes {epoch['ours_over_bare']:.2f} times a bare "
+        f"`tf.function` loop that trains and evaluates on the same arrays ({epoch['ours_s']:.2f} s; training alone "
+        f"{epoch['training_over_bare']:.2f} times). TensorFlow {environment['tensorflow']}, {environment['device']}, "
+        f"{environment['threads']} threads."
+    )
+
+
+def blocks(experiments, speed_file):
+    """Name -> markdown of each generated block of the README."""
+    return {"results": markdown(overview(experiments)), "speed": speed(speed_file)}
+
+
+def between_markers(text, name, content):
+    """`text` with `content` in place of what stands between the markers of block `name`."""
+    before, begin, rest = text.partition(BEGIN.format(name))
+    _, end, after = rest.partition(END.format(name))
     if not begin or not end:
-        raise InputError(f"the README has no lines {BEGIN} and {END} to put the table between")
+        raise InputError(f"the README has no lines {BEGIN.format(name)} and {END.format(name)} to put a table between")
     return f"{before}{begin}\n\n{content}\n\n{end}{after}"
 
 
-def stale(experiments, readme, figure):
-    """The files among the two that do not show these records."""
-    table = markdown(overview(experiments))
-    return [
-        path
-        for path, content in ((readme, table), (figure, fingerprint(experiments)))
-        if path and not (pathlib.Path(path).exists() and content in pathlib.Path(path).read_text(errors="replace"))
-    ]
+def stale(experiments, speed_file, readme, figure):
+    """The files among the last two that do not show these records."""
+    contents = {figure: [fingerprint(experiments)]} if figure else {}
+    if readme:
+        contents[readme] = blocks(experiments, speed_file).values()
+    texts = {
+        path: pathlib.Path(path).read_text(errors="replace") if pathlib.Path(path).exists() else "" for path in contents
+    }
+    return [path for path in contents if not all(content in texts[path] for content in contents[path])]
 
 
-def update(experiments, readme, figure):
+def update(experiments, speed_file, readme, figure):
     """Writes the files that the records determine; yields their paths."""
     if readme:
-        text = between_markers(pathlib.Path(readme).read_text(), markdown(overview(experiments)))
+        text = pathlib.Path(readme).read_text()
+        for name, content in blocks(experiments, speed_file).items():
+            text = between_markers(text, name, content)
         records.write(readme, lambda file: file.write(text.encode()))
         yield readme
     if figure:
@@ -149,12 +181,12 @@ def main(argv):
             raise InputError(f"no records in {FLAGS.results_dir}; train something first: python -m tf_supermask.main")
         chosen = {name: its for name, its in experiments.items() if name.startswith(FLAGS.prefix)}
         if FLAGS.check:
-            old = stale(chosen, FLAGS.readme, FLAGS.figure)
+            old = stale(chosen, FLAGS.speed, FLAGS.readme, FLAGS.figure)
             if old:
                 raise InputError(f"stale: {', '.join(old)}; run python -m tf_supermask.report")
             return
         print(overview(chosen).T.to_string(header=False))
-        for path in update(chosen, FLAGS.readme, FLAGS.figure):
+        for path in update(chosen, FLAGS.speed, FLAGS.readme, FLAGS.figure):
             print(f"wrote {path}")
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -165,6 +197,7 @@ def define_flags():
     flags.DEFINE_string("results_dir", "results", "folder of all results")
     flags.DEFINE_string("prefix", "", "only experiments whose names begin so")
     flags.DEFINE_string("readme", "README.md", "file with the table; empty: none")
+    flags.DEFINE_string("speed", "benchmarks/train_step.json", "measurements of benchmarks/train_step.py")
     flags.DEFINE_string("figure", "figures/training.svg", "picture of the training curves, .svg or .png; empty: none")
     flags.DEFINE_boolean("check", False, "write nothing; fail if a file is not what the records say")
 

@@ -35,9 +35,7 @@ class Spec:
 
     model: str = _field(WHAT, "network", choices=models.NETWORKS)
     mode: str = _field(WHAT, "trained weights (baseline), or frozen weights with this mask rule", choices=MODES)
-    dialect: str = _field(
-        WHAT, "koster: ELU without biases; zhou: ReLU with biases", choices=models.DIALECTS
-    )
+    dialect: str = _field(WHAT, "koster: ELU without biases; zhou: ReLU with biases", choices=models.DIALECTS)
     seed: int = _field(WHAT, "decides initial weights, initial scores and the order of the batches", low=0)
 
     dataset: str = _field(DATA, f"one of {', '.join(data.DATASETS)}, or any image classification set of tfds")
@@ -55,7 +53,8 @@ class Spec:
     momentum: float = _field(TRAINING, "momentum of SGD", low=0, below=1, when=_is("optimizer", "sgd"))
     nesterov: bool = _field(TRAINING, "Nesterov momentum", when=_is("optimizer", "sgd"))
     weight_decay: float = _field(
-        TRAINING, "decoupled decay per step, as in the paper: not multiplied by the learning rate, but scheduled like it",
+        TRAINING,
+        "decoupled decay per step, as in the paper: not multiplied by the learning rate, but scheduled like it",
         low=0,
     )
     clipnorm: float = _field(TRAINING, "clip each tensor's gradient to this norm; 0: no clipping", low=0)
@@ -77,16 +76,23 @@ class Spec:
         INIT, "distribution of the scores", choices=initializers.DISTRIBUTIONS, when=_masked
     )
     batch_norm: str = _field(
-        INIT, "batch normalization of ResNets: trainable, or frozen (nearly the identity)",
-        choices=("trainable", "frozen"), when=lambda spec: spec["model"].startswith("resnet"),
+        INIT,
+        "batch normalization of ResNets: trainable, or frozen (nearly the identity)",
+        choices=("trainable", "frozen"),
+        when=lambda spec: spec["model"].startswith("resnet"),
     )
 
     threshold: float = _field(
-        MASK, "absolute threshold of the mask rule", above=0,
+        MASK,
+        "absolute threshold of the mask rule",
+        above=0,
         when=lambda spec: _masked(spec) and spec["relative_threshold"] is None,
     )
     relative_threshold: float = _field(
-        MASK, "threshold as a share of each layer's largest initial |score|, instead of --threshold", above=0, below=1,
+        MASK,
+        "threshold as a share of each layer's largest initial |score|, instead of --threshold",
+        above=0,
+        below=1,
         when=lambda spec: _masked(spec) and spec["threshold"] is None,
     )
 
@@ -117,7 +123,9 @@ class Spec:
         for field in dataclasses.fields(cls):
             if field.type is float and type(values[field.name]) is int:
                 values[field.name] = float(values[field.name])
-        for field in dataclasses.fields(cls):  # a default that this run does not read gives way; a given value is an error
+        for field in dataclasses.fields(
+            cls
+        ):  # a default that this run does not read gives way; a given value is an error
             when = field.metadata.get("when")
             if when and field.name not in given and not when(values):
                 values[field.name] = None
@@ -207,7 +215,8 @@ def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
     if masked:
         values |= {
             "weight_scheme": "elus_resnet" if resnet else "elus", "weight_distribution": "signed_constant",
-            "clipnorm": _CLIPNORM.get(family, 0.0), "score_scheme": "xavier", "score_distribution": "uniform", "batch_norm": "frozen",
+            "clipnorm": _CLIPNORM.get(family, 0.0),
+            "score_scheme": "xavier", "score_distribution": "uniform", "batch_norm": "frozen",
             "threshold": None if resnet else 0.01, "relative_threshold": _RELATIVE_THRESHOLD.get(family),
         }  # fmt: skip
     else:

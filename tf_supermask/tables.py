@@ -96,7 +96,10 @@ def summary(records, measure):
 
 def result(records):
     """Text table of the records of one experiment: a column a measure, a row a seed, their mean, the paper's values."""
-    rows = {f"seed {r['spec']['seed']}": {m: (r["final"][m],) if r["final"][m] is not None else () for m in MEASURES} for r in records}
+    rows = {
+        f"seed {r['spec']['seed']}": {m: (r["final"][m],) if r["final"][m] is not None else () for m in MEASURES}
+        for r in records
+    }
     if len(records) > 1:
         rows["mean [5 %, 95 %]"] = {m: summary(records, m) for m in MEASURES}
     printed = paper(records[0])

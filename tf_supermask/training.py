@@ -221,7 +221,9 @@ def duration(seconds):
 def use_xla(model):
     """XLA pays on a GPU, and on a CPU for networks of dense layers; a CPU's convolutions are faster without it."""
     convolutions = (keras.layers.Conv2D, layers.SignedMaskConv2D)
-    return not any(isinstance(layer, convolutions) for layer in model.layers) or bool(tf.config.list_physical_devices("GPU"))
+    return not any(isinstance(layer, convolutions) for layer in model.layers) or bool(
+        tf.config.list_physical_devices("GPU")
+    )
 
 
 def steps_at_once(steps, xla):
