@@ -11,34 +11,34 @@ the peak of one process per case. Images are random: no data set is read. Writes
     epoch / bare loop   an FCN epoch of 60,000 images, and evaluation on 10,000, through keras.Model.fit with our callbacks,
                         against a tf.function that slices the same arrays and updates the same variables, without
                         metrics and progress; and the same of the training steps alone
-    peak memory         of the process, above that of one which only imports TensorFlow
+    peak memory         of a process while it trains
 """
 
 import json
-import os
 import pathlib
-import resource
+import re
 import statistics
 import subprocess
 import sys
 import time
 
+import numpy as np
 from absl import app, flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from tf_supermask.quiet import quiet
 
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
+with quiet():
+    import tensorflow as tf
 
-from tf_supermask import data, records, sparsity, training  # noqa: E402
-from tf_supermask.spec import Spec  # noqa: E402
+    from tf_supermask import data, records, sparsity, training
+    from tf_supermask.spec import Spec
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("models", ["fcn", "conv2", "conv4", "conv6", "conv8"], "networks")
+flags.DEFINE_list("parts", ["steps", "memory", "epoch"], "what to measure; the rest of the JSON file stays")
 flags.DEFINE_integer("rounds", 15, "turns of each comparison")
 flags.DEFINE_float("turn_seconds", 0.5, "about how long one turn lasts")
-flags.DEFINE_boolean("deterministic", True, "as in main")
-flags.DEFINE_string("memory_of", None, "internal: print the peak memory of training MODEL,MODE (or of nothing), in MiB")
+flags.DEFINE_string("memory_of", None, "internal: print the peak memory of training MODEL,MODE in MiB")
 MODES = ("baseline", "signed")
 ENDLESS = 10**6
 
@@ -99,25 +99,33 @@ def kernels_alone(spec):
         cases.append((number == 0, x, tf.convert_to_tensor(layer.kernel), y))
 
     @tf.function(jit_compile=model.jit_compile)
-    def one(first, x, kernel, y):
-        if kernel.shape.rank == 2:
-            results = [x @ kernel, tf.matmul(x, y, transpose_a=True)]
-            return results if first else [*results, tf.matmul(y, kernel, transpose_b=True)]
-        by_kernel = tf.raw_ops.Conv2DBackpropFilter(
-            input=x, filter_sizes=kernel.shape, out_backprop=y, strides=[1, 1, 1, 1], padding="SAME"
-        )
-        results = [tf.nn.conv2d(x, kernel, 1, "SAME"), by_kernel]
-        if first:
-            return results
-        return [*results, tf.nn.conv2d_transpose(y, kernel, x.shape, 1, "SAME")]
+    def once():
+        results = []
+        for first, x, kernel, y in cases:
+            results += dense(first, x, kernel, y) if kernel.shape.rank == 2 else convolution(first, x, kernel, y)
+        return results
 
     def run(repeats):
         for _ in range(repeats):
-            for case in cases:
-                last = one(*case)
+            last = once()
         last[0].numpy()
 
     return run
+
+
+def dense(first, x, kernel, y):
+    """The products of a dense layer: forward, by kernel, and by input where there is a layer before."""
+    products = [x @ kernel, tf.matmul(x, y, transpose_a=True)]
+    return products if first else [*products, tf.matmul(y, kernel, transpose_b=True)]
+
+
+def convolution(first, x, kernel, y):
+    """The same of a convolution."""
+    by_kernel = tf.raw_ops.Conv2DBackpropFilter(
+        input=x, filter_sizes=kernel.shape, out_backprop=y, strides=[1, 1, 1, 1], padding="SAME"
+    )
+    products = [tf.nn.conv2d(x, kernel, 1, "SAME"), by_kernel]
+    return products if first else [*products, tf.nn.conv2d_transpose(y, kernel, x.shape, 1, "SAME")]
 
 
 def bare_epoch(spec, dataset, evaluate):
@@ -178,49 +186,61 @@ def our_epoch(spec, dataset):
             validation_data=tests,
             callbacks=training._callbacks(spec, dataset, None, training.Options(say=lambda line: None), history),
             verbose=0,
+            shuffle=False,
         )
 
     return run
 
 
 def peak_mib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = pathlib.Path("/proc/self/status").read_text()  # unlike getrusage, without the peak of the parent process
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
 def memory_of(case):
-    """Peak memory of a process that trains a few steps of `MODEL,MODE`."""
-    if case != "nothing":
-        model, mode = case.split(",")
-        run, calls = stepper(Spec.of(model=model, mode=mode, epochs=ENDLESS))
-        run(2)
+    """Peak memory of a process while it trains a few steps of `MODEL,MODE`."""
+    model, mode = case.split(",")
+    run, _ = stepper(Spec.of(model=model, mode=mode, epochs=ENDLESS))
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of building the model
+    run(3)
     return peak_mib()
 
 
-def memory(case):
-    out = subprocess.run([sys.executable, __file__, f"--memory_of={case}"], check=True, capture_output=True, text=True)
-    return float(out.stdout)
+def memory(model, mode):
+    command = [sys.executable, __file__, f"--memory_of={model},{mode}"]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def compare(name):
+def compare_memory(name):
+    spec = Spec.of(model=name, mode="baseline")
+    layers = sparsity.kernel_layers(training.compiled(spec, random_data(spec, 128)))
+    weights = sum(layer.kernel.numpy().size for layer in layers)
+    found = {f"{mode}_mib": memory(name, mode) for mode in MODES} | {"weights_mib": 4 * weights / 2**20}
+    print(
+        f"{name:8} {found['baseline_mib']:6.0f} MiB baseline, signed {found['signed_mib'] - found['baseline_mib']:+5.1f} MiB; "
+        f"scores and one copy of the weights: {2 * found['weights_mib']:5.1f} MiB",
+        flush=True,
+    )
+    return found
+
+
+def compare_steps(name):
     specs = {mode: Spec.of(model=name, mode=mode, epochs=ENDLESS) for mode in MODES}
-    steppers = {mode: stepper(spec) for mode, spec in specs.items()}
-    calls = {mode: one_call for mode, (_, one_call) in steppers.items()}
-    functions = [steppers[mode][0] for mode in MODES] + [kernels_alone(specs["baseline"])]
-    baseline, signed, kernels = in_turns(functions, FLAGS.rounds, FLAGS.turn_seconds)
-    baseline = [seconds / calls["baseline"] for seconds in baseline]
-    signed = [seconds / calls["signed"] for seconds in signed]
-    nothing = memory("nothing")
-    baseline_model = training.compiled(specs["baseline"], random_data(specs["baseline"], 128))
-    weights = sum(layer.kernel.numpy().size for layer in sparsity.kernel_layers(baseline_model))
-    return {
+    (baseline, calls), (signed, _) = (stepper(spec) for spec in specs.values())
+    times = in_turns([baseline, signed, kernels_alone(specs["baseline"])], FLAGS.rounds, FLAGS.turn_seconds)
+    baseline, signed, kernels = ([seconds / n for seconds in t] for t, n in zip(times, (calls, calls, 1), strict=True))
+    found = {
         "baseline_ms": 1e3 * statistics.median(baseline),
         "signed_ms": 1e3 * statistics.median(signed),
         "signed_over_baseline": ratio(signed, baseline),
         "kernels_over_step": ratio(kernels, baseline),
-        "baseline_mib": memory(f"{name},baseline") - nothing,
-        "signed_mib": memory(f"{name},signed") - nothing,
-        "weights_mib": 4 * weights / 2**20,
     }
+    print(
+        f"{name:8} baseline {found['baseline_ms']:7.2f} ms, signed {found['signed_ms']:7.2f} ms, "
+        f"signed/baseline {found['signed_over_baseline']:.3f}, kernels/step {found['kernels_over_step']:.3f}",
+        flush=True,
+    )
+    return found
 
 
 def compare_epochs():
@@ -233,7 +253,7 @@ def compare_epochs():
         training_alone,
         bare_epoch(spec, dataset, False),
     ]
-    ours, bare, ours_training, bare_training = in_turns(functions, FLAGS.rounds, FLAGS.turn_seconds)
+    ours, bare, ours_training, bare_training = in_turns(functions, FLAGS.rounds, 6 * FLAGS.turn_seconds)
     ours_training = [seconds * data.steps_per_epoch(dataset, spec) / steps for seconds in ours_training]
     found = {
         "ours_s": statistics.median(ours),
@@ -250,23 +270,15 @@ def main(argv):
     if FLAGS.memory_of:
         print(memory_of(FLAGS.memory_of))
         return
-    if FLAGS.deterministic:
-        tf.config.experimental.enable_op_determinism()
     tf.random.set_seed(0)
-    results = {}
-    print(
-        f"{'network':8} {'baseline':>10} {'signed':>10} {'signed/baseline':>16} {'kernels/step':>13} {'MiB (one copy of weights)':>30}"
-    )
-    for name in FLAGS.models:
-        row = results[name] = compare(name)
-        print(
-            f"{name:8} {row['baseline_ms']:7.2f} ms {row['signed_ms']:7.2f} ms {row['signed_over_baseline']:16.3f} "
-            f"{row['kernels_over_step']:13.3f} {row['baseline_mib']:10.0f} -> {row['signed_mib']:5.0f} "
-            f"({row['weights_mib']:.0f})",
-            flush=True,
-        )
-    results["fcn_epoch"] = compare_epochs()
+    tf.get_logger().setLevel("ERROR")
     target = pathlib.Path(__file__).with_suffix(".json")
+    results = json.loads(target.read_text()) if target.exists() else {}
+    for part, compare in (("steps", compare_steps), ("memory", compare_memory)):
+        for name in FLAGS.models if part in FLAGS.parts else ():
+            results.setdefault(name, {}).update(compare(name))
+    if "epoch" in FLAGS.parts:
+        results["fcn_epoch"] = compare_epochs()
     results["environment"] = records.environment()
     records.write(target, lambda file: file.write((json.dumps(results, indent=1) + "\n").encode()))
 

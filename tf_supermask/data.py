@@ -196,8 +196,11 @@ def batches(dataset, spec, first_epoch=0):
 
         return tf.data.Dataset.range(steps_per_epoch(dataset, spec)).map(batch)
 
+    options = tf.data.Options()
+    options.autotune.enabled = False  # one slice of memory per step leaves nothing to tune
+    options.threading.private_threadpool_size = 1  # off the threads that train
     epochs = tf.data.Dataset.range(first_epoch, spec.epochs)
-    return epochs.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
+    return epochs.flat_map(one_epoch).prefetch(2).with_options(options)
 
 
 def augment(images, seed):
@@ -216,8 +219,14 @@ def augment(images, seed):
 def evaluation_batches(dataset, spec):
     """tf.data pipeline over the test set, in order, for metrics that are means over images."""
     with tf.device("cpu:0"):
-        arrays = tf.constant(PREPROCESS[spec.preprocess](dataset.test_images)), tf.constant(dataset.test_labels)
-    return tf.data.Dataset.from_tensor_slices(arrays).batch(_EVALUATION_BATCH).prefetch(2)
+        images = tf.constant(PREPROCESS[spec.preprocess](dataset.test_images))
+        labels = tf.constant(dataset.test_labels)
+
+    def batch(start):
+        stop = start + _EVALUATION_BATCH
+        return images[start:stop], labels[start:stop]
+
+    return tf.data.Dataset.range(0, len(labels), _EVALUATION_BATCH).map(batch).prefetch(2)
 
 
 def default_cache_dir():

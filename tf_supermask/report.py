@@ -117,9 +117,9 @@ def speed(path):
             "baseline, ms per step": f"{row['baseline_ms']:.2f}",
             "signed / baseline": f"{row['signed_over_baseline']:.3f}",
             "kernels alone / step": f"{row['kernels_over_step']:.2f}",
-            "peak memory, MiB: baseline": f"{row['baseline_mib']:.0f}",
-            "signed": f"{row['signed_mib']:.0f}",
-            "one copy of the weights": f"{row['weights_mib']:.0f}",
+            "peak memory of the baseline, MiB": f"{row['baseline_mib']:.0f}",
+            "signed adds": f"{row['signed_mib'] - row['baseline_mib']:.0f}",
+            "scores and one copy of the weights": f"{2 * row['weights_mib']:.0f}",
         }
         for name, row in found.items()
     )
