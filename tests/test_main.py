@@ -53,6 +53,11 @@ def test_trains_records_exports_and_says_so(main, tmp_path):
     assert record(tmp_path / "r", seed=2)["final"]["test_accuracy"] == pytest.approx(accuracy, abs=0.3)
 
 
+def test_tensorboard_and_the_progress_bar(main, tmp_path):
+    done = main(*SHORT[:4], "--progress=bar", f"--results_dir={tmp_path}/r", f"--tensorboard_dir={tmp_path}/t")
+    assert list((tmp_path / "t" / "train").glob("events.*")) and "━" in done.stdout
+
+
 def test_help_is_grouped_and_complete(main):
     text = main("--help").stdout
     for group in ("what to train:", "data:", "training:", "initialization:", "masks:", "running:", "files:"):

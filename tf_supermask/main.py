@@ -5,6 +5,7 @@ interrupted one goes on where it was. Flags may stand in a file: --flagfile=flag
 """
 
 import dataclasses
+import importlib.util
 import math
 import os
 import re
@@ -107,6 +108,8 @@ def options():
         value = getattr(FLAGS, name)
         if value is not None and not (0 <= value < math.inf) or value == 0 and name == "steps_per_execution":
             raise InputError(f"--{name} must be positive, not {value}")
+    if FLAGS.tensorboard_dir and importlib.util.find_spec("tensorboard") is None:
+        raise InputError("--tensorboard_dir needs the package tensorboard: pip install 'tf_supermask[tensorboard]'")
     progress = PROGRESS[FLAGS.progress]
     return training.Options(
         jit_compile=FLAGS.jit_compile,

@@ -181,30 +181,41 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 class Estimate(keras.callbacks.Callback):
-    """After the first epoch, says how long the whole will take; what the first step spent on tracing is left out."""
+    """After the first epoch, says how long the whole will take."""
 
     def __init__(self, spec, done, say):
         super().__init__()
         self.spec, self.done, self.say = spec, done, say
-        self.ends = []
+        self.first = True
+        self.began, self.ends = {}, {"train": [], "test": []}
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.perf_counter()
+        self.began["train"] = time.perf_counter()
+
+    def on_test_begin(self, logs=None):
+        self.began["test"] = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.ends is not None:
-            self.ends.append(time.perf_counter())
+        if self.first:
+            self.ends["train"].append(time.perf_counter())
+
+    def on_test_batch_end(self, batch, logs=None):
+        if self.first:
+            self.ends["test"].append(time.perf_counter())
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.ends is None:
-            return
-        seconds = time.perf_counter() - self.began
-        if len(self.ends) > 2:
-            step = (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
-            seconds -= max(0.0, self.ends[0] - self.began - step)
-        left = self.spec.epochs - self.done - 1
-        self.say(f"  one epoch takes about {duration(seconds)}, this run {duration(seconds * left)} more")
-        self.ends = None
+        if self.first:
+            seconds = sum(_without_tracing(self.began[part], self.ends[part]) for part in self.began)
+            left = self.spec.epochs - self.done - 1
+            self.say(f"  one epoch takes about {duration(seconds)}, this run {duration(seconds * left)} more")
+            self.first = False
+
+
+def _without_tracing(began, ends):
+    """Seconds of calls that ended at `ends`, the first of which, where TensorFlow traces and compiles, counts as the rest."""
+    if len(ends) < 3:
+        return ends[-1] - began
+    return (ends[-1] - ends[0]) / (len(ends) - 1) * len(ends)
 
 
 def duration(seconds):
