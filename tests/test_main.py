@@ -58,6 +58,13 @@ def test_tensorboard_and_the_progress_bar(main, tmp_path):
     assert list((tmp_path / "t" / "train").glob("events.*")) and "━" in done.stdout
 
 
+def test_deterministic_kernels(main, tmp_path):
+    main(
+        "--model=resnet20", "--mode=baseline", *SHORT[1:4], "--deterministic", "--epochs=1", f"--results_dir={tmp_path}"
+    )
+    assert not record(tmp_path, "resnet20_baseline_digits")["environment"]["jit_compile"]
+
+
 def test_help_is_grouped_and_complete(main):
     text = main("--help").stdout
     for group in ("what to train:", "data:", "training:", "initialization:", "masks:", "running:", "files:"):
@@ -94,6 +101,8 @@ def test_help_is_grouped_and_complete(main):
         (["--seeds=1;2"], "has no seeds to read"),
         (["--progress=loud"], "--progress=loud is unknown"),
         (["--steps_per_execution=0"], "--steps_per_execution must be positive"),
+        (["--steps_per_execution=5"], "--steps_per_execution=5 must divide the 12 steps of an epoch"),
+        (["--deterministic", "--jit_compile"], "--jit_compile has no effect with --deterministic"),
         (["--flagfile=nosuch.flags"], "nosuch.flags"),
         (["conv8"], "unexpected argument 'conv8'"),
         (["--experiment=../x"], "--experiment="),

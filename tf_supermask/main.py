@@ -40,7 +40,10 @@ def define_flags():
             _DEFINE[field.type](field.name, None, help_, module_name=group)
     flags.DEFINE_string("seeds", "0", "seeds, a run each: 0-49 or 0,3,7", module_name=RUNNING)
     flags.DEFINE_boolean(
-        "jit_compile", None, "compile with XLA; default: on a GPU, and without convolutions", module_name=RUNNING
+        "jit_compile",
+        None,
+        "compile with XLA; default: for networks without convolutions, and with --nodeterministic on a GPU",
+        module_name=RUNNING,
     )
     flags.DEFINE_integer("steps_per_execution", None, "steps per call; default: as many as help", module_name=RUNNING)
     flags.DEFINE_boolean(
@@ -110,14 +113,23 @@ def options():
             raise InputError(f"--{name} must be positive, not {value}")
     if FLAGS.tensorboard_dir and importlib.util.find_spec("tensorboard") is None:
         raise InputError("--tensorboard_dir needs the package tensorboard: pip install 'tf_supermask[tensorboard]'")
+    if deterministic() and FLAGS.jit_compile:
+        raise InputError(
+            "--jit_compile has no effect with --deterministic, under which Keras does not use XLA; leave one out"
+        )
     progress = PROGRESS[FLAGS.progress]
     return training.Options(
-        jit_compile=FLAGS.jit_compile,
+        jit_compile=False if deterministic() else FLAGS.jit_compile,
         steps_per_execution=FLAGS.steps_per_execution,
         progress=(1 if sys.stdout.isatty() else 2) if progress is None else progress,
         checkpoint_seconds=FLAGS.checkpoint_seconds,
         tensorboard_dir=FLAGS.tensorboard_dir,
     )
+
+
+def deterministic():
+    """A CPU's kernels repeat themselves as they are; those of a GPU have to be told."""
+    return bool(tf.config.list_physical_devices("GPU")) if FLAGS.deterministic is None else FLAGS.deterministic
 
 
 def specs():
@@ -131,10 +143,9 @@ def prepare_tensorflow():
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
         tf.get_logger().setLevel("ERROR")  # warns of retracing when several runs share a process
         logging.set_verbosity(logging.ERROR)  # tensorflow-datasets tells what it reads
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
+    for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
-    if FLAGS.deterministic if FLAGS.deterministic is not None else gpus:
+    if deterministic():
         tf.config.experimental.enable_op_determinism()
 
 

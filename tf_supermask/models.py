@@ -170,12 +170,14 @@ def build(spec, input_shape, classes):
 
 
 def _trained(model):
-    """`(name, layer, variable)` of all that training changes: scores, biases, kernels, batch normalization."""
+    """`(name, layer, variable)` of all that training changes: scores (named mask), biases, kernels, normalizations."""
     for layer in model.layers:
         masked = isinstance(layer, layers.SignedMask)
         for variable in layer.weights:
-            if not masked or variable is layer.score or variable is layer.bias:
+            if not masked or variable is layer.bias:
                 yield f"{layer.name}/{variable.name}", layer, variable
+            elif variable is layer.score:
+                yield f"{layer.name}/mask", layer, variable
 
 
 def snapshot(model):

@@ -248,13 +248,16 @@ def compiled(spec, dataset, options=Options()):
     model = models.build(spec, dataset.input_shape, dataset.classes)
     xla = use_xla(model) if options.jit_compile is None else options.jit_compile
     steps = data.steps_per_epoch(dataset, spec)
+    steps_per_execution = options.steps_per_execution or steps_at_once(steps, xla)
+    if steps % steps_per_execution:  # a call would reach into the next epoch
+        raise InputError(f"--steps_per_execution={steps_per_execution} must divide the {steps} steps of an epoch")
     model.compile(
         optimizer(spec),
         # The paper takes the logarithm of a softmax output; from logits it is the same number, without its overflow.
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         jit_compile=xla,
-        steps_per_execution=options.steps_per_execution or steps_at_once(steps, xla),
+        steps_per_execution=steps_per_execution,
     )
     model.optimizer.build(model.trainable_variables)
     return model
