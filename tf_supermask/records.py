@@ -198,8 +198,12 @@ def environment():
         "keras": keras.__version__,
         "numpy": np.__version__,
         "device": gpus[0] if gpus else platform.machine(),
-        "threads": tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or _processors(),
     }
+
+
+def _processors():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _version():
