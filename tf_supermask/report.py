@@ -25,12 +25,14 @@ BEGIN, END = "<!-- {}: made by `python -m tf_supermask.report` -->", "<!-- end o
 
 # One style for all pictures: readable in print, in colours that the colour-blind can tell apart (Okabe and Ito).
 STYLE = {
-    "axes.prop_cycle": matplotlib.cycler(color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]),
+    "axes.prop_cycle": matplotlib.cycler(linestyle=["-", "--", ":"])
+    * matplotlib.cycler(color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]),
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.constrained_layout.use": True,
-    "font.size": 10,
+    "axes.titlesize": 10,
+    "font.size": 9,
     "grid.alpha": 0.3,
     "savefig.dpi": 150,
     "svg.hashsalt": "tf_supermask",
@@ -65,29 +67,35 @@ def markdown(table):
 
 
 def curves(experiments):
-    """Figure: test accuracy (left) and remaining weights (right, logarithmic) over epochs; mean, and all seeds as a band."""
+    """Figure with a row per network: test accuracy (left) and remaining weights (right, logarithmic) over epochs; the mean,
+    and all seeds as a band."""
     from matplotlib.figure import Figure
 
+    networks = {}
+    for name, its in experiments.items():
+        networks.setdefault(its[0]["spec"]["model"], {})[name] = its
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9, 3.4))
-        accuracy, remaining = figure.subplots(1, 2)
-        for name, its in experiments.items():
-            history = [pd.DataFrame(record["history"]) for record in its]
-            _band(accuracy, [run["test_accuracy"].to_numpy() for run in history], 1, name)
-            with_start = [[record["initial"]["remaining"], *record["history"]["remaining"]] for record in its]
-            _band(remaining, with_start, 0, name)
-        accuracy.set(xlabel="epoch", ylabel="test accuracy, %")
-        remaining.set(xlabel="epoch", ylabel="remaining weights, %", yscale="log", ylim=(None, 130))
-        remaining.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
-        figure.legend(*accuracy.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+        figure = Figure(figsize=(11, 0.3 + 2.6 * len(networks)))
+        rows = figure.subplots(len(networks), 2, squeeze=False)
+        for (accuracy, remaining), (network, its_experiments) in zip(rows, networks.items(), strict=True):
+            for name, its in its_experiments.items():
+                _band(accuracy, [record["history"]["test_accuracy"] for record in its], 1, name)
+                starts = [[record["initial"]["remaining"], *record["history"]["remaining"]] for record in its]
+                _band(remaining, starts, 0, f"{name} (n={len(its)})")
+            accuracy.set(title=network, ylabel="test accuracy, %")
+            remaining.set(title=network, ylabel="remaining weights, %", yscale="log", ylim=(None, 130))
+            remaining.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+            remaining.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
+        for axes in rows[-1]:
+            axes.set_xlabel("epoch")
     return figure
 
 
 def _band(axes, runs, first_epoch, label):
     length = min(len(run) for run in runs)
-    table = pd.DataFrame([list(run)[:length] for run in runs])
+    table = pd.DataFrame([run[:length] for run in runs])
     epochs = range(first_epoch, first_epoch + length)
-    (line,) = axes.plot(epochs, table.mean(), label=f"{label} (n={len(runs)})")
+    (line,) = axes.plot(epochs, table.mean(), label=label, marker="o" if length < 3 else None, markersize=4)
     axes.fill_between(epochs, table.min(), table.max(), color=line.get_color(), alpha=0.25, linewidth=0)
 
 
