@@ -218,7 +218,9 @@ def test_every_flag_file_is_a_run(file, defined_flags, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "folder", [path for path in sorted(ROOT.glob("results/*")) if (ROOT / "flags" / f"{path.name}.flags").exists()], ids=lambda f: f.name
+    "folder",
+    sorted(path for path in ROOT.glob("results/*") if (ROOT / f"flags/{path.name}.flags").exists()),
+    ids=lambda f: f.name,
 )
 def test_every_committed_record_is_of_its_flag_file(folder, defined_flags, monkeypatch):
     monkeypatch.chdir(ROOT)
