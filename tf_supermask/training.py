@@ -59,8 +59,9 @@ def optimizer(spec):
 
         x <- x - w_t x;   v <- momentum v - r_t g;   x <- x + momentum v - r_t g      (SGD with Nesterov momentum)
 
-    Keras multiplies its `weight_decay` by the learning rate and the paper does not; since both follow one schedule,
-    their ratio at the start makes the two the same.
+    Deviation: the paper says 'SGD with weight decay'; its results were made with this decoupled form. Keras multiplies its
+    `weight_decay` by the learning rate and the paper does not; since both follow one schedule, their ratio at the start
+    makes the two the same.
     """
     return OPTIMIZERS[spec.optimizer](
         spec,
@@ -123,6 +124,7 @@ def finished(spec, history):
 class History(keras.callbacks.Callback):
     """Adds remaining weights, learning rate and seconds to Keras' logs, and collects the columns of the record.
 
+    Deviation: the test loss is the mean over images; the authors average over batches, of which the last is smaller.
     Seconds are those of training, evaluation and counting, as in the paper; writing files is not in them.
     """
 
@@ -253,7 +255,8 @@ def compiled(spec, dataset, options=Options()):
         raise InputError(f"--steps_per_execution={steps_per_execution} must divide the {steps} steps of an epoch")
     model.compile(
         optimizer(spec),
-        # The paper takes the logarithm of a softmax output; from logits it is the same number, without its overflow.
+        # Deviation: the paper has a softmax output; from logits the loss is the same number, but is not clipped where the
+        # softmax saturates, so that its gradient does not vanish there.
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         jit_compile=xla,
