@@ -1,25 +1,21 @@
 #!/usr/bin/env bash
-# Trains every flag file whose name begins with a prefix, then prints the result table and draws the training curves.
+# Trains the rows of both papers' tables and figures, then prints the result table and draws the figures.
 #
-#   bash run_all.sh                              the main job at quick scale on embedded data: minutes on 2 cores
-#   bash run_all.sh koster_table1 --seeds=0-49   these rows of the paper, with further flags of tf_supermask.main
+#   bash run_all.sh                                          everything at quick scale, on embedded data: minutes on 2 cores
+#   bash run_all.sh --scale=reduced koster_table12           the rows whose names begin so, real data, a tenth of the epochs
+#   bash run_all.sh --scale=paper koster_table1_ --seeds=0-9 as published, with further flags of tf_supermask.main
 #
-# Sets up what is missing. Finished runs are skipped and an interrupted one goes on: stop and start it at will.
+# Sets up what is missing. The rows that tell most for their time come first. Finished runs are skipped and an interrupted
+# one goes on: stop and start it at will.
 set -euo pipefail
 cd "$(dirname "$0")"
-prefix=quick
+scale=quick prefix=
+if [[ $# -gt 0 && $1 == --scale=* ]]; then scale=${1#*=}; shift; fi
 if [[ $# -gt 0 && $1 != -* ]]; then prefix=$1; shift; fi
-files=(flags/"$prefix"*.flags)
-[ -e "${files[0]}" ] || { echo "error: no flags/$prefix*.flags; there are: $(ls flags | tr '\n' ' ')" >&2; exit 2; }
+[ -e "flags/_$scale.flags" ] || { echo "error: --scale=$scale is unknown; choose from quick, reduced, paper" >&2; exit 2; }
+rows=(flags/"${prefix:-[!_]}"*.flags)
+[ -e "${rows[0]}" ] || { echo "error: no flags/$prefix*.flags; there are: $(cd flags && echo [!_]*)" >&2; exit 2; }
 source tests/environment.sh
 
-for file in "${files[@]}"; do
-  echo; sed -n '1s/^# //p' "$file"
-  $python -m tf_supermask.main --flagfile="$file" "$@"
-done
-echo
-if [[ $prefix == quick* ]]; then
-  $python -m tf_supermask.report --results_dir=results/quick --readme= --figure=results/quick/training.png
-else
-  $python -m tf_supermask.report
-fi
+$python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" "$@"
+$python -m tf_supermask.report --scale="$scale"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from tf_supermask import data
+from tf_supermask import data, experiments
 from tf_supermask import main as module
 from tf_supermask import records, sparsity
 from tf_supermask.spec import Spec
@@ -105,6 +105,8 @@ def test_help_is_grouped_and_complete(main):
         (["--deterministic", "--jit_compile"], "--jit_compile has no effect with --deterministic"),
         (["--flagfile=nosuch.flags"], "nosuch.flags"),
         (["conv8"], "unexpected argument 'conv8'"),
+        (["nosuch.flags"], "nosuch.flags"),
+        (["--scale=huge"], "--scale=huge is unknown; choose from paper, reduced, quick"),
         (["--experiment=../x"], "--experiment="),
         (["--results_dir=setup.cfg/x"], "cannot write to setup.cfg/x"),
     ],
@@ -120,6 +122,28 @@ def test_bad_input_is_one_line_and_an_exit_code(main, flags, message, tmp_path):
 def test_bad_lines_in_a_flag_file(main, tmp_path):
     (tmp_path / "bad.flags").write_text("# comment\n--model=fcn\n--sparsity=0.9\n")
     assert "sparsity" in main(f"--flagfile={tmp_path}/bad.flags", ok=False).stderr
+
+
+def test_rows_are_trained_in_one_walk(main, tmp_path):
+    for name in ("a", "b"):
+        lines = ("# a test", f"--experiment={name}", f"--mode={'signed' if name == 'a' else 'baseline'}", *SHORT)
+        (tmp_path / f"{name}.flags").write_text("\n".join(lines))
+    rows = (tmp_path / "a.flags", tmp_path / "b.flags")
+    done = main(*rows, "--seeds=0-1", "--epochs=1", f"--results_dir={tmp_path}/r")
+    assert "(4 of 4)" in done.stdout and "left for the other 3 runs" in done.stdout
+    assert {record(tmp_path / "r", name, seed)["spec"]["epochs"] for name in "ab" for seed in (0, 1)} == {1}
+    assert main(*rows, "--seeds=0-1", "--epochs=1", f"--results_dir={tmp_path}/r").stdout.count("done before") == 4
+    (tmp_path / "b.flags").write_text("# bad\n--experiment=b\n--colour=red\n")
+    assert "b.flags: Unknown command line flag 'colour'" in main(*rows, ok=False).stderr
+
+
+def test_a_run_that_diverges_does_not_stop_the_others(main, tmp_path):
+    lines = ("# diverges", "--experiment=bad", "--mode=baseline", *SHORT, "--learning_rate=1e30", "--weight_decay=0")
+    (tmp_path / "bad.flags").write_text("\n".join(lines))
+    (tmp_path / "good.flags").write_text("\n".join(("# trains", "--experiment=good", "--mode=baseline", *SHORT)))
+    done = main(tmp_path / "bad.flags", tmp_path / "good.flags", f"--results_dir={tmp_path}/r", ok=False)
+    assert "1 of 2 runs diverged: bad, seed 0" in done.stderr and done.returncode == 2
+    assert (tmp_path / "r" / "good" / "seed0.json").exists() and not (tmp_path / "r" / "bad" / "seed0.json").exists()
 
 
 def test_another_spec_never_overwrites(main, tmp_path):
@@ -198,39 +222,20 @@ def test_importing_the_package_does_nothing():
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
 
 
-def test_seeds():
-    assert module.parse_seeds("0-2,7, 1") == [0, 1, 2, 7]
-
-
-@pytest.fixture(scope="module")
-def defined_flags():
-    module.define_flags()
-    return module.FLAGS
-
-
-@pytest.mark.parametrize("file", sorted(ROOT.glob("flags/[!_]*.flags")), ids=lambda file: file.stem)
-def test_every_flag_file_is_a_run(file, defined_flags, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    defined_flags.unparse_flags()
-    defined_flags(["main", f"--flagfile={file}"])
-    assert module.specs() and defined_flags.experiment == file.stem
-    assert file.read_text().startswith("# ")
-
-
 @pytest.mark.parametrize(
     "folder",
-    sorted(path for path in ROOT.glob("results/*") if (ROOT / f"flags/{path.name}.flags").exists()),
+    sorted(path for path in ROOT.glob("results/**/") if (ROOT / f"flags/{path.name}.flags").exists()),
     ids=lambda f: f.name,
 )
-def test_every_committed_record_is_of_its_flag_file(folder, defined_flags, monkeypatch):
+def test_every_committed_record_is_of_its_flag_file(folder, monkeypatch):
     monkeypatch.chdir(ROOT)
     paths = sorted(folder.glob("seed*.json"))
     assert paths
     for path in paths:
         found = records.read(path)
-        defined_flags.unparse_flags()
-        defined_flags(["main", f"--flagfile=flags/{folder.name}.flags", f"--seeds={found['spec']['seed']}"])
-        assert [dataclasses.asdict(spec) for spec in module.specs()] == [found["spec"]]
+        further = [f"--scale={found['spec']['scale']}", f"--seeds={found['spec']['seed']}"]
+        (spec,) = experiments.read(f"flags/{folder.name}.flags", further).specs
+        assert dataclasses.asdict(spec) == found["spec"]
 
 
 @pytest.mark.parametrize(

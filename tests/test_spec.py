@@ -58,3 +58,19 @@ def test_every_field_is_read_or_none(base):
 def test_a_relative_threshold_takes_the_place_of_the_absolute_one():
     assert Spec.of(relative_threshold=0.5).threshold is None
     assert Spec.of(model="resnet20", threshold=0.1).relative_threshold is None
+
+
+def test_scales_squeeze_the_run_that_the_other_settings_describe():
+    paper, reduced, quick = (
+        Spec.of(model="conv2", learning_rate=0.01, scale=scale) for scale in ("paper", "reduced", "quick")
+    )
+    assert (paper.epochs, reduced.epochs, quick.epochs) == (100, 10, 10)
+    assert (paper.decay_steps, reduced.decay_steps) == (1950, 195)
+    same = ("model", "mode", "learning_rate", "threshold", "seed", "weight_scheme", "score_scheme")
+    assert all(getattr(paper, name) == getattr(reduced, name) == getattr(quick, name) for name in same)
+    assert reduced.dataset == "cifar10" and reduced.weight_decay == paper.weight_decay
+    assert quick.dataset == "digits8" and quick.weight_decay == 8 * paper.weight_decay
+    assert Spec.of(epochs=55, scale="reduced").epochs == 6
+    resnet = Spec.of(model="resnet56", scale="reduced")
+    assert (resnet.epochs, resnet.plateau_rest, resnet.plateau_patience, resnet.passes) == (12, 1, 3, 2)
+    assert Spec.of(dataset="digits", scale="quick").dataset == "digits"

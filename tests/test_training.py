@@ -95,6 +95,13 @@ def test_plateau_compares_with_the_best_of_patience_minus_2_epochs():
     assert training.plateau_reductions(losses + [0.8], patience=5) == training.plateau_reductions(losses, patience=5)
 
 
+@pytest.mark.parametrize("rest", [1, 4, 10])
+def test_plateau_rests_at_the_start_and_after_each_reduction(rest):
+    constant = 60 * [1.0]
+    history = [training.plateau_reductions(constant[:n], 3, rest) for n in range(61)]
+    assert history.index(1) == rest + 4 and history.index(2) == history.index(1) + rest + 1
+
+
 def test_plateau_sets_rate_and_stops(tiny):
     spec = spec_of(
         schedule="plateau", plateau_patience=3, plateau_limit=2, plateau_factor=0.1, epochs=60, learning_rate=1e-6,
@@ -202,10 +209,12 @@ OTHER = {
 ELSEWHERE = {
     "model": "the weight counts of test_models",
     "dataset": "test_data",
+    "scale": "test_spec",
     "relative_threshold": "test_layers",
     "batch_norm": "test_models",
     "plateau_factor": "test_plateau_sets_rate_and_stops",
     "plateau_patience": "test_plateau_sets_rate_and_stops",
+    "plateau_rest": "test_plateau_rests_at_the_start_and_after_each_reduction",
     "plateau_limit": "test_plateau_sets_rate_and_stops",
 }
 SHORT = {"epochs": 2, "decay_steps": 6, "decay_rate": 0.9}

@@ -61,12 +61,12 @@ def digits(shape):
     return Dataset(train_images, train_labels, test_images, test_labels, classes=10)
 
 
-# Named on the command line; the shape is that of the networks made for the data set. None: embedded, takes any shape.
-DATASETS = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": None}
+# Named on the command line; the shape is that of the networks made for the data set. None: takes any shape.
+DATASETS = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": None, "digits8": (8, 8, 1)}
 
 
 def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3)):
-    """The data set `name`: `digits` at `shape`, or whatever tensorflow-datasets knows by that name.
+    """The data set `name`: `digits` at `shape`, `digits8` as they are, or whatever tensorflow-datasets knows by that name.
 
     Args:
         data_dir: folder of tensorflow-datasets; None: $TFDS_DATA_DIR or its default.
@@ -75,8 +75,8 @@ def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3)):
     Raises:
         InputError: the set is unknown, cannot be had here, or is not a classification of images of one size.
     """
-    if name == "digits":
-        return digits(shape)
+    if name in ("digits", "digits8"):
+        return digits(DATASETS[name] or shape)
     try:
         import tensorflow_datasets as tfds
 

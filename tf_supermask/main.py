@@ -1,10 +1,11 @@
 """Trains what the flags say: python -m tf_supermask.main --model=conv8 --mode=signed
 
 Without further flags a run has the paper's own settings for its model and mode. Finished runs are skipped, an
-interrupted one goes on where it was. Flags may stand in a file: --flagfile=flags/NAME.flags
+interrupted one goes on where it was. Flags may stand in a file: --flagfile=flags/NAME.flags. Several such files,
+named without --flagfile, are trained in an order that tells most soonest: flags/koster_table1*.flags --seeds=0-9
 """
 
-import dataclasses
+import functools
 import importlib.util
 import math
 import os
@@ -20,64 +21,30 @@ with quiet():
     import keras
     import tensorflow as tf
 
-    from tf_supermask import data, export, models, records, tables, training
+    from tf_supermask import data, experiments, export, models, records, sparsity, tables, training
     from tf_supermask.errors import InputError
     from tf_supermask.spec import Spec
 
 FLAGS = flags.FLAGS
-RUNNING, FILES = "running", "files"
-_DEFINE = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean}
-
-
-def define_flags():
-    """One flag for each field of Spec but the seed, and those that say how and where to run."""
-    for field in dataclasses.fields(Spec):
-        if field.name != "seed":
-            group, help_ = field.metadata["group"], field.metadata["help"]
-            choices = field.metadata.get("choices")
-            if choices:
-                help_ += f" ({', '.join(choices)})"
-            _DEFINE[field.type](field.name, None, help_, module_name=group)
-    flags.DEFINE_string("seeds", "0", "seeds, a run each: 0-49 or 0,3,7", module_name=RUNNING)
-    flags.DEFINE_boolean(
-        "jit_compile",
-        None,
-        "compile with XLA; default: for networks without convolutions, and with --nodeterministic on a GPU",
-        module_name=RUNNING,
-    )
-    flags.DEFINE_integer("steps_per_execution", None, "steps per call; default: as many as help", module_name=RUNNING)
-    flags.DEFINE_boolean(
-        "deterministic",
-        None,
-        "use TensorFlow's deterministic kernels; default: on a GPU (a CPU's are)",
-        module_name=RUNNING,
-    )
-    flags.DEFINE_string("progress", "auto", "bar, epoch (one line each), silent or auto", module_name=RUNNING)
-    flags.DEFINE_float("checkpoint_seconds", 30.0, "least time between two checkpoints", module_name=RUNNING)
-    flags.DEFINE_string("experiment", None, "name of the results; default: model_mode_dataset", module_name=FILES)
-    flags.DEFINE_string("results_dir", "results", "folder of all results", module_name=FILES)
-    flags.DEFINE_string("data_dir", None, "folder of tensorflow-datasets; default: $TFDS_DATA_DIR", module_name=FILES)
-    flags.DEFINE_string("cache_dir", data.default_cache_dir(), "folder for decoded images", module_name=FILES)
-    flags.DEFINE_string("export_dir", None, "write the trained network there as a SavedModel", module_name=FILES)
-    flags.DEFINE_string("tensorboard_dir", None, "write TensorBoard logs there", module_name=FILES)
+_IMAGES = {"digits": 1_437, "digits8": 1_437}  # of training data, where it is far from the others' 50,000 or 60,000
 
 
 def usage():
-    groups = dict.fromkeys(field.metadata["group"] for field in dataclasses.fields(Spec))
-    listed = "\n".join(FLAGS.module_help(group) for group in (*groups, RUNNING, FILES))
+    listed = "\n".join(FLAGS.module_help(group) for group in experiments.groups())
     return f"{__doc__}\n{re.sub(r'(?m)^    ?--(?:.no.)?', '  --', listed)}"
 
 
 def parse(argv):
-    """Flags, with one line instead of a page where they are wrong."""
+    """Names of flag files, of which the other arguments are further flags. One line instead of a page where they are wrong."""
     if any(argument in ("--help", "-help", "--helpfull", "--helpshort", "-h") for argument in argv[1:]):
         print(usage())
         sys.exit(0)
     try:
-        rest = FLAGS(argv)
-        if len(rest) > 1:
-            raise flags.Error(f"unexpected argument {rest[1]!r}; flags are written --name=value")
-        return rest
+        rows = FLAGS(argv)[1:]
+        for row in rows:
+            if not row.endswith(".flags"):
+                raise flags.Error(f"unexpected argument {row!r}; flags are written --name=value, files end in .flags")
+        return [rows, [argument for argument in argv[1:] if argument not in rows]]
     except (flags.Error, OSError) as error:
         fail(error)
 
@@ -85,20 +52,6 @@ def parse(argv):
 def fail(error):
     print("error: " + " ".join(str(error).split()), file=sys.stderr)
     sys.exit(2)
-
-
-def parse_seeds(text):
-    """`0-2,7` -> [0, 1, 2, 7]. Raises InputError."""
-    seeds = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        if not match:
-            raise InputError(f"--seeds={text!r} has no seeds to read at {part!r}; write 0-49 or 0,3,7")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first:
-            raise InputError(f"--seeds={text!r} counts backwards at {part!r}; write {last}-{first}")
-        seeds.extend(range(first, last + 1))
-    return list(dict.fromkeys(seeds))
 
 
 PROGRESS = {"auto": None, "bar": 1, "epoch": 2, "silent": 0}
@@ -132,13 +85,6 @@ def deterministic():
     return bool(tf.config.list_physical_devices("GPU")) if FLAGS.deterministic is None else FLAGS.deterministic
 
 
-def specs():
-    """One Spec per seed."""
-    names = [field.name for field in dataclasses.fields(Spec) if field.name != "seed"]
-    given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
-    return [Spec.of(seed=seed, **given) for seed in parse_seeds(FLAGS.seeds)]
-
-
 def prepare_tensorflow():
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
         tf.get_logger().setLevel("ERROR")  # warns of retracing when several runs share a process
@@ -149,37 +95,55 @@ def prepare_tensorflow():
         tf.config.experimental.enable_op_determinism()
 
 
-def load(spec):
-    shape = data.DATASETS.get(Spec.of(model=spec.model).dataset)  # of the data set that the network was made for
-    return data.load(spec.dataset, FLAGS.data_dir, FLAGS.cache_dir, shape)
+@functools.cache
+def load(name, model):
+    shape = data.DATASETS.get(Spec.of(model=model).dataset)  # of the data set that the network was made for
+    return data.load(name, FLAGS.data_dir, FLAGS.cache_dir, shape)
 
 
-def run_all(todo, experiment):
-    """Trains or skips each run; returns all records."""
-    how, found, dataset, began = options(), [], None, time.monotonic()
-    for position, spec in enumerate(todo, 1):
-        run = records.Run(FLAGS.results_dir, experiment, spec.seed)
+@functools.cache
+def _multiply_adds(model, dataset):
+    shape = data.DATASETS.get(dataset) or data.DATASETS[Spec.of(model=model).dataset]
+    return sparsity.multiply_adds(models.build(Spec.of(model=model, mode="baseline"), shape, 10))
+
+
+def cost(spec):
+    """What a run takes beside others: multiplications of its forward passes, and as many as pass while it starts."""
+    images = _IMAGES.get(spec.dataset, 60_000)
+    return 2e11 + _multiply_adds(spec.model, spec.dataset) * images * spec.passes * spec.epochs
+
+
+def run_all(todo, how):
+    """Trains or skips each `(experiment, spec)`; returns the records. A run that diverges is told, the others go on."""
+    found, failed = [], []
+    todo = [(name, spec, records.Run(FLAGS.results_dir, name, spec.seed)) for name, spec in todo]
+    waiting = [cost(spec) for _, spec, run in todo if not run.record.exists()]
+    began, trained = time.monotonic(), 0
+    for position, (name, spec, run) in enumerate(todo, 1):
         record = records.find(run, spec)
         skipped = record is not None
-        if not skipped:
-            records.prepare(run)
-            dataset = dataset or load(spec)
-        print(
-            f"{experiment}, seed {spec.seed} ({position} of {len(todo)}){': done before' if skipped else ''}",
-            flush=True,
-        )
+        print(f"{name}, seed {spec.seed} ({position} of {len(todo)}){': done before' if skipped else ''}", flush=True)
         model = None
         if not skipped:
-            model, record = training.train(spec, dataset, run, how)
-            left = (time.monotonic() - began) / position * (len(todo) - position)
+            records.prepare(run)
+            try:
+                model, record = training.train(spec, load(spec.dataset, spec.model), run, how)
+            except training.Diverged as error:
+                print(f"  {error}")
+                failed.append(f"{name}, seed {spec.seed}")
+            trained += 1
+            left = (time.monotonic() - began) / sum(waiting[:trained]) * sum(waiting[trained:])
             if left:
-                print(f"  about {training.duration(left)} left for the other seeds")
-        if FLAGS.export_dir:
-            model = model or rebuild(spec, record, run)
-            folder = os.path.join(FLAGS.export_dir, f"{experiment}_seed{spec.seed}")
-            print(f"  exported to {export.saved_model(model, folder)}")
-        found.append(record)
+                print(f"  about {training.duration(left)} left for the other {len(waiting) - trained} runs")
+        if record is not None:
+            if FLAGS.export_dir:
+                model = model or rebuild(spec, record, run)
+                folder = os.path.join(FLAGS.export_dir, f"{name}_seed{spec.seed}")
+                print(f"  exported to {export.saved_model(model, folder)}")
+            found.append(record)
         keras.backend.clear_session()
+    if failed:
+        raise training.Diverged(f"{len(failed)} of {len(todo)} runs diverged: {'; '.join(failed)}")
     return found
 
 
@@ -192,14 +156,15 @@ def rebuild(spec, record, run):
     return model
 
 
-def main(argv):
-    del argv
+def main(arguments):
+    rows, further = arguments
     try:
-        todo = specs()
-        experiment = FLAGS.experiment or f"{todo[0].model}_{todo[0].mode}_{todo[0].dataset}".replace("/", "_")
         prepare_tensorflow()
-        found = run_all(todo, experiment)
-        print(f"\n{tables.result(found)}")
+        found = experiments.read_all(rows, further) if rows else [experiments.described(FLAGS)]
+        todo = experiments.in_order(found, cost) if rows else [(found[0], spec) for spec in found[0].specs]
+        made = run_all([(experiment.name, spec) for experiment, spec in todo], options())
+        if len(found) == 1:
+            print(f"\n{tables.result(found[0].name, made)}")
     except KeyboardInterrupt:
         fail("stopped; the same command goes on from the last checkpoint")
     except InputError as error:
@@ -211,5 +176,5 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    define_flags()
+    experiments.define_flags()
     app.run(main, flags_parser=parse)

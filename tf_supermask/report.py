@@ -1,6 +1,7 @@
-"""Records -> the table in README.md and pictures: python -m tf_supermask.report [--check]
+"""Records -> README.md, tables, figures, claims: python -m tf_supermask.report [--scale=reduced] [--check]
 
-Nothing here is typed by hand: every number comes from a record, every printed one from `tables.PAPER`.
+Nothing here is typed by hand: every number comes from a record, every printed one from koster.py. A figure is drawn again
+when its records or the code that draws it have changed.
 """
 
 import hashlib
@@ -9,110 +10,100 @@ import json
 import pathlib
 import sys
 
-import matplotlib
 import pandas as pd
 from absl import app, flags
 
 from tf_supermask.quiet import quiet
 
 with quiet():
-    from tf_supermask import records, tables
+    from tf_supermask import claims, evidence, experiments, figures, records, tables
     from tf_supermask.errors import InputError
 
 FLAGS = flags.FLAGS
-_NEUTRAL = {"svg": {"Date": None}, "png": {"Software": None}}  # equal records, equal bytes
 BEGIN, END = "<!-- {}: made by `python -m tf_supermask.report` -->", "<!-- end of {} -->"
-
-# One style for all pictures: readable in print, in colours that the colour-blind can tell apart (Okabe and Ito).
-STYLE = {
-    "axes.prop_cycle": matplotlib.cycler(linestyle=["-", "--", ":"])
-    * matplotlib.cycler(color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]),
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.constrained_layout.use": True,
-    "axes.titlesize": 10,
-    "font.size": 9,
-    "grid.alpha": 0.3,
-    "savefig.dpi": 150,
-    "svg.hashsalt": "tf_supermask",
-}
+_NEUTRAL = {"Date": None, "Creator": None}  # equal records, equal bytes
 
 
-def collect(results_dir):
-    """Experiment -> its records by seed, of all records below a folder; both sorted."""
-    found = {}
-    for path in pathlib.Path(results_dir).glob("*/seed*.json"):
-        found.setdefault(path.parent.name, []).append(records.read(path))
-    return {name: sorted(found[name], key=lambda record: record["spec"]["seed"]) for name in sorted(found)}
-
-
-def overview(experiments):
-    """DataFrame: a row per experiment, ours beside the paper's, mean and 5 and 95 % quantiles over n seeds."""
-    rows = []
-    for name, its in experiments.items():
-        printed = tables.paper(its[0])
-        row = {"experiment": name, "n": len(its), "epochs": its[0]["spec"]["epochs"]}
-        for measure, (heading, digits) in tables.MEASURES.items():
-            row[heading] = tables.show(tables.summary(its, measure), digits)
-            if measure != "seconds_per_epoch":  # other machines, other seconds
-                row[f"paper: {heading}"] = tables.show(printed.get(measure, ()), digits)
-        rows.append(row)
-    return pd.DataFrame(rows).astype(str)
+# ---------------------------------------------------------------------------------------------------------------------
+# Text
 
 
 def markdown(table):
     lines = [table.columns.tolist(), ["---"] * len(table.columns), *table.to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
-def curves(experiments):
-    """Figure with a row per network: test accuracy (left) and remaining weights (right, logarithmic) over epochs; the mean,
-    and all seeds as a band."""
-    from matplotlib.figure import Figure
-
-    networks = {}
-    for name, its in experiments.items():
-        networks.setdefault(its[0]["spec"]["model"], {})[name] = its
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(11, 0.3 + 2.6 * len(networks)))
-        rows = figure.subplots(len(networks), 2, squeeze=False)
-        for (accuracy, remaining), (network, its_experiments) in zip(rows, networks.items(), strict=True):
-            for name, its in its_experiments.items():
-                _band(accuracy, [record["history"]["test_accuracy"] for record in its], 1, name)
-                starts = [[record["initial"]["remaining"], *record["history"]["remaining"]] for record in its]
-                _band(remaining, starts, 0, f"{name} (n={len(its)})")
-            accuracy.set(title=network, ylabel="test accuracy, %")
-            remaining.set(title=network, ylabel="remaining weights, %", yscale="log", ylim=(None, 130))
-            remaining.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
-            remaining.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8)
-        for axes in rows[-1]:
-            axes.set_xlabel("epoch")
-    return figure
+def latex(table):
+    """A booktabs tabular of a data frame of text."""
+    special = {"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "<": r"$<$", ">": r"$>$"}
+    lines = [
+        " & ".join("".join(special.get(letter, letter) for letter in str(cell)) for cell in line) + r" \\"
+        for line in (table.columns, *table.to_numpy())
+    ]
+    head = [rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}", r"\toprule", lines[0], r"\midrule"]
+    return "\n".join([*head, *lines[1:], r"\bottomrule", r"\end{tabular}", ""])
 
 
-def _band(axes, runs, first_epoch, label):
-    length = min(len(run) for run in runs)
-    table = pd.DataFrame([run[:length] for run in runs])
-    epochs = range(first_epoch, first_epoch + length)
-    (line,) = axes.plot(epochs, table.mean(), label=label, marker="o" if length < 3 else None, markersize=4)
-    axes.fill_between(epochs, table.min(), table.max(), color=line.get_color(), alpha=0.25, linewidth=0)
+def title(name):
+    """`koster_table12` -> `Koster et al. 2022, Table 12`."""
+    paper, _, rest = name.partition("_")
+    kind, number = rest.removeprefix("appendix_"), rest.removeprefix("table")
+    where = f"Appendix {kind.upper()}" if rest.startswith("appendix") else f"Table {number}"
+    return f"{ {'koster': 'Koster et al. 2022'}[paper] }, {where}".strip()
 
 
-def fingerprint(experiments):
-    """Stands in a picture's metadata and says which records it was drawn from, whatever drew it."""
-    return hashlib.sha256(json.dumps(experiments, sort_keys=True).encode()).hexdigest()
+def shown(name, found):
+    """Markdown of table `name` with the rows that have records, a line on the others, and the notes; '' without records."""
+    table, frame = tables.TABLES[name], tables.frame(name, found.experiments)
+    known = [row.experiment in found for row in table.rows]
+    if not any(known):
+        return ""
+    frame = frame[known + [True] * (len(frame) - len(known))]
+    frame = frame.loc[:, [c for c in frame if not (c.startswith("overlap") and (frame[c] == "-").all())]]
+    missing = [row.label for row, there in zip(table.rows, known, strict=True) if not there]
+    notes = [f"No records yet: {'; '.join(missing)}."] * bool(missing) + list(table.notes)
+    return f"**{title(name)}: {table.title}**\n\n{markdown(frame)}\n\n{' '.join(notes)}".rstrip()
 
 
-def rendered(figure, ending, description):
-    """The bytes of a figure as svg or png."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def all_tables(found):
+    return "\n\n".join(text for name in tables.TABLES if (text := shown(name, found))) or "No records yet."
 
-    FigureCanvasAgg(figure)
-    file = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(file, format=ending, metadata=_NEUTRAL[ending] | {"Description": description})
-    return file.getvalue()
+
+def checks(found):
+    """Markdown of the experiments that are in no table of the papers: they answer questions."""
+    rows = []
+    for name in sorted(found.experiments.keys() - in_tables()):
+        its = found.experiments[name]
+        row = {"experiment": name, "n": len(its), "epochs": its[0]["spec"]["epochs"]}
+        for measure in ("test_accuracy", "remaining"):
+            heading, digits = tables.MEASURES[measure]
+            row[heading] = tables.show(tables.summary(tables.values(its, measure)), digits)
+        rows.append(row)
+    return markdown(pd.DataFrame(rows)) if rows else "None yet."
+
+
+def in_tables():
+    """Names of all experiments that a table shows."""
+    return {name for table in tables.TABLES.values() for row in table.rows for name in row[1:] if name}
+
+
+def ledger(paper, reduced):
+    """Markdown: a row per claim, its verdict at both scales and the numbers behind the better one."""
+    rows = []
+    for full, less in zip(claims.ledger(paper), claims.ledger(reduced), strict=True):
+        best = full if full.verdict != claims.OPEN or less.verdict == claims.OPEN else less
+        scale = "" if best is full else "reduced: "
+        seeds = _seeds(best)
+        rows.append(
+            {"#": full.number, "claim": full.claim, "paper scale": full.verdict, "reduced scale": less.verdict}
+            | {"numbers": scale + best.numbers, "n": seeds}
+        )
+    return markdown(pd.DataFrame(rows))
+
+
+def _seeds(finding):
+    counts = sorted(set(finding.runs.values()))
+    return "-".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "-"
 
 
 def speed(path):
@@ -139,9 +130,16 @@ def speed(path):
     )
 
 
-def blocks(experiments, speed_file):
+def blocks(paper, reduced, speed_file):
     """Name -> markdown of each generated block of the README."""
-    return {"results": markdown(overview(experiments)), "speed": speed(speed_file)}
+    return {
+        "results": all_tables(paper),
+        "reduced": all_tables(reduced),
+        "checks": checks(paper),
+        "table 14": markdown(tables.literature()),
+        "claims": ledger(paper, reduced),
+        "speed": speed(speed_file),
+    }
 
 
 def between_markers(text, name, content):
@@ -153,60 +151,171 @@ def between_markers(text, name, content):
     return f"{before}{begin}\n\n{content}\n\n{end}{after}"
 
 
-def stale(experiments, speed_file, readme, figure):
-    """The files among the last two that do not show these records."""
-    contents = {figure: [fingerprint(experiments)]} if figure else {}
-    if readme:
-        contents[readme] = blocks(experiments, speed_file).values()
-    texts = {
-        path: pathlib.Path(path).read_text(errors="replace") if pathlib.Path(path).exists() else "" for path in contents
+# ---------------------------------------------------------------------------------------------------------------------
+# Files
+
+
+def fingerprint(found, names):
+    """Stands in a picture's metadata and says from which records and by which code it was drawn."""
+    code = pathlib.Path(figures.__file__).read_text()
+    its = {name: found.experiments[name] for name in names if name in found}
+    return hashlib.sha256(json.dumps([code, its], sort_keys=True).encode()).hexdigest()
+
+
+def rendered(figure, description):
+    """The bytes of a figure as svg."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    FigureCanvasSVG(figure)
+    file = io.BytesIO()
+    with matplotlib.rc_context(figures.STYLE):
+        figure.savefig(file, format="svg", metadata=_NEUTRAL | {"Description": description})
+    return file.getvalue()
+
+
+def table_files(found, folder):
+    """Path -> bytes of the CSV and LaTeX files of all tables that have records."""
+    files = {}
+    frames = {
+        n: tables.frame(n, found.experiments)
+        for n, t in tables.TABLES.items()
+        if any(r.experiment in found for r in t.rows)
     }
-    return [path for path in contents if not all(content in texts[path] for content in contents[path])]
+    if frames:
+        frames["koster_table14"] = tables.literature()
+    for name, frame in frames.items():
+        files[pathlib.Path(folder, f"{name}.csv")] = frame.to_csv(index=False).encode()
+        files[pathlib.Path(folder, f"{name}.tex")] = latex(frame).encode()
+    return files
 
 
-def update(experiments, speed_file, readme, figure):
-    """Writes the files that the records determine; yields their paths."""
-    if readme:
-        text = pathlib.Path(readme).read_text()
-        for name, content in blocks(experiments, speed_file).items():
-            text = between_markers(text, name, content)
-        records.write(readme, lambda file: file.write(text.encode()))
-        yield readme
-    if figure:
-        ending = pathlib.Path(figure).suffix[1:]
-        if ending not in _NEUTRAL:
-            raise InputError(f"--figure={figure} must end in .svg or .png")
-        picture = rendered(curves(experiments), ending, fingerprint(experiments))
-        records.write(figure, lambda file: file.write(picture))
-        yield figure
+def draw(found, folder, again=False):
+    """Draws the figures of one scale that are stale (`again`: all); yields a line on each, with what a figure lacks."""
+    for name, drawing in figures.FIGURES.items():
+        path, mark = pathlib.Path(folder, f"{name}.svg"), fingerprint(found, drawing.experiments)
+        lacking = dict.fromkeys(
+            "_".join(experiment.split("_")[:3]) for experiment in drawing.experiments if experiment not in found
+        )
+        if again or mark not in _text(path):
+            try:
+                picture = rendered(figures.draw(name, found), mark)
+            except evidence.Missing as missing:
+                yield f"{path}: not drawn, needs {missing}"
+                continue
+            records.write(path, lambda file, picture=picture: file.write(picture))
+        yield f"{path}: {drawing.title}" + (f" (more of it with {', '.join(lacking)})" if lacking else "")
+
+
+def _text(path):
+    return pathlib.Path(path).read_text(errors="replace") if pathlib.Path(path).exists() else ""
+
+
+def stale_figures(found, folder):
+    """Paths of figures that do not show these records."""
+    for name, drawing in figures.FIGURES.items():
+        path = pathlib.Path(folder, f"{name}.svg")
+        if fingerprint(found, drawing.experiments) not in _text(path) and (path.exists() or _drawable(name, found)):
+            yield path
+
+
+def _drawable(name, found):
+    try:
+        figures.draw(name, found)
+        return True
+    except evidence.Missing:
+        return False
+
+
+def readme_with(text, paper, reduced, speed_file):
+    for name, content in blocks(paper, reduced, speed_file).items():
+        text = between_markers(text, name, content)
+    return text
+
+
+def without_flag_file(rows):
+    """Experiments that tables or figures show and no flag file of `rows` trains, and those that nothing shows."""
+    names = {experiment.name for experiment in experiments.read_all(rows)}
+    wanted = in_tables() | {name for drawing in figures.FIGURES.values() for name in drawing.experiments}
+    return sorted(wanted - names), sorted(name for name in names - wanted if "_check_" not in name)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Command line
+
+
+def _check(found):
+    """Raises InputError where something committed does not say what the records say."""
+    lost, unused = without_flag_file(experiments.rows(FLAGS.flags_dir))
+    if lost or unused:
+        raise InputError(
+            f"tables and figures show {', '.join(lost) or 'nothing'} that no file in {FLAGS.flags_dir}/ trains; "
+            f"{', '.join(unused) or 'nothing'} is trained and shown nowhere"
+        )
+    old = []
+    for scale in ("paper", "reduced"):
+        folder = evidence.FOLDERS[scale][1]
+        old += stale_figures(found[scale], folder)
+        old += [path for path, content in table_files(found[scale], folder).items() if _text(path) != content.decode()]
+    text = _text(FLAGS.readme)
+    if readme_with(text, found["paper"], found["reduced"], FLAGS.speed) != text:
+        old.append(FLAGS.readme)
+    if old:
+        raise InputError(f"stale: {', '.join(map(str, old))}; run python -m tf_supermask.report")
+
+
+def _update(found, scale):
+    """Writes what the records of one scale determine; prints what it wrote."""
+    folder = FLAGS.figures_dir or evidence.FOLDERS[scale][1]
+    for path, content in table_files(found, folder).items():
+        records.write(path, lambda file, content=content: file.write(content))
+    for line in draw(found, folder, FLAGS.figures):
+        print(line)
 
 
 def main(argv):
     del argv
     try:
-        experiments = collect(FLAGS.results_dir)
-        if not experiments:
-            raise InputError(f"no records in {FLAGS.results_dir}; train something first: python -m tf_supermask.main")
-        chosen = {name: its for name, its in experiments.items() if name.startswith(FLAGS.prefix)}
+        if FLAGS.scale not in evidence.FOLDERS:
+            raise InputError(f"--scale={FLAGS.scale} is unknown; choose from {', '.join(evidence.FOLDERS)}")
+        wanted = {"paper", "reduced", FLAGS.scale}
+        found = {scale: evidence.Evidence(evidence.FOLDERS[scale][0], scale) for scale in wanted}
+        if FLAGS.results_dir:
+            found[FLAGS.scale] = evidence.Evidence(FLAGS.results_dir, FLAGS.scale)
+        chosen = found[FLAGS.scale]
         if FLAGS.check:
-            old = stale(chosen, FLAGS.speed, FLAGS.readme, FLAGS.figure)
-            if old:
-                raise InputError(f"stale: {', '.join(old)}; run python -m tf_supermask.report")
+            return _check(found)
+        if FLAGS.claims:
+            for finding in claims.ledger(chosen):
+                print(
+                    f"{finding.number:2} {finding.verdict}: {finding.claim}\n   {finding.numbers} (n {_seeds(finding)})"
+                )
             return
-        print(overview(chosen).T.to_string(header=False))
-        for path in update(chosen, FLAGS.speed, FLAGS.readme, FLAGS.figure):
-            print(f"wrote {path}")
+        if not chosen.experiments:
+            print(
+                f"no records of {FLAGS.scale} scale in {chosen.folder}; train something: bash run_all.sh --scale={FLAGS.scale}"
+            )
+        else:
+            print(all_tables(chosen))
+        _update(chosen, FLAGS.scale)
+        if FLAGS.readme and FLAGS.scale != "quick" and not FLAGS.results_dir:
+            text = readme_with(pathlib.Path(FLAGS.readme).read_text(), found["paper"], found["reduced"], FLAGS.speed)
+            records.write(FLAGS.readme, lambda file: file.write(text.encode()))
+            print(f"wrote {FLAGS.readme}")
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 
 
 def define_flags():
-    flags.DEFINE_string("results_dir", "results", "folder of all results")
-    flags.DEFINE_string("prefix", "", "only experiments whose names begin so")
-    flags.DEFINE_string("readme", "README.md", "file with the table; empty: none")
+    flags.DEFINE_string("scale", "paper", "scale of the records: paper, reduced or quick")
+    flags.DEFINE_string("results_dir", None, "folder of the records; default: that of the scale")
+    flags.DEFINE_string("figures_dir", None, "folder of tables and figures; default: that of the scale")
+    flags.DEFINE_string("flags_dir", "flags", "folder of flag files")
+    flags.DEFINE_string("readme", "README.md", "file with the tables; empty: none")
     flags.DEFINE_string("speed", "benchmarks/train_step.json", "measurements of benchmarks/train_step.py")
-    flags.DEFINE_string("figure", "figures/training.svg", "picture of the training curves, .svg or .png; empty: none")
+    flags.DEFINE_boolean("figures", False, "draw all figures again, also those that are up to date")
+    flags.DEFINE_boolean("claims", False, "only print the claims, each with the numbers that it was decided by")
     flags.DEFINE_boolean("check", False, "write nothing; fail if a file is not what the records say")
 
 

@@ -28,6 +28,18 @@ def masks_of(model):
     return {layer.name: layer.mask for layer in masked_layers(model)}
 
 
+def multiply_adds(model):
+    """Multiplications of one image's way through `model`, all weights counted: each weight once per place it is used at."""
+    return sum(
+        int(np.prod(layer.output.shape[1:-1], dtype=int)) * int(np.prod(kernel_shape(layer)))
+        for layer in kernel_layers(model)
+    )
+
+
+def kernel_shape(layer):
+    return tuple((layer.weight if isinstance(layer, SignedMask) else layer.kernel).shape)
+
+
 def counts(mask):
     """`[n(-1), n(0), n(+1)]` of one mask."""
     mask = np.asarray(mask)

@@ -71,17 +71,17 @@ def optimizer(spec):
     )
 
 
-def plateau_reductions(losses, patience, start=10, cooldown=10, tolerance=1e-4):
+def plateau_reductions(losses, patience, rest=10, tolerance=1e-4):
     """How often the rate has been reduced after epochs with these train losses: the rule of Koster et al. 2022.
 
-    An epoch from `start` on stagnates unless its loss undercuts, by more than `tolerance`, the best of the `patience` - 2
-    epochs before it. When more than `patience` epochs have stagnated, the rate is reduced, and `cooldown` epochs are not
-    looked at. The count never starts again, so that later every stagnating epoch outside a cooldown reduces.
+    An epoch stagnates unless its loss undercuts, by more than `tolerance`, the best of the `patience` - 2
+    epochs before it. When more than `patience` epochs have stagnated, the rate is reduced. The first `rest` epochs, and as
+    many after each reduction, are not looked at. The count never starts again, so that later every stagnating epoch that
+    is looked at reduces.
     """
-    reductions = stagnating = rest = 0
-    for epoch in range(start, len(losses)):
-        if rest:
-            rest -= 1
+    reductions, stagnating, look_from = 0, 0, rest
+    for epoch in range(len(losses)):
+        if epoch < look_from:
             continue
         best = min(losses[max(0, epoch - (patience - 2)) : epoch])
         if losses[epoch] + tolerance < best:
@@ -89,8 +89,12 @@ def plateau_reductions(losses, patience, start=10, cooldown=10, tolerance=1e-4):
         stagnating += 1
         if stagnating > patience:
             reductions += 1
-            rest = cooldown
+            look_from = epoch + 1 + rest
     return reductions
+
+
+def reductions(spec, history):
+    return plateau_reductions(history["train_loss"], spec.plateau_patience, spec.plateau_rest)
 
 
 class Plateau(keras.callbacks.Callback):
@@ -104,17 +108,16 @@ class Plateau(keras.callbacks.Callback):
         self.spec, self.history = spec, history
 
     def on_epoch_end(self, epoch, logs=None):
-        reductions = plateau_reductions(self.history["train_loss"], self.spec.plateau_patience)
-        self.model.optimizer.learning_rate = self.spec.learning_rate * self.spec.plateau_factor**reductions
+        factor = self.spec.plateau_factor ** reductions(self.spec, self.history)
+        self.model.optimizer.learning_rate = self.spec.learning_rate * factor
         self.model.stop_training = finished(self.spec, self.history)
 
 
 def finished(spec, history):
     """Whether a run with this history trains no further."""
-    losses = history["train_loss"]
-    if len(losses) >= spec.epochs:
+    if len(history["train_loss"]) >= spec.epochs:
         return True
-    return spec.schedule == "plateau" and plateau_reductions(losses, spec.plateau_patience) >= spec.plateau_limit
+    return spec.schedule == "plateau" and reductions(spec, history) >= spec.plateau_limit
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,74 @@
+import dataclasses
+
+import pytest
+from conftest import ROOT
+
+from tf_supermask import experiments
+from tf_supermask.errors import InputError
+from tf_supermask.spec import Spec
+
+ROWS = experiments.rows(ROOT / "flags")
+
+
+@pytest.fixture(autouse=True)
+def in_the_project(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("scale, seeds", [("paper", {50, 3, 1}), ("reduced", {3}), ("quick", {1})])
+def test_every_row_is_an_experiment_at_every_scale(scale, seeds):
+    found = experiments.read_all(ROWS, [f"--flagfile=flags/_{scale}.flags"])
+    assert [experiment.name for experiment in found] == [path.split("/")[-1].removesuffix(".flags") for path in ROWS]
+    assert {len(experiment.specs) for experiment in found} == seeds
+    assert {spec.scale for experiment in found for spec in experiment.specs} == {scale}
+    assert all(len(experiment.about) > 20 for experiment in found)
+
+
+def test_no_two_rows_train_the_same_run():
+    specs = [experiment.specs[0] for experiment in experiments.read_all(ROWS, ["--seeds=0"])]
+    assert len(set(specs)) == len(specs)
+
+
+def test_a_run_with_the_settings_of_a_row_has_its_name():
+    assert experiments.row_of(Spec.of(model="conv8", mode="signed", seed=9)) == "koster_table12_conv8_signed_elus"
+    assert experiments.row_of(Spec.of(model="fcn", epochs=7)) is None
+
+
+@pytest.mark.parametrize(
+    "lines, message",
+    [
+        ("--model=fcn\n--sparsity=0.9", "sparsity"),
+        ("--model=fcn\n--epochs=0\n--experiment=x", "--epochs must be at least 1, not 0"),
+        ("--model=fcn", "needs a line --experiment=NAME"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path, lines, message):
+    path = tmp_path / "bad.flags"
+    path.write_text(f"# bad\n{lines}\n")
+    with pytest.raises(InputError, match="bad.flags: ") as error:
+        experiments.read(path)
+    assert message in str(error.value)
+
+
+def test_two_rows_of_one_name(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.flags").write_text("# x\n--experiment=same\n")
+    with pytest.raises(
+        InputError, match="a.flags and .*b.flags are both named same|b.flags and .*a.flags are both named same"
+    ):
+        experiments.read_all(experiments.rows(tmp_path))
+
+
+def test_seeds():
+    assert experiments.parse_seeds("0-2,7, 1") == [0, 1, 2, 7]
+
+
+def test_cheap_runs_and_first_seeds_come_first():
+    cheap, dear = (
+        experiments.Experiment(name, [dataclasses.replace(Spec.of(model=name), seed=seed) for seed in range(4)])
+        for name in ("fcn", "conv2")
+    )
+    order = experiments.in_order([dear, cheap], lambda spec: {"fcn": 1, "conv2": 5}[spec.model])
+    assert [(experiment.name, spec.seed) for experiment, spec in order] == [
+        ("fcn", 0), ("fcn", 1), ("conv2", 0), ("fcn", 2), ("fcn", 3), ("conv2", 1), ("conv2", 2), ("conv2", 3),
+    ]  # fmt: skip

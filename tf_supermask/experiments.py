@@ -1,0 +1,143 @@
+"""Command lines and flag files -> experiments: a name, and a Spec for each seed.
+
+A row is a flag file of one experiment, named after the table row or figure of a paper that it produces. Its first line, a
+comment, says what the paper claims of it.
+"""
+
+import dataclasses
+import pathlib
+import re
+from typing import NamedTuple
+
+from absl import flags
+
+from tf_supermask import data
+from tf_supermask.errors import InputError
+from tf_supermask.spec import Spec
+
+RUNNING, FILES = "running", "files"
+_DEFINE = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean}
+
+
+class Experiment(NamedTuple):
+    """Runs of one name, which differ in their seeds only."""
+
+    name: str
+    specs: list
+    about: str = ""  # what the paper claims
+
+
+def define_flags(values=flags.FLAGS):
+    """One flag for each field of Spec but the seed, and those that say how and where to run."""
+    for field in dataclasses.fields(Spec):
+        if field.name != "seed":
+            group, help_ = field.metadata["group"], field.metadata["help"]
+            choices = field.metadata.get("choices")
+            if choices:
+                help_ += f" ({', '.join(choices)})"
+            _DEFINE[field.type](field.name, None, help_, flag_values=values, module_name=group)
+
+    def define(kind, name, default, help_, group):
+        _DEFINE[kind](name, default, help_, flag_values=values, module_name=group)
+
+    define(str, "seeds", "0", "seeds, a run each: 0-49 or 0,3,7", RUNNING)
+    xla = "compile with XLA; default: for networks without convolutions, and with --nodeterministic on a GPU"
+    define(bool, "jit_compile", None, xla, RUNNING)
+    define(int, "steps_per_execution", None, "steps per call; default: as many as help", RUNNING)
+    kernels = "use TensorFlow's deterministic kernels; default: on a GPU (a CPU's are)"
+    define(bool, "deterministic", None, kernels, RUNNING)
+    define(str, "progress", "auto", "bar, epoch (one line each), silent or auto", RUNNING)
+    define(float, "checkpoint_seconds", 30.0, "least time between two checkpoints", RUNNING)
+    named = "name of the results; default: the row in flags/ with these settings, else model_mode_dataset"
+    define(str, "experiment", None, named, FILES)
+    define(str, "results_dir", "results", "folder of all results", FILES)
+    define(str, "data_dir", None, "folder of tensorflow-datasets; default: $TFDS_DATA_DIR", FILES)
+    define(str, "cache_dir", data.default_cache_dir(), "folder for decoded images", FILES)
+    define(str, "export_dir", None, "write the trained network there as a SavedModel", FILES)
+    define(str, "tensorboard_dir", None, "write TensorBoard logs there", FILES)
+
+
+def groups():
+    """Names of the groups of flags, in the order of `--help`."""
+    return (*dict.fromkeys(field.metadata["group"] for field in dataclasses.fields(Spec)), RUNNING, FILES)
+
+
+def described(values):
+    """The Experiment that parsed flags describe. Raises InputError.
+
+    Without a name of its own it has that of the row with these settings, so that its records count as the row's.
+    """
+    names = [field.name for field in dataclasses.fields(Spec) if field.name != "seed"]
+    given = {name: values[name].value for name in names if values[name].value is not None}
+    specs = [Spec.of(seed=seed, **given) for seed in parse_seeds(values["seeds"].value)]
+    first, name = specs[0], values["experiment"].value
+    return Experiment(name or row_of(first) or f"{first.model}_{first.mode}_{first.dataset}".replace("/", "_"), specs)
+
+
+def row_of(spec, folder="flags"):
+    """Name of the row in `folder` whose settings are those of `spec`, or None. Raises InputError for a file that is no row."""
+    for path in rows(folder):
+        row = read(path, [f"--seeds={spec.seed}", f"--scale={spec.scale}"])
+        if row.specs == [spec]:
+            return row.name
+    return None
+
+
+def read(path, further=()):
+    """The Experiment of the flag file at `path`, with `further` flags in place of the file's own.
+
+    Raises InputError, with the file's name, for whatever does not give one.
+    """
+    values = flags.FlagValues()
+    define_flags(values)
+    try:
+        values(["row", f"--flagfile={path}", *further])
+        if values["experiment"].value is None:
+            raise InputError("a row needs a line --experiment=NAME")
+        about = pathlib.Path(path).read_text().splitlines()[0].removeprefix("# ")
+        return described(values)._replace(about=about)
+    except (flags.Error, InputError, OSError, IndexError) as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def read_all(paths, further=()):
+    """The Experiments of flag files. Raises InputError where two have one name."""
+    found = {}
+    for path in paths:
+        experiment = read(path, further)
+        if experiment.name in found:
+            raise InputError(f"{path} and {found[experiment.name][0]} are both named {experiment.name}")
+        found[experiment.name] = path, experiment
+    return [experiment for _, experiment in found.values()]
+
+
+def rows(folder):
+    """Paths of all rows in a folder of flag files, sorted."""
+    return sorted(str(path) for path in pathlib.Path(folder).glob("[!_]*.flags"))
+
+
+def parse_seeds(text):
+    """`0-2,7` -> [0, 1, 2, 7]. Raises InputError."""
+    seeds = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if not match:
+            raise InputError(f"--seeds={text!r} has no seeds to read at {part!r}; write 0-49 or 0,3,7")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise InputError(f"--seeds={text!r} counts backwards at {part!r}; write {last}-{first}")
+        seeds.extend(range(first, last + 1))
+    return list(dict.fromkeys(seeds))
+
+
+def in_order(experiments, cost):
+    """`(experiment, spec)` of all runs, those first that tell most for their `cost(spec)`.
+
+    The variance of a mean over n seeds falls with 1/n, so that one more tells 1/n^2: runs are sorted by cost * n^2.
+    """
+    runs = (
+        (cost(spec) * number**2, experiment, spec)
+        for experiment in experiments
+        for number, spec in enumerate(experiment.specs, 1)
+    )
+    return [(experiment, spec) for _, experiment, spec in sorted(runs, key=lambda run: run[0])]
