@@ -269,8 +269,3 @@ def test_records_know_their_scale(tiny, tmp_path):
     assert (
         json.loads((tmp_path / "x" / "seed0.json").read_text())["spec"]["scale"] == record["spec"]["scale"] == "reduced"
     )
-
-
-def test_what_is_committed_is_not_stale():
-    done = command("--check")
-    assert done.returncode == 0, done.stderr
