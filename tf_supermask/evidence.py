@@ -71,10 +71,11 @@ class Evidence:
         return np.array([run[:length] for run in runs])
 
     def layers(self, name):
-        """Layer -> array (runs, 3) of the shares of -1, 0 and +1 in its mask."""
+        """Layer -> array (runs, 3) of the shares of -1, 0 and +1 in its mask; layers in the order of their numbers."""
         tables = [{layer["name"]: layer["counts"] for layer in record["layers"]} for record in self.need(name)]
         return {
-            layer: np.array([np.divide(table[layer], sum(table[layer])) for table in tables]) for layer in tables[0]
+            layer: np.array([np.divide(table[layer], sum(table[layer])) for table in tables])
+            for layer in sorted(tables[0])
         }
 
     def remaining(self, name):
@@ -92,7 +93,7 @@ class Evidence:
             path = records.Run(self.folder, name, _seed(record)).final
             if path.exists():
                 arrays = records.load_arrays(path)
-                runs.append({key[: -len("/mask")]: array for key, array in arrays.items() if key.endswith("/mask")})
+                runs.append({key[: -len("/mask")]: arrays[key] for key in sorted(arrays) if key.endswith("/mask")})
         return runs
 
     def masks(self, name, least=1):
