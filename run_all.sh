@@ -9,13 +9,18 @@
 # one goes on: stop and start it at will.
 set -euo pipefail
 cd "$(dirname "$0")"
-scale=quick prefix=
-if [[ $# -gt 0 && $1 == --scale=* ]]; then scale=${1#*=}; shift; fi
-if [[ $# -gt 0 && $1 != -* ]]; then prefix=$1; shift; fi
+scale=quick prefix= further=()
+for argument; do
+  case $argument in
+    --scale=*) scale=${argument#*=} ;;
+    -*) further+=("$argument") ;;
+    *) prefix=$argument ;;
+  esac
+done
 [ -e "flags/_$scale.flags" ] || { echo "error: --scale=$scale is unknown; choose from quick, reduced, paper" >&2; exit 2; }
-rows=(flags/"${prefix:-[!_]}"*.flags)
+rows=(flags/"$prefix"[!_]*.flags)
 [ -e "${rows[0]}" ] || { echo "error: no flags/$prefix*.flags; there are: $(cd flags && echo [!_]*)" >&2; exit 2; }
 source tests/environment.sh
 
-$python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" "$@"
+$python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" ${further[@]+"${further[@]}"}
 $python -m tf_supermask.report --scale="$scale"
