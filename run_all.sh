@@ -18,8 +18,8 @@ for argument; do
   esac
 done
 [ -e "flags/_$scale.flags" ] || { echo "error: --scale=$scale is unknown; choose from quick, reduced, paper" >&2; exit 2; }
-rows=(flags/"$prefix"[!_]*.flags)
-[ -e "${rows[0]}" ] || { echo "error: no flags/$prefix*.flags; there are: $(cd flags && echo [!_]*)" >&2; exit 2; }
+[ -n "$prefix" ] && rows=(flags/"$prefix"*.flags) || rows=(flags/[!_]*.flags)
+[ -e "${rows[0]}" ] || { echo "error: no row is named flags/$prefix*.flags; see flags/ for those there are" >&2; exit 2; }
 source tests/environment.sh
 
 $python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" ${further[@]+"${further[@]}"}

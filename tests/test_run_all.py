@@ -1,0 +1,49 @@
+"""run_all.sh: which rows it takes and what it refuses, with a Python that prints what it is given."""
+
+import os
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.fixture
+def run_all(tmp_path):
+    """run_all(*arguments) -> (exit code, command lines of the Pythons it would start, stderr)."""
+    (tmp_path / "tests").mkdir()
+    for name in ("run_all.sh", "flags"):
+        os.symlink(ROOT / name, tmp_path / name)
+    (tmp_path / "tests" / "environment.sh").write_text("python=echo\n")
+
+    def run(*arguments):
+        script = ["bash", "-c", (ROOT / "run_all.sh").read_text().replace('cd "$(dirname "$0")"', "true"), "run_all.sh"]
+        done = subprocess.run([*script, *arguments], cwd=tmp_path, capture_output=True, text=True)
+        return done.returncode, done.stdout.splitlines(), done.stderr
+
+    return run
+
+
+def test_without_arguments_all_rows_at_quick_scale(run_all):
+    code, (walk, report), _ = run_all()
+    rows = [word for word in walk.split() if word.startswith("flags/")]
+    assert code == 0 and rows == [f"flags/{path.name}" for path in sorted(ROOT.glob("flags/[!_]*.flags"))]
+    assert "--flagfile=flags/_quick.flags" in walk and report.endswith("--scale=quick")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--scale=paper", "koster_table1_", "--seeds=0-9"), ("koster_table1_", "--seeds=0-9", "--scale=paper")],
+)
+def test_scale_prefix_and_further_flags(run_all, arguments):
+    _, (walk, report), _ = run_all(*arguments)
+    assert walk.count("flags/koster_table1_fcn_") == 6 and "table12" not in walk
+    assert walk.endswith("--flagfile=flags/_paper.flags --seeds=0-9") and report.endswith("--scale=paper")
+
+
+@pytest.mark.parametrize(
+    "argument, message",
+    [("--scale=big", "choose from quick, reduced, paper"), ("nosuch", "no row is named flags/nosuch*.flags")],
+)
+def test_bad_input(run_all, argument, message):
+    code, lines, error = run_all(argument)
+    assert code == 2 and lines == [] and message in error and len(error.splitlines()) == 1
