@@ -159,8 +159,9 @@ def test_values_of_mask_1_actions():
 
 def test_mask_0_actions():
     w_i, w_f = np.array([1.0, 1.0, -1.0, -1.0, 0.0]), np.array([2.0, -0.5, -0.9, 3.0, 1.0])
-    assert MASK0_ACTIONS["zero"].frozen(w_i, w_f).tolist() == [0, 0, 0, 0, 0]
-    assert MASK0_ACTIONS["init"].frozen(w_i, w_f).tolist() == w_i.tolist()
+    initial = np.arange(5.0)
+    assert MASK0_ACTIONS["zero"].frozen(initial, w_i, w_f).tolist() == [0, 0, 0, 0, 0]
+    assert MASK0_ACTIONS["init"].frozen(initial, w_i, w_f).tolist() == initial.tolist()
     for name in ("toward_zero", "toward_zero_all"):  # 1 -> -0.5 crossed zero and ended smaller
-        assert MASK0_ACTIONS[name].frozen(w_i, w_f).tolist() == [1, 0, 0, -1, 0]
+        assert MASK0_ACTIONS[name].frozen(initial, w_i, w_f).tolist() == [1, 0, 0, -1, 0]
     assert [name for name, action in MASK0_ACTIONS.items() if action.everywhere] == ["toward_zero_all"]

@@ -146,6 +146,19 @@ def test_a_run_that_diverges_does_not_stop_the_others(main, tmp_path):
     assert (tmp_path / "r" / "good" / "seed0.json").exists() and not (tmp_path / "r" / "bad" / "seed0.json").exists()
 
 
+def test_lists_of_lottery_settings_train_all_combinations_on_one_dense_run(main, tmp_path):
+    flags = ("--mode=lottery", "--scale=quick", "--rounds=1", "--iterations=2000", f"--results_dir={tmp_path}")
+    done = main(*flags, "--criterion=large_final,random", "--mask0_action=zero,init")
+    assert "(4 of 4)" in done.stdout and done.stdout.count("first its dense run") == 1
+    names = {path.name for path in tmp_path.iterdir()}
+    kinds = {f"fcn_{c}_rewind_{a}_digits8" for c in ("large_final", "random") for a in ("zero", "init")}
+    assert names == kinds | {"fcn_dense_digits8"}
+    assert all(len(record(tmp_path, name)["history"]["remaining"]) == 2 for name in kinds)
+    assert "names 2 experiments" in main(*flags, "--criterion=large_final,random", "--experiment=x", ok=False).stderr
+    assert "--criterion=best is unknown" in main(*flags, "--criterion=best", ok=False).stderr
+    assert "--prune_dense must be less than 1" in main(*flags, "--prune_dense=1", ok=False).stderr
+
+
 def test_another_spec_never_overwrites(main, tmp_path):
     main(*SHORT, f"--results_dir={tmp_path}")
     before = (tmp_path / "fcn_signed_digits" / "seed0.json").read_bytes()

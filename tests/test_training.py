@@ -66,7 +66,7 @@ def test_clipping_is_per_tensor():
 
 
 def test_adam_has_the_epsilon_of_tensorflow_1():
-    spec = Spec.of(mode="baseline", dialect="zhou")
+    spec = Spec.of(mode="lottery")
     assert training.optimizer(spec).epsilon == 1e-8
 
 
@@ -161,7 +161,7 @@ RESUMED = {
     "resnet, plateau, augmented": {
         "model": "resnet20", "batch_norm": "trainable", "augment": True, "plateau_patience": 3, "epochs": 3,
     },
-    "zhou, adam": {"model": "fcn", "mode": "baseline", "dialect": "zhou"},
+    "zhou, adam": {"mode": "baseline", "dialect": "zhou", "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 0.0},
 }  # fmt: skip
 
 
@@ -215,6 +215,10 @@ ELSEWHERE = {
     "plateau_factor": "test_plateau_sets_rate_and_stops",
     "plateau_patience": "test_plateau_sets_rate_and_stops",
     "plateau_rest": "test_plateau_rests_at_the_start_and_after_each_reduction",
+    **dict.fromkeys(("criterion", "mask1_action", "mask0_action", "rounds", "iterations"), "test_lottery"),
+    **dict.fromkeys(
+        ("prune_dense", "prune_conv", "prune_output", "evaluate_every", "validation_images"), "test_lottery"
+    ),
     "plateau_limit": "test_plateau_sets_rate_and_stops",
 }
 SHORT = {"epochs": 2, "decay_steps": 6, "decay_rate": 0.9}

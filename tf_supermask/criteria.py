@@ -157,18 +157,18 @@ MASK1_ACTIONS = {
 
 
 class Mask0Action(NamedTuple):
-    frozen: Callable  # (w_i, w_f) -> value of every weight of the layer, were it pruned now
+    frozen: Callable  # (initial weights, w_i, w_f) -> value of every weight of the layer, were it pruned now
     everywhere: bool = False  # whether kept weights, too, start the next round at 0 where `frozen` is 0
 
 
-def _toward_zero(w_i, w_f):
+def _toward_zero(initial, w_i, w_f):
     """0 where the magnitude fell, else w_i. A weight that crossed zero and ended smaller moved toward zero."""
     return np.where(np.abs(w_i) > np.abs(w_f), 0, w_i)
 
 
 MASK0_ACTIONS = {
-    "zero": Mask0Action(lambda w_i, w_f: np.zeros_like(w_i)),
-    "init": Mask0Action(lambda w_i, w_f: w_i),
+    "zero": Mask0Action(lambda initial, w_i, w_f: np.zeros_like(initial)),
+    "init": Mask0Action(lambda initial, w_i, w_f: initial),
     "toward_zero": Mask0Action(_toward_zero),
     "toward_zero_all": Mask0Action(_toward_zero, everywhere=True),
 }

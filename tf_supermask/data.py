@@ -16,7 +16,7 @@ import tensorflow as tf
 from tf_supermask import records
 from tf_supermask.errors import InputError
 
-_EVALUATION_BATCH = 500
+EVALUATION_BATCH = 500
 
 
 _PADDING = 4  # pixels on each side, Koster et al. 2022 section 3 (CIFAR-100)
@@ -162,7 +162,30 @@ def _unit(images):
 PREPROCESS = {"standardize": _standardize, "unit": _unit}
 
 
+def held_out(dataset, count):
+    """`dataset` with `count` training images in place of its test set, and those of the training set that are left.
+
+    One split for all runs, drawn without replacement (Zhou et al. 2019). Raises InputError where too few are left.
+    """
+    size = len(dataset.train_images)
+    if count >= size:
+        raise InputError(f"--validation_images={count} leaves none of the {size} training images")
+    order = np.random.default_rng(0).permutation(size)
+    held, kept = np.sort(order[:count]), np.sort(order[count:])
+    images, labels = dataset.train_images, dataset.train_labels
+    return dataclasses.replace(
+        dataset,
+        train_images=images[kept],
+        train_labels=labels[kept],
+        test_images=images[held],
+        test_labels=labels[held],
+    )
+
+
 def steps_per_epoch(dataset, spec):
+    """Batches of an epoch: all images, or, where training is counted in iterations, whole batches of one pass."""
+    if spec.iterations:
+        return len(dataset.train_images) // spec.batch_size
     return -(-len(dataset.train_images) * spec.passes // spec.batch_size)
 
 
@@ -172,6 +195,9 @@ def batches(dataset, spec, first_epoch=0):
     Elements: images float32 `(batch, height, width, channels)`, labels int32 `(batch,)`. An epoch has
     `steps_per_epoch` elements, the last one smaller where the batch size does not divide it.
     """
+    steps, passes = steps_per_epoch(dataset, spec), spec.passes or 1
+    if not steps:
+        raise InputError(f"--batch_size={spec.batch_size} is more than the {len(dataset.train_images)} training images")
     with tf.device("cpu:0"):
         images = tf.constant(PREPROCESS[spec.preprocess](dataset.train_images))
         labels = tf.constant(dataset.train_labels)
@@ -180,12 +206,10 @@ def batches(dataset, spec, first_epoch=0):
     def order(epoch, one_pass):
         if not spec.shuffle:
             return tf.range(count)
-        return tf.argsort(
-            tf.random.stateless_uniform([count], [spec.seed, epoch * spec.passes + one_pass]), stable=True
-        )
+        return tf.argsort(tf.random.stateless_uniform([count], [spec.seed, epoch * passes + one_pass]), stable=True)
 
     def one_epoch(epoch):
-        indices = tf.concat([order(epoch, tf.constant(i, tf.int64)) for i in range(spec.passes)], 0)
+        indices = tf.concat([order(epoch, tf.constant(i, tf.int64)) for i in range(passes)], 0)
 
         def batch(step):
             pick = indices[step * spec.batch_size : (step + 1) * spec.batch_size]
@@ -194,12 +218,12 @@ def batches(dataset, spec, first_epoch=0):
                 x = augment(x, tf.stack([tf.constant(spec.seed, tf.int64), epoch * 2**32 + step]))
             return x, tf.gather(labels, pick)
 
-        return tf.data.Dataset.range(steps_per_epoch(dataset, spec)).map(batch)
+        return tf.data.Dataset.range(steps).map(batch)
 
     options = tf.data.Options()
     options.autotune.enabled = False  # one slice of memory per step leaves nothing to tune
     options.threading.private_threadpool_size = 1  # off the threads that train
-    epochs = tf.data.Dataset.range(first_epoch, spec.epochs)
+    epochs = tf.data.Dataset.range(first_epoch, spec.epochs or -(-spec.iterations // steps))
     return epochs.flat_map(one_epoch).prefetch(2).with_options(options)
 
 
@@ -216,17 +240,21 @@ def augment(images, seed):
     return tf.gather(rows, corner[:, 1:] + tf.range(width), axis=2, batch_dims=1)
 
 
+def evaluation_arrays(dataset, spec):
+    """The test set as tensors, preprocessed: images float32 `(n, height, width, channels)`, labels int32 `(n,)`."""
+    with tf.device("cpu:0"):
+        return tf.constant(PREPROCESS[spec.preprocess](dataset.test_images)), tf.constant(dataset.test_labels)
+
+
 def evaluation_batches(dataset, spec):
     """tf.data pipeline over the test set, in order, for metrics that are means over images."""
-    with tf.device("cpu:0"):
-        images = tf.constant(PREPROCESS[spec.preprocess](dataset.test_images))
-        labels = tf.constant(dataset.test_labels)
+    images, labels = evaluation_arrays(dataset, spec)
 
     def batch(start):
-        stop = start + _EVALUATION_BATCH
+        stop = start + EVALUATION_BATCH
         return images[start:stop], labels[start:stop]
 
-    return tf.data.Dataset.range(0, len(labels), _EVALUATION_BATCH).map(batch).prefetch(2)
+    return tf.data.Dataset.range(0, len(labels), EVALUATION_BATCH).map(batch).prefetch(2)
 
 
 def default_cache_dir():

@@ -5,6 +5,7 @@ comment, says what the paper claims of it.
 """
 
 import dataclasses
+import itertools
 import pathlib
 import re
 from typing import NamedTuple
@@ -62,16 +63,33 @@ def groups():
     return (*dict.fromkeys(field.metadata["group"] for field in dataclasses.fields(Spec)), RUNNING, FILES)
 
 
-def described(values):
-    """The Experiment that parsed flags describe. Raises InputError.
+_LISTS = ("criterion", "mask1_action", "mask0_action")  # flags whose values may be lists; all combinations are trained
 
-    Without a name of its own it has that of the row with these settings, so that its records count as the row's.
+
+def described(values):
+    """The Experiments that parsed flags describe: one, or one for each combination of listed values. Raises InputError.
+
+    Without a name of its own an experiment has that of the row with its settings, so that its records count as the row's.
     """
     names = [field.name for field in dataclasses.fields(Spec) if field.name != "seed"]
     given = {name: values[name].value for name in names if values[name].value is not None}
-    specs = [Spec.of(seed=seed, **given) for seed in parse_seeds(values["seeds"].value)]
-    first, name = specs[0], values["experiment"].value
-    return Experiment(name or row_of(first) or f"{first.model}_{first.mode}_{first.dataset}".replace("/", "_"), specs)
+    lists = {name: given[name].split(",") for name in _LISTS if name in given}
+    seeds, name, found = parse_seeds(values["seeds"].value), values["experiment"].value, []
+    for chosen in itertools.product(*lists.values()):
+        settings = given | dict(zip(lists, chosen, strict=True))
+        specs = [Spec.of(seed=seed, **settings) for seed in seeds]
+        found.append(Experiment(name or name_of(specs[0]), specs))
+    if name and len(found) > 1:
+        raise InputError(f"--experiment={name} names {len(found)} experiments at once; leave it out")
+    return found
+
+
+def name_of(spec):
+    """Name of the row with the settings of `spec`, else one made of what it trains."""
+    kind = spec.mode
+    if spec.mode == "lottery":
+        kind = f"{spec.criterion}_{spec.mask1_action}_{spec.mask0_action}" if spec.rounds else "dense"
+    return row_of(spec) or f"{spec.model}_{kind}_{spec.dataset}".replace("/", "_")
 
 
 def row_of(spec, folder="flags"):
@@ -95,7 +113,8 @@ def read(path, further=()):
         if values["experiment"].value is None:
             raise InputError("a row needs a line --experiment=NAME")
         about = pathlib.Path(path).read_text().splitlines()[0].removeprefix("# ")
-        return described(values)._replace(about=about)
+        (experiment,) = described(values)
+        return experiment._replace(about=about)
     except (flags.Error, InputError, OSError, IndexError) as error:
         raise InputError(f"{path}: {error}") from error
 

@@ -89,8 +89,10 @@ def curves(axes, evidence, experiments, column):
     axes.set(xlabel="epoch", ylabel=_LABELS[column])
     if column == "remaining":
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.legend(loc="upper right" if column == "remaining" else "lower right")
+        axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+    axes.legend(loc="best")
 
 
 def shares(axes, evidence, name):
@@ -121,8 +123,7 @@ def agreement(axes, evidence, name, absolute=True):
 
 def bars(axes, evidence, groups, measure):
     """Groups (label -> {label -> experiment}) of bars with the mean and the interval of the runs."""
-    labels = list(dict.fromkeys(label for its in groups.values() for label in its))
-    colors = dict(zip(labels, (BLUE, ORANGE, GREEN, PINK), strict=False))
+    colors = {"baseline": "#999999", "ELUS": BLUE, "SiNN1": PINK, "SiNN2": ORANGE}
     for position, its in enumerate(groups.values()):
         for place, (label, name) in enumerate(its.items()):
             if name in evidence:
@@ -135,8 +136,9 @@ def bars(axes, evidence, groups, measure):
     handles = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
     axes.legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1, 1))
     if measure == "test_accuracy":
-        heights = [patch.get_height() for patch in axes.patches]
-        axes.set_ylim(max(0, min(heights) - 0.3 * (max(heights) - min(heights)) - 0.5), None)
+        runs = np.concatenate([evidence.values(name, measure) for its in groups.values() for name in its.values()])
+        margin = 0.2 * (runs.max() - runs.min()) + 0.2
+        axes.set_ylim(max(0, runs.min() - margin), runs.max() + margin / 2)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -171,21 +173,17 @@ def _scatter(axes, mask):
 def conv_masks(evidence):
     """Figure 2: share of -1, 0, +1 per layer, and on how much of them the runs agree."""
     found = available(evidence, {net: signed(net) for net in CONVS})
-    figure, axes = grid(2, len(found), 3.6 * len(found))
-    for (above, below), (net, name) in zip(axes.T, found.items(), strict=True):
-        shares(above, evidence, name)
-        above.set_title(f"{TITLE[net]} (n={len(evidence.need(name))})")
-        _agreement_or_note(below, evidence, name, absolute=False)
+    several = {net: name for net, name in found.items() if len(evidence.masks(name, 0)) > 1}
+    figure, axes = grid(1 + bool(several), len(found), 3.6 * len(found))
+    for column, (net, name) in zip(axes.T, found.items(), strict=True):
+        shares(column[0], evidence, name)
+        column[0].set_title(f"{TITLE[net]} (n={len(evidence.need(name))})")
+        if net in several:
+            agreement(column[1], evidence, name, absolute=False)
+        elif several:
+            column[1].axis("off")
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
-
-
-def _agreement_or_note(axes, evidence, name, absolute=True):
-    try:
-        agreement(axes, evidence, name, absolute)
-    except Missing:
-        axes.axis("off")
-        axes.text(0.5, 0.5, "agreement needs\nmasks of 2 runs", ha="center", va="center", transform=axes.transAxes)
 
 
 def binary_against_signed(evidence):
@@ -228,9 +226,9 @@ def accuracy(evidence):
 
 
 def _zoom(axis, evidence, experiments):
-    """Accuracy from where the slowest of them is after a tenth of its epochs, so that the ends can be told apart."""
+    """Accuracy from the lowest after a tenth of the epochs, so that the ends can be told apart."""
     runs = [evidence.history(name, "test_accuracy") for name in experiments if name in evidence]
-    low, high = min(run[:, run.shape[1] // 10].min() for run in runs), max(run.max() for run in runs)
+    low, high = min(run[:, run.shape[1] // 10 :].min() for run in runs), max(run.max() for run in runs)
     margin = 0.05 * (high - low) + 0.1
     axis.set_ylim(low - margin, high + margin)
 

@@ -21,7 +21,7 @@ with quiet():
     import keras
     import tensorflow as tf
 
-    from tf_supermask import data, experiments, export, models, records, sparsity, tables, training
+    from tf_supermask import data, experiments, export, lottery, models, records, sparsity, tables, training
     from tf_supermask.errors import InputError
     from tf_supermask.spec import Spec
 
@@ -109,8 +109,26 @@ def _multiply_adds(model, dataset):
 
 def cost(spec):
     """What a run takes beside others: multiplications of its forward passes, and as many as pass while it starts."""
-    images = _IMAGES.get(spec.dataset, 60_000)
-    return 2e11 + _multiply_adds(spec.model, spec.dataset) * images * spec.passes * spec.epochs
+    if spec.mode == "lottery":
+        images = spec.iterations * spec.batch_size * (spec.rounds + 1)
+    else:
+        images = _IMAGES.get(spec.dataset, 60_000) * spec.passes * spec.epochs
+    return 2e11 + _multiply_adds(spec.model, spec.dataset) * images
+
+
+def train(spec, run, how):
+    """Trains a run, and before a chain of lottery tickets the dense run that it begins with."""
+    dataset = load(spec.dataset, spec.model)
+    if spec.mode != "lottery":
+        return training.train(spec, dataset, run, how)
+    dense = None
+    if spec.rounds:
+        first = lottery.dense_spec(spec)
+        dense = records.Run(FLAGS.results_dir, experiments.name_of(first), spec.seed)
+        if records.find(dense, first) is None:
+            print(f"  first its dense run, {dense.experiment}", flush=True)
+            lottery.train(first, dataset, dense, how)
+    return lottery.train(spec, dataset, run, how, dense)
 
 
 def run_all(todo, how):
@@ -127,7 +145,7 @@ def run_all(todo, how):
         if not skipped:
             records.prepare(run)
             try:
-                model, record = training.train(spec, load(spec.dataset, spec.model), run, how)
+                model, record = train(spec, run, how)
             except training.Diverged as error:
                 print(f"  {error}")
                 failed.append(f"{name}, seed {spec.seed}")
@@ -160,8 +178,8 @@ def main(arguments):
     rows, further = arguments
     try:
         prepare_tensorflow()
-        found = experiments.read_all(rows, further) if rows else [experiments.described(FLAGS)]
-        todo = experiments.in_order(found, cost) if rows else [(found[0], spec) for spec in found[0].specs]
+        found = experiments.read_all(rows, further) if rows else experiments.described(FLAGS)
+        todo = experiments.in_order(found, cost) if len(found) > 1 else [(found[0], spec) for spec in found[0].specs]
         made = run_all([(experiment.name, spec) for experiment, spec in todo], options())
         if len(found) == 1:
             print(f"\n{tables.result(found[0].name, made)}")

@@ -13,7 +13,7 @@ from typing import Callable, NamedTuple
 import keras
 import numpy as np
 
-from tf_supermask import initializers, layers
+from tf_supermask import initializers, layers, masks
 
 
 class Layers(NamedTuple):
@@ -165,7 +165,7 @@ def _norm(spec):
 
 def build(spec, input_shape, classes):
     """The model that `spec` (a `spec.Spec`) describes, for images of `input_shape` and `classes` classes."""
-    make = plain_layers(spec) if spec.mode == "baseline" else masked_layers(spec)
+    make = masked_layers(spec) if spec.mode in masks.RULES else plain_layers(spec)
     return network(spec.model, input_shape, classes, make)
 
 

@@ -8,6 +8,7 @@ results/<experiment>/seed<k>.ckpt.npz    the checkpoint of an unfinished run
 
 import dataclasses
 import functools
+import hashlib
 import importlib.metadata
 import io
 import json
@@ -137,7 +138,7 @@ def find(run, spec):
 
 def _same_spec(path, found, spec):
     wanted = dataclasses.asdict(spec)
-    names = sorted(found.keys() | wanted.keys())
+    names = sorted(found.keys() | wanted.keys())  # a field that is younger than the record counts as None
     differences = [f"{k} {found.get(k)!r}, not {wanted.get(k)!r}" for k in names if found.get(k) != wanted.get(k)]
     if differences:
         raise InputError(
@@ -179,6 +180,11 @@ def load_checkpoint(run, spec):
     variables = [arrays[f"variable{i}"] for i in range(len(arrays))]
     _same_spec(run.checkpoint, note["spec"], spec)
     return variables, note["history"]
+
+
+def sha256(array):
+    """Of the bytes of a numpy array: two equal ones are of equal arrays."""
+    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
 
 
 def environment():

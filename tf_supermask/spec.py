@@ -8,10 +8,10 @@ import dataclasses
 import math
 from typing import Any
 
-from tf_supermask import data, initializers, masks, models
+from tf_supermask import criteria, data, initializers, masks, models
 from tf_supermask.errors import InputError
 
-MODES = ("baseline", *masks.RULES)
+MODES = ("baseline", *masks.RULES, "lottery")
 SCALES = ("paper", "reduced", "quick")  # see `squeezed`
 
 
@@ -23,12 +23,22 @@ def _is(name, value):
     return lambda spec: spec[name] == value
 
 
+def _epochs(spec):
+    return spec["mode"] != "lottery"
+
+
+def pruning(spec):
+    return spec["mode"] == "lottery" and spec["rounds"] != 0
+
+
 def _field(group, help, *, choices=None, low=None, above=None, below=None, when=None):
     """`low` is the smallest allowed value, `above` and `below` are excluded limits, `when(fields)` says if it applies."""
-    return dataclasses.field(metadata={k: v for k, v in locals().items() if v is not None})
+    # None also stands for a field that is younger than a record.
+    return dataclasses.field(default=None, metadata={k: v for k, v in locals().items() if v is not None})
 
 
 WHAT, DATA, TRAINING, INIT, MASK = "what to train", "data", "training", "initialization", "masks"
+LOTTERY = "lottery tickets"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +46,11 @@ class Spec:
     """One run. Make it with `Spec.of`; all fields are plain numbers, strings and booleans, or None."""
 
     model: str = _field(WHAT, "network", choices=models.NETWORKS)
-    mode: str = _field(WHAT, "trained weights (baseline), or frozen weights with this mask rule", choices=MODES)
+    mode: str = _field(
+        WHAT,
+        "trained weights (baseline), frozen weights with this mask rule, or lottery: train, prune, again",
+        choices=MODES,
+    )
     dialect: str = _field(WHAT, "koster: ELU without biases; zhou: ReLU with biases", choices=models.DIALECTS)
     scale: str = _field(
         WHAT,
@@ -51,10 +65,10 @@ class Spec:
     )
     augment: bool = _field(DATA, "pad by 4, flip and crop at random")
     shuffle: bool = _field(DATA, "new order of the training images in each epoch; off: the file order, always")
-    passes: int = _field(DATA, "passes through the training images that count as one epoch", low=1)
+    passes: int = _field(DATA, "passes through the training images that count as one epoch", low=1, when=_epochs)
     batch_size: int = _field(DATA, "images per step; the last, smaller batch of an epoch is kept", low=1)
 
-    epochs: int = _field(TRAINING, "epochs", low=1)
+    epochs: int = _field(TRAINING, "epochs", low=1, when=_epochs)
     optimizer: str = _field(TRAINING, "optimizer", choices=("sgd", "adam"))
     learning_rate: float = _field(TRAINING, "initial learning rate", above=0)
     momentum: float = _field(TRAINING, "momentum of SGD", low=0, below=1, when=_is("optimizer", "sgd"))
@@ -109,6 +123,21 @@ class Spec:
         when=lambda spec: _masked(spec) and spec["threshold"] is None,
     )
 
+    criterion: str = _field(LOTTERY, "which weights to keep", choices=criteria.CRITERIA, when=pruning)
+    mask1_action: str = _field(LOTTERY, "what kept weights start with", choices=criteria.MASK1_ACTIONS, when=pruning)
+    mask0_action: str = _field(
+        LOTTERY, "what pruned weights are frozen at", choices=criteria.MASK0_ACTIONS, when=pruning
+    )
+    rounds: int = _field(LOTTERY, "rounds of pruning; 0: the dense network", low=0, when=_is("mode", "lottery"))
+    prune_dense: float = _field(LOTTERY, "share of a dense layer pruned in a round", above=0, below=1, when=pruning)
+    prune_conv: float = _field(LOTTERY, "share of a convolution pruned in a round", above=0, below=1, when=pruning)
+    prune_output: float = _field(LOTTERY, "share of the last layer pruned in a round", above=0, below=1, when=pruning)
+    iterations: int = _field(LOTTERY, "steps of each training", low=1, when=_is("mode", "lottery"))
+    evaluate_every: int = _field(LOTTERY, "steps between two evaluations", low=1, when=_is("mode", "lottery"))
+    validation_images: int = _field(
+        LOTTERY, "training images held out to choose the iteration that counts", low=1, when=_is("mode", "lottery")
+    )
+
     def __post_init__(self):
         values = dataclasses.asdict(self)
         for field in dataclasses.fields(self):
@@ -125,7 +154,8 @@ class Spec:
         unknown = sorted(set(given) - set(names))
         if unknown:
             raise InputError(f"unknown setting {', '.join(unknown)}; there are {', '.join(names)}")
-        values = {"model": "fcn", "mode": "signed", "dialect": "koster", "scale": "paper"} | given
+        dialect = "zhou" if given.get("mode") == "lottery" else "koster"
+        values = {"model": "fcn", "mode": "signed", "dialect": dialect, "scale": "paper"} | given
         for field in dataclasses.fields(cls)[:4]:  # the four that decide the defaults
             _check(field, values)
         values = paper_settings(values["model"], values["mode"], values["dialect"]) | values
@@ -206,12 +236,20 @@ _MASKED = {
 _CLIPNORM = {"conv4": 0.5, "conv6": 0.5, "conv8": 0.5}
 _RELATIVE_THRESHOLD = {"resnet20": 0.75, "resnet56": 0.85, "resnet110": 0.85}
 
-# Zhou et al. 2019, Table S1: epochs and learning rate of the trained networks.
+# Zhou et al. 2019, Table S1: iterations, learning rate, pruning of convolutions a round. The output layer's rate is of the
+# authors' code: half of the other dense layers'.
 _ZHOU = dict(
-    preprocess="unit", shuffle=True, batch_size=60, optimizer="adam", clipnorm=0.0, weight_decay=0.0, schedule="constant",
-    weight_scheme="xavier", weight_distribution="truncated_normal",
+    preprocess="unit", shuffle=True, augment=False, batch_size=60, optimizer="adam", clipnorm=0.0, weight_decay=0.0,
+    schedule="constant", weight_scheme="xavier", weight_distribution="truncated_normal", rounds=24, evaluate_every=100,
+    validation_images=5000, criterion="large_final", mask1_action="rewind", mask0_action="zero", prune_dense=0.2,
+    prune_output=0.1,
 )  # fmt: skip
-_ZHOU_BASELINE = {"fcn": (55, 1.2e-3), "conv2": (27, 2e-4), "conv4": (34, 3e-4), "conv6": (40, 3e-4)}
+_ZHOU_NETWORKS = {
+    "fcn": (50_000, 1.2e-3, 0.1),
+    "conv2": (20_000, 2e-4, 0.1),
+    "conv4": (25_000, 3e-4, 0.1),
+    "conv6": (30_000, 3e-4, 0.15),
+}
 
 
 def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
@@ -234,8 +272,9 @@ def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
         }  # fmt: skip
     else:
         values |= {"weight_scheme": "elu", "weight_distribution": "uniform", "batch_norm": "trainable"}
-    if dialect == "zhou" and not masked and family in _ZHOU_BASELINE:
-        values |= _ZHOU | dict(zip(("epochs", "learning_rate"), _ZHOU_BASELINE[family], strict=True))
+    if mode == "lottery":
+        network = _ZHOU_NETWORKS.get(family, _ZHOU_NETWORKS["conv6"])  # the paper has no deeper one
+        values |= _ZHOU | dict(zip(("iterations", "learning_rate", "prune_conv"), network, strict=True))
     return values | {"dialect": dialect}
 
 
@@ -244,21 +283,38 @@ def squeezed(spec, given=()):
 
     reduced: a tenth of the epochs, and of all that is counted in epochs or steps. Rates and decay stay, since a score still
     falls below the threshold within the tenth. quick: the embedded digits in small batches; an epoch is 45 steps instead
-    of 391 or more, so that the decay of scores is 8 times as strong; half of these epochs for ResNets, whose steps are long.
+    of 391 or more, so that the decay of scores is 16 times as strong; half of these epochs for ResNets, whose steps are long.
     """
     if spec.scale == "paper":
         return spec
-    tenth = {"epochs": 1, "decay_steps": 1, "plateau_patience": 3, "plateau_rest": 1}  # and the least of each
+    # and the least of each
+    tenth = {
+        "epochs": 1,
+        "decay_steps": 1,
+        "plateau_patience": 3,
+        "plateau_rest": 1,
+        "iterations": 1,
+        "evaluate_every": 1,
+    }
     changed = {
         name: max(least, math.ceil(value / 10)) for name, least in tenth.items() if (value := getattr(spec, name))
     }
     if spec.scale == "quick":
         small = {"dataset": "digits8", "batch_size": 32, "augment": False, "passes": 1}
-        changed |= {name: value for name, value in small.items() if name not in given}
+        changed |= {
+            name: value for name, value in small.items() if name not in given and getattr(spec, name) is not None
+        }
         if spec.schedule == "staircase":
             changed["decay_steps"] = max(1, spec.decay_steps // 80)
         if spec.schedule == "plateau":
             changed["epochs"] = math.ceil(spec.epochs / 20)
         if spec.mode != "baseline":
-            changed["weight_decay"] = 8 * spec.weight_decay
+            changed["weight_decay"] = 16 * spec.weight_decay
+        if spec.mode == "lottery":
+            iterations = math.ceil(spec.iterations / 100)
+            changed |= {
+                "iterations": iterations,
+                "evaluate_every": math.ceil(iterations / 20),
+                "validation_images": 287,
+            }
     return dataclasses.replace(spec, **changed)

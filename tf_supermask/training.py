@@ -6,7 +6,6 @@ the plateau rule is a function of the losses so far.
 """
 
 import dataclasses
-import hashlib
 import time
 
 import keras
@@ -251,8 +250,13 @@ def steps_at_once(steps, xla):
 def compiled(spec, dataset, options=Options()):
     """The model of `spec`, built and compiled for `dataset`, with its optimizer's variables made."""
     model = models.build(spec, dataset.input_shape, dataset.classes)
+    compile_model(model, spec, data.steps_per_epoch(dataset, spec), options)
+    return model
+
+
+def compile_model(model, spec, steps, options):
+    """Compiles `model` as `spec` says, for epochs of `steps` steps, and makes the optimizer's variables."""
     xla = use_xla(model) if options.jit_compile is None else options.jit_compile
-    steps = data.steps_per_epoch(dataset, spec)
     steps_per_execution = options.steps_per_execution or steps_at_once(steps, xla)
     if steps % steps_per_execution:  # a call would reach into the next epoch
         raise InputError(f"--steps_per_execution={steps_per_execution} must divide the {steps} steps of an epoch")
@@ -266,7 +270,6 @@ def compiled(spec, dataset, options=Options()):
         steps_per_execution=steps_per_execution,
     )
     model.optimizer.build(model.trainable_variables)
-    return model
 
 
 def _variables(model):
@@ -307,23 +310,29 @@ def train(spec, dataset, run=None, options=Options()):
         "history": history,
         "final": _final(model, history),
         "layers": layer_table(model),
-        "data": {
-            "name": spec.dataset,
-            "input_shape": list(dataset.input_shape),
-            "classes": dataset.classes,
-            "fingerprint": dataset.fingerprint,
-        },
-        "environment": {
-            **environment,
-            "jit_compile": model.jit_compile,
-            "steps_per_execution": model.steps_per_execution,
-        },
+        "data": described(spec, dataset),
+        "environment": carried_out(environment, model),
     }
     if run is not None:
         records.save_arrays(run.final, models.snapshot(model))
         records.save(run, record)  # last: a run without a record is not finished
         run.checkpoint.unlink(missing_ok=True)
     return model, record
+
+
+def described(spec, dataset):
+    """What a record says of its data."""
+    return {
+        "name": spec.dataset,
+        "input_shape": list(dataset.input_shape),
+        "classes": dataset.classes,
+        "fingerprint": dataset.fingerprint,
+    }
+
+
+def carried_out(environment, model):
+    """What a record says of how it was made."""
+    return environment | {"jit_compile": model.jit_compile, "steps_per_execution": model.steps_per_execution}
 
 
 def _continue(model, spec, run, history, say):
@@ -381,12 +390,8 @@ def layer_table(model):
                 "name": layer.name,
                 "shape": list(kernel.shape),
                 "counts": sparsity.counts(mask),
-                "weight_sha256": _sha256(kernel) if masked else None,
-                "mask_sha256": _sha256(mask) if masked else None,
+                "weight_sha256": records.sha256(kernel) if masked else None,
+                "mask_sha256": records.sha256(mask) if masked else None,
             }
         )
     return table
-
-
-def _sha256(array):
-    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()

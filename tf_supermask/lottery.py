@@ -1,0 +1,348 @@
+"""Lottery tickets (Zhou et al. 2019): train, rank, cut, act, repeat.
+
+`chain` is the method, a function of functions. Round 0 trains the dense network; it is the same for all criteria and actions,
+and is trained once. In each further round every layer loses a share of the weights that are left, by rank of a criterion;
+kept weights start again with what a mask-1 action gives, pruned ones are frozen at what a mask-0 action gives:
+
+    kernel = where(mask, trained, held)
+
+The networks are those of ordinary Keras layers; `Held` puts the pruned weights back after each step. Adam treats every
+weight by itself, so that what it does to pruned weights in between changes nothing else.
+"""
+
+import dataclasses
+import time
+import zlib
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_supermask import criteria, data, initializers, models, records, sparsity, training
+from tf_supermask.errors import InputError
+from tf_supermask.spec import pruning
+
+COLUMNS = (
+    "remaining", "test_accuracy", "test_loss", "best_iteration", "val_accuracy", "val_loss", "end_test_accuracy",
+    "toward_zero", "toward_zero_pruned", "seconds",
+)  # fmt: skip
+
+
+class Layer(NamedTuple):
+    """One kernel in one round: what it starts with, which weights are kept, and what the others are held at."""
+
+    start: np.ndarray
+    mask: np.ndarray  # bool
+    held: np.ndarray
+    pruned_in: np.ndarray  # uint8: the round in which a weight was pruned, KEPT for those that are left
+
+
+KEPT = 255
+
+
+class Held(keras.constraints.Constraint):
+    """After each step, puts the weights outside the mask back to what they are held at."""
+
+    def __init__(self, shape):
+        self.mask = keras.Variable(np.ones(shape, bool), dtype="bool", trainable=False, name="mask")
+        self.held = keras.Variable(np.zeros(shape), trainable=False, name="held")
+
+    def __call__(self, weight):
+        return ops.where(self.mask, weight, self.held)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The method
+
+
+def chain(layers, first_round, rounds, train, following):
+    """Yields `(round, layers, final kernels, result, layers of the next round)` from `first_round` on.
+
+    Args:
+        layers: name -> Layer, the state in which `first_round` starts.
+        train: `layers -> (final kernels by name, result)`.
+        following: `(layers, final kernels, round) -> layers` of that round; the last round is followed by None.
+    """
+    for number in range(first_round, rounds + 1):
+        finals, result = train(layers)
+        after = following(layers, finals, number + 1) if number < rounds else None
+        yield number, layers, finals, result, after
+        layers = after
+
+
+def following(spec, initial, rates):
+    """The step from one round to the next: `(layers, final kernels, round) -> layers`.
+
+    Args:
+        initial: name -> the kernel as it was first initialized; rates: name -> share that a round prunes.
+    """
+
+    def step(layers, finals, number):
+        return {
+            name: _next(spec, name, layer, finals[name], initial[name], rates[name], number)
+            for name, layer in layers.items()
+        }
+
+    return step
+
+
+def _next(spec, name, layer, final, initial, rate, number):
+    generator = np.random.default_rng([spec.seed, number, zlib.crc32(name.encode())])
+    scores = criteria.ranked(spec.criterion, layer.start, final, layer.mask)
+    mask = criteria.cut(scores, layer.mask, rate, generator)
+    pruned_now = layer.mask & ~mask
+    action = criteria.MASK0_ACTIONS[spec.mask0_action]
+    frozen = action.frozen(initial, layer.start, final)
+    held = np.where(pruned_now, frozen, layer.held)  # decided once, when a weight is pruned
+    fresh = draw(spec, f"{name}/round{number}", initial.shape)
+    start = criteria.MASK1_ACTIONS[spec.mask1_action](initial, mask, fresh, generator)
+    if action.everywhere:
+        start = np.where(frozen == 0, 0, start)
+    pruned_in = np.where(pruned_now, number, layer.pruned_in).astype(np.uint8)
+    return Layer(np.where(mask, start, held).astype(np.float32), mask, held.astype(np.float32), pruned_in)
+
+
+def draw(spec, name, shape):
+    """A kernel from the initializer of `spec`, with the seed that belongs to `name`."""
+    seed = models.layer_seed(spec.seed, name, "weight")
+    return np.asarray(initializers.SCHEMES[spec.weight_scheme](spec.weight_distribution, seed)(shape))
+
+
+def pruning_rates(spec, model):
+    """Layer name -> share of its remaining weights that a round prunes."""
+    kinds = {keras.layers.Conv2D: spec.prune_conv, keras.layers.Dense: spec.prune_dense}  # None in a dense run
+    rates = {layer.name: kinds[type(layer)] for layer in sparsity.kernel_layers(model)}
+    return rates | {"out": spec.prune_output}
+
+
+def dense(initial):
+    """The layers of round 0: all weights kept."""
+    return {
+        name: Layer(kernel, np.ones(kernel.shape, bool), np.zeros_like(kernel), np.full(kernel.shape, KEPT, np.uint8))
+        for name, kernel in initial.items()
+    }
+
+
+def remaining(layers):
+    """Remaining weights in percent of all kernel weights; biases are never pruned and not counted."""
+    return sparsity.remaining(layer.mask for layer in layers.values())
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Training of one round
+
+
+class Trainer:
+    """Trains one network again and again, each time from given kernels, zero biases and a new optimizer.
+
+    The iteration that counts is that of the lowest validation loss, among every `evaluate_every`-th and the first; weights
+    for the next round are those of the last iteration.
+    """
+
+    def __init__(self, spec, dataset, options=training.Options()):
+        self.spec, self.options = spec, options
+        self.split = data.held_out(dataset, spec.validation_images)
+        self.model = models.build(spec, dataset.input_shape, dataset.classes)
+        self.kernels = {layer.name: layer.kernel for layer in sparsity.kernel_layers(self.model)}
+        for kernel in self.kernels.values():
+            kernel.constraint = Held(kernel.shape)
+        training.compile_model(self.model, spec, spec.evaluate_every, options)
+        self.initial = dict(zip(self.kernels, _copies(self.kernels.values()), strict=True))
+        self._others = [variable for variable in self.model.weights if variable.name != "kernel"]
+        self._starts = _copies(self._others)
+        self._optimizer = _copies(self.model.optimizer.variables)
+        self._validation = data.evaluation_arrays(self.split, spec)
+        self._test = data.evaluation_arrays(dataset, spec)
+
+    def __call__(self, layers):
+        """Final kernels by name, and a dict with the columns of the history that training decides."""
+        self._reset(layers)
+        best = Best(self.model, self._validation, self.spec.evaluate_every)
+        self.model.fit(
+            data.batches(self.split, self.spec),
+            epochs=-(-self.spec.iterations // self.spec.evaluate_every),
+            steps_per_epoch=self.spec.evaluate_every,
+            callbacks=[best],
+            shuffle=False,
+            verbose=0,
+        )
+        finals = dict(zip(self.kernels, _copies(self.kernels.values()), strict=True))
+        (_, end_accuracy), end = self._evaluate(), _copies(self.model.weights)
+        best.restore()
+        test_loss, test_accuracy = self._evaluate()
+        _assign(self.model.weights, end)
+        if not all(np.isfinite(kernel).all() for kernel in finals.values()):
+            raise training.Diverged(
+                "the training diverged: a weight is not a number; a smaller --learning_rate may help"
+            )
+        return finals, {
+            "test_accuracy": test_accuracy,
+            "test_loss": test_loss,
+            "best_iteration": best.iteration,
+            "val_accuracy": best.accuracy,
+            "val_loss": best.loss,
+            "end_test_accuracy": end_accuracy,
+        }
+
+    def _reset(self, layers):
+        for name, kernel in self.kernels.items():
+            kernel.assign(layers[name].start)
+            kernel.constraint.mask.assign(layers[name].mask)
+            kernel.constraint.held.assign(layers[name].held)
+        _assign(self._others, self._starts)
+        _assign(self.model.optimizer.variables, self._optimizer)
+
+    def _evaluate(self):
+        return measured(self.model, self._test)
+
+
+def _copies(variables):
+    return [np.asarray(variable).copy() for variable in variables]  # an array may share the variable's memory
+
+
+def _assign(variables, values):
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def measured(model, arrays):
+    """(loss, accuracy in percent) of a compiled model on `(images, labels)`."""
+    images, labels = arrays
+    loss, accuracy = model.evaluate(images, labels, batch_size=data.EVALUATION_BATCH, verbose=0)
+    return float(loss), 100 * round(float(accuracy) * len(labels)) / len(labels)
+
+
+class Best(keras.callbacks.Callback):
+    """Keeps the weights with the lowest validation loss, those before the first step among them."""
+
+    def __init__(self, model, validation, every):
+        super().__init__()
+        self.network, self.validation, self.every = model, validation, every
+        self.iteration, self.loss, self.accuracy, self.weights = None, np.inf, None, None
+        self._look(0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._look((epoch + 1) * self.every)
+
+    def _look(self, iteration):
+        loss, accuracy = measured(self.network, self.validation)
+        if loss < self.loss:
+            self.iteration, self.loss, self.accuracy = iteration, loss, accuracy
+            self.weights = _copies(self.network.weights)
+
+    def restore(self):
+        _assign(self.network.weights, self.weights)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A run: one chain, resumed where it was
+
+
+def dense_spec(spec):
+    """The Spec of the dense run, round 0 of all chains of one seed, network and training."""
+    changed = {field.name: None for field in dataclasses.fields(spec) if field.metadata.get("when") is pruning}
+    return dataclasses.replace(spec, rounds=0, **changed)
+
+
+def train(spec, dataset, run, options=training.Options(), dense_run=None):
+    """Runs the chain of `spec`; returns `(model, record)`. Goes on from the last finished round if there is one.
+
+    `dense_run`: the `records.Run` of `dense_spec(spec)`, which is round 0; not read where `spec` has no rounds.
+    Raises InputError for a missing or damaged dense run or round.
+    """
+    environment = records.environment()
+    trainer = Trainer(spec, dataset, options)
+    history, layers = {name: [] for name in COLUMNS}, dense(trainer.initial)
+    step = following(spec, trainer.initial, pruning_rates(spec, trainer.model))
+    found = records.load_checkpoint(run, spec)
+    if found is not None:
+        layers, history = _unpacked(found[0], layers), found[1]
+        options.say(f"  going on after round {len(history['remaining']) - 1}")
+    elif spec.rounds:
+        finals, result = _round_0(spec, dense_run, trainer)
+        after = step(layers, finals, 1)
+        _note(history, layers, finals, after, result)
+        layers = after
+    began = time.monotonic()
+    for number, layers, finals, result, after in chain(layers, len(history["remaining"]), spec.rounds, trainer, step):
+        _note(history, layers, finals, after, result | {"seconds": time.monotonic() - began})
+        began = time.monotonic()
+        options.say(
+            f"  round {number} of {spec.rounds}: {history['remaining'][-1]:.2f} % remaining, "
+            f"{history['test_accuracy'][-1]:.2f} % test accuracy after {history['best_iteration'][-1]} iterations"
+        )
+        if after is not None:
+            records.save_checkpoint(run, spec, [part for layer in after.values() for part in layer], history)
+    record = _record(spec, dataset, history, layers, trainer, environment)
+    if spec.rounds:
+        arrays = {f"{name}/pruned_in": layer.pruned_in for name, layer in layers.items()}
+    else:
+        arrays = {f"{name}/kernel": kernel for name, kernel in finals.items()}
+    records.save_arrays(run.final, arrays)
+    records.save(run, record)
+    run.checkpoint.unlink(missing_ok=True)
+    return trainer.model, record
+
+
+def _unpacked(parts, like):
+    size = len(Layer._fields)
+    if [part.shape for part in parts[::size]] != [layer.start.shape for layer in like.values()]:
+        raise InputError("the checkpoint was written by another version; move it away to start anew")
+    return {name: Layer(*parts[i * size : (i + 1) * size]) for i, name in enumerate(like)}
+
+
+def _round_0(spec, dense_run, trainer):
+    """Final kernels of the dense run, and its columns of the history."""
+    record = records.find(dense_run, dense_spec(spec))
+    if record is None:
+        raise InputError(f"{dense_run.record} is missing: the dense run that all chains of seed {spec.seed} begin with")
+    drawn = [records.sha256(kernel) for kernel in trainer.initial.values()]
+    if drawn != [layer["weight_sha256"] for layer in record["layers"]]:
+        raise InputError(
+            f"{dense_run.record} began with other weights than this TensorFlow draws; move it away to train anew"
+        )
+    arrays = records.load_arrays(dense_run.final)
+    finals = {name: arrays[f"{name}/kernel"] for name in trainer.initial}
+    return finals, {name: column[0] for name, column in record["history"].items()}
+
+
+def _note(history, layers, finals, after, result):
+    """Appends a round: what its training gave, and how many weights moved toward zero, of all and of those pruned after it."""
+    moved = {name: np.abs(finals[name]) < np.abs(layer.start) for name, layer in layers.items()}
+    row = dict.fromkeys(COLUMNS) | result | {"remaining": remaining(layers)}
+    row["toward_zero"] = _share(moved[name][layer.mask] for name, layer in layers.items())
+    if after is not None:
+        row["toward_zero_pruned"] = _share(
+            moved[name][layer.mask & ~after[name].mask] for name, layer in layers.items()
+        )
+    for name in COLUMNS:
+        history[name].append(row[name])
+
+
+def _share(parts):
+    """Share in percent of the true values among bool arrays."""
+    return float(100 * np.mean(np.concatenate(list(parts))))
+
+
+def _record(spec, dataset, history, layers, trainer, environment):
+    table = [
+        {
+            "name": name,
+            "shape": list(layer.mask.shape),
+            "counts": sparsity.counts(layer.mask),
+            "weight_sha256": records.sha256(trainer.initial[name]),
+            "mask_sha256": records.sha256(layer.mask),
+        }
+        for name, layer in layers.items()
+    ]
+    final = {name: history[name][-1] for name in ("test_accuracy", "test_loss", "remaining")}
+    return {
+        "spec": dataclasses.asdict(spec),
+        "initial": {"remaining": 100.0},
+        "history": history,
+        "final": final | {"csr_compression": None, "seconds_per_epoch": None},
+        "layers": table,
+        "data": training.described(spec, dataset),
+        "environment": training.carried_out(environment, trainer.model),
+    }
