@@ -21,7 +21,7 @@ from keras import ops
 
 from tf_supermask import criteria, data, initializers, models, records, sparsity, training
 from tf_supermask.errors import InputError
-from tf_supermask.spec import pruning
+from tf_supermask.spec import PRUNING
 
 COLUMNS = (
     "remaining", "test_accuracy", "test_loss", "best_iteration", "val_accuracy", "val_loss", "end_test_accuracy",
@@ -124,9 +124,9 @@ def dense(initial):
     }
 
 
-def remaining(layers):
-    """Remaining weights in percent of all kernel weights; biases are never pruned and not counted."""
-    return sparsity.remaining(layer.mask for layer in layers.values())
+def kernels_of(model):
+    """Layer name -> kernel variable. Biases are never pruned."""
+    return {layer.name: layer.kernel for layer in sparsity.kernel_layers(model)}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ class Trainer:
         self.spec, self.options = spec, options
         self.split = data.held_out(dataset, spec.validation_images)
         self.model = models.build(spec, dataset.input_shape, dataset.classes)
-        self.kernels = {layer.name: layer.kernel for layer in sparsity.kernel_layers(self.model)}
+        self.kernels = kernels_of(self.model)
         for kernel in self.kernels.values():
             kernel.constraint = Held(kernel.shape)
         training.compile_model(self.model, spec, spec.evaluate_every, options)
@@ -240,9 +240,27 @@ class Best(keras.callbacks.Callback):
 
 
 def dense_spec(spec):
-    """The Spec of the dense run, round 0 of all chains of one seed, network and training."""
-    changed = {field.name: None for field in dataclasses.fields(spec) if field.metadata.get("when") is pruning}
-    return dataclasses.replace(spec, rounds=0, **changed)
+    """The Spec of the dense run of `spec`'s seed, network and training: round 0 of every chain, source of every supermask."""
+    changed = {field.name: None for field in dataclasses.fields(spec) if field.metadata.get("when") in PRUNING}
+    return dataclasses.replace(spec, mode="lottery", **changed | {"rounds": 0})
+
+
+def read_dense(spec, run, initial):
+    """`(final kernels by name, record)` of the dense run in `run`, which began with the kernels `initial`.
+
+    Raises InputError where it is missing or damaged, or began with other weights.
+    """
+    record = records.find(run, dense_spec(spec))
+    if record is None:
+        raise InputError(f"{run.record} is missing: the dense run that all masks of seed {spec.seed} begin with")
+    if [records.sha256(kernel) for kernel in initial.values()] != [
+        layer["weight_sha256"] for layer in record["layers"]
+    ]:
+        raise InputError(
+            f"{run.record} began with other weights than this TensorFlow draws; move it away to train anew"
+        )
+    arrays = records.load_arrays(run.final)
+    return {name: arrays[f"{name}/kernel"] for name in initial}, record
 
 
 def train(spec, dataset, run, options=training.Options(), dense_run=None):
@@ -260,9 +278,9 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
         layers, history = _unpacked(found[0], layers), found[1]
         options.say(f"  going on after round {len(history['remaining']) - 1}")
     elif spec.rounds:
-        finals, result = _round_0(spec, dense_run, trainer)
+        finals, first = read_dense(spec, dense_run, trainer.initial)
         after = step(layers, finals, 1)
-        _note(history, layers, finals, after, result)
+        _note(history, layers, finals, after, {name: column[0] for name, column in first["history"].items()})
         layers = after
     began = time.monotonic()
     for number, layers, finals, result, after in chain(layers, len(history["remaining"]), spec.rounds, trainer, step):
@@ -292,25 +310,10 @@ def _unpacked(parts, like):
     return {name: Layer(*parts[i * size : (i + 1) * size]) for i, name in enumerate(like)}
 
 
-def _round_0(spec, dense_run, trainer):
-    """Final kernels of the dense run, and its columns of the history."""
-    record = records.find(dense_run, dense_spec(spec))
-    if record is None:
-        raise InputError(f"{dense_run.record} is missing: the dense run that all chains of seed {spec.seed} begin with")
-    drawn = [records.sha256(kernel) for kernel in trainer.initial.values()]
-    if drawn != [layer["weight_sha256"] for layer in record["layers"]]:
-        raise InputError(
-            f"{dense_run.record} began with other weights than this TensorFlow draws; move it away to train anew"
-        )
-    arrays = records.load_arrays(dense_run.final)
-    finals = {name: arrays[f"{name}/kernel"] for name in trainer.initial}
-    return finals, {name: column[0] for name, column in record["history"].items()}
-
-
 def _note(history, layers, finals, after, result):
     """Appends a round: what its training gave, and how many weights moved toward zero, of all and of those pruned after it."""
     moved = {name: np.abs(finals[name]) < np.abs(layer.start) for name, layer in layers.items()}
-    row = dict.fromkeys(COLUMNS) | result | {"remaining": remaining(layers)}
+    row = dict.fromkeys(COLUMNS) | result | {"remaining": sparsity.remaining(layer.mask for layer in layers.values())}
     row["toward_zero"] = _share(moved[name][layer.mask] for name, layer in layers.items())
     if after is not None:
         row["toward_zero_pruned"] = _share(

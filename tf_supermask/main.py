@@ -21,7 +21,7 @@ with quiet():
     import keras
     import tensorflow as tf
 
-    from tf_supermask import data, experiments, export, lottery, models, records, sparsity, tables, training
+    from tf_supermask import data, experiments, export, lottery, models, records, sparsity, supermasks, tables, training
     from tf_supermask.errors import InputError
     from tf_supermask.spec import Spec
 
@@ -109,7 +109,9 @@ def _multiply_adds(model, dataset):
 
 def cost(spec):
     """What a run takes beside others: multiplications of its forward passes, and as many as pass while it starts."""
-    if spec.mode == "lottery":
+    if spec.mode == "supermask":
+        images = 20_000 * 25 * 2 * 13
+    elif spec.mode == "lottery":
         images = spec.iterations * spec.batch_size * (spec.rounds + 1)
     else:
         images = _IMAGES.get(spec.dataset, 60_000) * spec.passes * spec.epochs
@@ -117,9 +119,9 @@ def cost(spec):
 
 
 def train(spec, run, how):
-    """Trains a run, and before a chain of lottery tickets the dense run that it begins with."""
+    """Trains a run; before a chain of lottery tickets or supermasks, the dense run that they begin with."""
     dataset = load(spec.dataset, spec.model)
-    if spec.mode != "lottery":
+    if not spec.iterations:
         return training.train(spec, dataset, run, how)
     dense = None
     if spec.rounds:
@@ -128,7 +130,8 @@ def train(spec, run, how):
         if records.find(dense, first) is None:
             print(f"  first its dense run, {dense.experiment}", flush=True)
             lottery.train(first, dataset, dense, how)
-    return lottery.train(spec, dataset, run, how, dense)
+    method = {"lottery": lottery, "supermask": supermasks}[spec.mode]
+    return method.train(spec, dataset, run, how, dense)
 
 
 def run_all(todo, how):

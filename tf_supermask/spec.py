@@ -11,7 +11,7 @@ from typing import Any
 from tf_supermask import criteria, data, initializers, masks, models
 from tf_supermask.errors import InputError
 
-MODES = ("baseline", *masks.RULES, "lottery")
+MODES = ("baseline", *masks.RULES, "lottery", "supermask")
 SCALES = ("paper", "reduced", "quick")  # see `squeezed`
 
 
@@ -24,11 +24,22 @@ def _is(name, value):
 
 
 def _epochs(spec):
-    return spec["mode"] != "lottery"
+    return not _iterations(spec)
 
 
-def pruning(spec):
+def _iterations(spec):
+    return spec["mode"] in ("lottery", "supermask")
+
+
+def _levels(spec):
+    return _iterations(spec) and spec["rounds"] != 0
+
+
+def _chain(spec):
     return spec["mode"] == "lottery" and spec["rounds"] != 0
+
+
+PRUNING = (_levels, _chain)  # what decides how a trained network is pruned, not how it is trained
 
 
 def _field(group, help, *, choices=None, low=None, above=None, below=None, when=None):
@@ -48,7 +59,7 @@ class Spec:
     model: str = _field(WHAT, "network", choices=models.NETWORKS)
     mode: str = _field(
         WHAT,
-        "trained weights (baseline), frozen weights with this mask rule, or lottery: train, prune, again",
+        "trained weights (baseline); frozen weights with this mask rule; lottery: train, prune, again; supermask: prune only",
         choices=MODES,
     )
     dialect: str = _field(WHAT, "koster: ELU without biases; zhou: ReLU with biases", choices=models.DIALECTS)
@@ -123,19 +134,19 @@ class Spec:
         when=lambda spec: _masked(spec) and spec["threshold"] is None,
     )
 
-    criterion: str = _field(LOTTERY, "which weights to keep", choices=criteria.CRITERIA, when=pruning)
-    mask1_action: str = _field(LOTTERY, "what kept weights start with", choices=criteria.MASK1_ACTIONS, when=pruning)
+    criterion: str = _field(LOTTERY, "which weights to keep", choices=criteria.CRITERIA, when=_chain)
+    mask1_action: str = _field(LOTTERY, "what kept weights start with", choices=criteria.MASK1_ACTIONS, when=_chain)
     mask0_action: str = _field(
-        LOTTERY, "what pruned weights are frozen at", choices=criteria.MASK0_ACTIONS, when=pruning
+        LOTTERY, "what pruned weights are frozen at", choices=criteria.MASK0_ACTIONS, when=_chain
     )
-    rounds: int = _field(LOTTERY, "rounds of pruning; 0: the dense network", low=0, when=_is("mode", "lottery"))
-    prune_dense: float = _field(LOTTERY, "share of a dense layer pruned in a round", above=0, below=1, when=pruning)
-    prune_conv: float = _field(LOTTERY, "share of a convolution pruned in a round", above=0, below=1, when=pruning)
-    prune_output: float = _field(LOTTERY, "share of the last layer pruned in a round", above=0, below=1, when=pruning)
-    iterations: int = _field(LOTTERY, "steps of each training", low=1, when=_is("mode", "lottery"))
-    evaluate_every: int = _field(LOTTERY, "steps between two evaluations", low=1, when=_is("mode", "lottery"))
+    rounds: int = _field(LOTTERY, "rounds, or levels, of pruning; 0: the dense network", low=0, when=_iterations)
+    prune_dense: float = _field(LOTTERY, "share of a dense layer pruned in a round", above=0, below=1, when=_levels)
+    prune_conv: float = _field(LOTTERY, "share of a convolution pruned in a round", above=0, below=1, when=_levels)
+    prune_output: float = _field(LOTTERY, "share of the last layer pruned in a round", above=0, below=1, when=_levels)
+    iterations: int = _field(LOTTERY, "steps of each training", low=1, when=_iterations)
+    evaluate_every: int = _field(LOTTERY, "steps between two evaluations", low=1, when=_iterations)
     validation_images: int = _field(
-        LOTTERY, "training images held out to choose the iteration that counts", low=1, when=_is("mode", "lottery")
+        LOTTERY, "training images held out to choose the iteration that counts", low=1, when=_iterations
     )
 
     def __post_init__(self):
@@ -154,7 +165,7 @@ class Spec:
         unknown = sorted(set(given) - set(names))
         if unknown:
             raise InputError(f"unknown setting {', '.join(unknown)}; there are {', '.join(names)}")
-        dialect = "zhou" if given.get("mode") == "lottery" else "koster"
+        dialect = "zhou" if given.get("mode") in ("lottery", "supermask") else "koster"
         values = {"model": "fcn", "mode": "signed", "dialect": dialect, "scale": "paper"} | given
         for field in dataclasses.fields(cls)[:4]:  # the four that decide the defaults
             _check(field, values)
@@ -272,7 +283,7 @@ def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
         }  # fmt: skip
     else:
         values |= {"weight_scheme": "elu", "weight_distribution": "uniform", "batch_norm": "trainable"}
-    if mode == "lottery":
+    if mode in ("lottery", "supermask"):
         network = _ZHOU_NETWORKS.get(family, _ZHOU_NETWORKS["conv6"])  # the paper has no deeper one
         values |= _ZHOU | dict(zip(("iterations", "learning_rate", "prune_conv"), network, strict=True))
     return values | {"dialect": dialect}
@@ -310,7 +321,7 @@ def squeezed(spec, given=()):
             changed["epochs"] = math.ceil(spec.epochs / 20)
         if spec.mode != "baseline":
             changed["weight_decay"] = 16 * spec.weight_decay
-        if spec.mode == "lottery":
+        if spec.iterations:
             iterations = math.ceil(spec.iterations / 100)
             changed |= {
                 "iterations": iterations,

@@ -1,0 +1,114 @@
+"""Supermasks without training (Zhou et al. 2019, section 5): masks of a dense run, on the weights that it began with.
+
+Masks are taken once, from the dense run's initial and final weights, at every pruning level k = 0, 1, 2...: each layer keeps
+the share (1 - rate)^k with the highest scores. The network is mask * w_i or mask * (+-c), with biases 0; nothing is trained.
+"""
+
+import dataclasses
+import time
+import zlib
+
+import numpy as np
+import tensorflow as tf
+
+from tf_supermask import criteria, data, lottery, models, records, sparsity, training
+
+# What the kept weights are: those of the initialization, or their signs times the deviation of the layer.
+TREATMENTS = {"init": lambda initial: initial, "signed_constant": criteria.signed_constant}
+
+
+def positions(score, generator):
+    """Rank of each score, 0 the lowest, as an array of the score's shape; equal scores in random order."""
+    ranks = np.empty(score.size, np.int64)
+    ranks[np.lexsort((generator.random(score.size), score.ravel()))] = np.arange(score.size)
+    return ranks.reshape(score.shape)
+
+
+def kept_at(size, rate, level):
+    """How many of `size` weights are left when `level` prunings by `rate` are done at once; the pruned number is rounded down.
+
+    A layer keeps at least one weight.
+    """
+    return max(1, size - int(size * (1 - (1 - rate) ** level) + 1e-9))
+
+
+def masks(criterion, initial, finals, rates, levels, generator):
+    """Yields name -> bool mask for levels 0, 1... `levels`; `initial`, `finals` and `rates` are by layer name, `generator`
+    gives a numpy Generator for a name."""
+    score = criteria.CRITERIA[criterion].score
+    places = {name: positions(score(initial[name], finals[name]), generator(name)) for name in initial}
+    for level in range(levels + 1):
+        yield {name: place >= place.size - kept_at(place.size, rates[name], level) for name, place in places.items()}
+
+
+class Untrained:
+    """The network of a spec with given kernels and no biases: `accuracies(kernels)`."""
+
+    def __init__(self, spec, dataset):
+        self.model = models.build(spec, dataset.input_shape, dataset.classes)
+        self.kernels = lottery.kernels_of(self.model)
+        split = data.held_out(dataset, spec.validation_images)
+        self.sets = {"test": data.evaluation_arrays(dataset, spec), "val": data.evaluation_arrays(split, spec)}
+        self.whole = training.use_xla(self.model)  # dense layers take all images at once, convolutions parts of them
+        self._correct = tf.function(self._count, jit_compile=self.whole)
+
+    def _count(self, kernels, images, labels):
+        given = {id(kernel): kernels[name] for name, kernel in self.kernels.items()}
+        variables = [given.get(id(v), tf.zeros(v.shape)) for v in self.model.trainable_variables]  # biases are 0
+        logits, _ = self.model.stateless_call(variables, self.model.non_trainable_variables, images)
+        return tf.math.count_nonzero(tf.argmax(logits, -1, tf.int32) == labels)
+
+    def accuracies(self, kernels):
+        """`{"test": percent, "val": percent}` of kernels by layer name."""
+        kernels = {name: tf.constant(kernel) for name, kernel in kernels.items()}
+        found = {}
+        for name, (images, labels) in self.sets.items():
+            size = len(labels) if self.whole else data.EVALUATION_BATCH
+            parts = [slice(i, i + size) for i in range(0, len(labels), size)]
+            correct = sum(int(self._correct(kernels, images[part], labels[part])) for part in parts)
+            found[name] = 100 * correct / len(labels)
+        return found
+
+
+def train(spec, dataset, run, options=training.Options(), dense_run=None):
+    """Evaluates all criteria, treatments and levels on the dense run of `spec`'s seed; returns `(model, record)`.
+
+    The history has a column `criterion/treatment/set` for each, over the levels. Raises InputError for a missing dense run.
+    """
+    environment, began = records.environment(), time.monotonic()
+    network = Untrained(spec, dataset)
+    initial = {name: np.asarray(kernel).copy() for name, kernel in network.kernels.items()}
+    finals, dense = lottery.read_dense(spec, dense_run, initial)
+    rates = lottery.pruning_rates(spec, network.model)
+    history = {"remaining": [], "untrained": list(network.accuracies(initial).values())[:1]}
+    history["trained"] = [dense["history"]["test_accuracy"][0]]
+    for criterion in criteria.CRITERIA:
+        levels = list(masks(criterion, initial, finals, rates, spec.rounds, _generator(spec, criterion)))
+        history["remaining"] = [sparsity.remaining(its.values()) for its in levels]
+        for treatment, weight in TREATMENTS.items():
+            values = {name: weight(kernel) for name, kernel in initial.items()}
+            rows = [network.accuracies({n: values[n] * mask for n, mask in its.items()}) for its in levels]
+            for column in network.sets:
+                history[f"{criterion}/{treatment}/{column}"] = [row[column] for row in rows]
+        best = max(history[f"{criterion}/signed_constant/test"])
+        options.say(f"  {criterion}: up to {best:.2f} % with signed constants")
+    columns = [name for name in history if name.endswith("/test")]
+    name = max(columns, key=lambda column: max(history[column]))
+    level = int(np.argmax(history[name]))
+    final = {"test_accuracy": history[name][level], "test_loss": None, "remaining": history["remaining"][level]}
+    record = {
+        "spec": dataclasses.asdict(spec),
+        "initial": {"remaining": 100.0},
+        "history": history,
+        "final": final | {"csr_compression": None, "seconds_per_epoch": None, "seconds": time.monotonic() - began},
+        "layers": dense["layers"],
+        "data": training.described(spec, dataset),
+        "environment": environment,
+    }
+    records.save(run, record)
+    return network.model, record
+
+
+def _generator(spec, criterion):
+    """Layer name -> numpy Generator that decides between its equal scores."""
+    return lambda name: np.random.default_rng([spec.seed, zlib.crc32(f"{criterion}/{name}".encode())])
