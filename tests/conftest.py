@@ -5,10 +5,13 @@ import pathlib
 import subprocess
 import sys
 
+import hypothesis
 import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one must not fail a test
+hypothesis.settings.load_profile("any machine")
 ROOT = pathlib.Path(__file__).parent.parent
 
 

@@ -71,7 +71,7 @@ def test_joint_criteria_keep_what_is_in_both_tops(name, sign):
     st.sampled_from(sorted(CRITERIA)),
     st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_cut_keeps_the_exact_number_of_the_best_survivors(size, rate, share, name, seed):
     rng = generator(seed)
     w_i, w_f = rng.normal(size=(2, size)).round(1)  # with ties

@@ -102,11 +102,11 @@ def test_half_precision_keeps_scores_in_float32(policy):
     assert layer.mask.all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_any_dense_layer_against_numpy(data):
     n_in, units, count = (data.draw(st.integers(1, 12)) for _ in range(3))
-    rule = data.draw(st.sampled_from(sorted(masks.RULES)))
+    rule = data.draw(st.sampled_from(sorted(masks.RULES.keys() - masks.SAMPLED)))
     layer = SignedMaskDense(units, rule=rule, threshold=data.draw(st.floats(0, 0.5)))
     x = batch((count, n_in))
     y = layer(x)
@@ -122,6 +122,7 @@ def test_any_dense_layer_against_numpy(data):
         (SignedMaskDense, {"units": 3, "colour": "red"}, "colour"),
         (SignedMaskDense, {"units": 3, "rule": "ternary"}, "ternary"),
         (SignedMaskDense, {"units": 3, "threshold": -0.1}, "-0.1"),
+        (SignedMaskDense, {"units": 3, "rule": "bernoulli", "threshold": 0.5}, "draws its thresholds"),
         (SignedMaskDense, {"units": 3, "relative_threshold": 1.5}, "1.5"),
         (SignedMaskDense, {"units": 3, "threshold": 0.1, "relative_threshold": 0.5}, "relative_threshold=0.5"),
         (SignedMaskConv2D, {"filters": 3, "kernel_size": 3, "data_format": "channels_first"}, "channels_first"),
@@ -132,3 +133,34 @@ def test_any_dense_layer_against_numpy(data):
 def test_what_cannot_be_honoured_is_refused_by_name(make, arguments, received):
     with pytest.raises(ValueError, match=received):
         make(**arguments)
+
+
+@pytest.mark.parametrize("make", [lambda **k: SignedMaskDense(40, **k), lambda **k: SignedMaskConv2D(8, 3, **k)])
+def test_a_bernoulli_mask_is_a_new_sample_at_each_use(make):
+    layer = make(rule="bernoulli", score_initializer=keras.initializers.Constant(1.0), sample_seed=3)
+    x = batch((4, 9, 9, 10))
+    first, second = np.asarray(layer(x)), np.asarray(layer(x))
+    assert not np.allclose(first, second)
+    samples = np.array([layer.mask for _ in range(200)])
+    assert set(np.unique(samples)) == {0, 1}
+    assert samples.mean() == pytest.approx(1 / (1 + np.exp(-1)), abs=0.01)
+    again = make(rule="bernoulli", score_initializer=keras.initializers.Constant(1.0), sample_seed=3)
+    again.weight_initializer = lambda shape, dtype: np.asarray(layer.weight)
+    np.testing.assert_array_equal(again(x), first)
+
+
+def test_dynamic_weight_rescaling_and_its_gradient():
+    """Kernel times size / remaining; oracle: numerical derivative of the same with probabilities for masks."""
+
+    layer = SignedMaskDense(3, rule="rounded", rescale=True, score_initializer=keras.initializers.RandomNormal(seed=1))
+    x = batch((5, 4))
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer(x))
+    gradient = tape.gradient(total, layer.score.value)
+    mask, weight, score = layer.mask.astype(float), np.asarray(layer.weight), np.asarray(layer.score)
+    np.testing.assert_allclose(layer.effective_kernel, weight * mask * mask.size / mask.sum(), rtol=1e-5)
+    p = 1 / (1 + np.exp(-score))
+    factor = mask.size / mask.sum()
+    upstream = np.repeat(x.sum(axis=0)[:, None], 3, axis=1)
+    by_mask = upstream * weight * factor - np.sum(upstream * weight * mask) * factor / mask.sum()
+    np.testing.assert_allclose(gradient, by_mask * p * (1 - p), rtol=1e-3, atol=1e-5)

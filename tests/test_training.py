@@ -219,6 +219,7 @@ ELSEWHERE = {
     **dict.fromkeys(
         ("prune_dense", "prune_conv", "prune_output", "evaluate_every", "validation_images"), "test_lottery"
     ),
+    **dict.fromkeys(("score_value", "rescale"), "test_learned"),
     "plateau_limit": "test_plateau_sets_rate_and_stops",
 }
 SHORT = {"epochs": 2, "decay_steps": 6, "decay_rate": 0.9}

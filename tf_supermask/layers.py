@@ -6,13 +6,13 @@ The rest of a layer is its Keras counterpart: `plain()` returns that counterpart
 output shape and, fed with `effective_kernel`, is the same function without this package.
 """
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
 
 from tf_supermask import initializers, masks
-
-DEFAULT_THRESHOLD = 0.01  # Koster et al. 2022, section 3.2
 
 
 class SignedMask(keras.layers.Layer):
@@ -23,9 +23,13 @@ class SignedMask(keras.layers.Layer):
         rule: name of a mask rule, a key of `masks.RULES`.
         weight_initializer: frozen weight; ELUS signed constant by default.
         score_initializer: trained score; Xavier (Glorot) uniform by default.
-        threshold: absolute threshold of the rule, >= 0; 0.01 by default.
+        threshold: absolute threshold of the rule, >= 0; by default that of `masks.THRESHOLDS`, 0.01 for `signed`. The rule
+            `bernoulli` has none: it draws one for each weight each time that it is used.
         relative_threshold: instead of `threshold`, a share p of the largest |score| of this layer right after
             initialization; the product is computed once and saved with the layer. For uniform scores it prunes p of them.
+        rescale: multiply the kernel by its size / the number of weights that remain (dynamic weight rescaling of Zhou et
+            al. 2019); the gradient flows through the number.
+        sample_seed: seed of what `bernoulli` draws.
         use_bias: adds a trained, never masked bias. Off by default, as in Koster et al. 2022.
         kwargs: those of `keras.layers.Layer` (name, dtype, trainable, activity_regularizer...).
 
@@ -46,6 +50,8 @@ class SignedMask(keras.layers.Layer):
         score_initializer="glorot_uniform",
         threshold=None,
         relative_threshold=None,
+        rescale=False,
+        sample_seed=None,
         **kwargs,
     ):
         kernel_arguments = sorted(name for name in kwargs if name.startswith("kernel_"))
@@ -62,8 +68,10 @@ class SignedMask(keras.layers.Layer):
                 "Give `threshold` or `relative_threshold`, not both. "
                 f"Received: threshold={threshold}, relative_threshold={relative_threshold}"
             )
+        if rule in masks.SAMPLED and (threshold is not None or relative_threshold is not None):
+            raise ValueError(f"Rule {rule!r} draws its thresholds. Received: {threshold=}, {relative_threshold=}")
         if threshold is None and relative_threshold is None:
-            threshold = DEFAULT_THRESHOLD
+            threshold = masks.THRESHOLDS.get(rule)
         if threshold is not None and not threshold >= 0:
             raise ValueError(f"`threshold` must not be negative. Received: {threshold}")
         if relative_threshold is not None and not 0 < relative_threshold < 1:
@@ -71,6 +79,8 @@ class SignedMask(keras.layers.Layer):
         self.rule = rule
         self.threshold = threshold
         self.relative_threshold = relative_threshold
+        self.rescale = rescale
+        self.sample_seed = sample_seed
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
         self.weight_initializer = keras.initializers.get(weight_initializer or initializers.ELUS())
@@ -100,6 +110,8 @@ class SignedMask(keras.layers.Layer):
         )
         self.score = self.add_weight(name="score", shape=kernel_shape, initializer=self.score_initializer, **exact)
         self.limit = self.threshold
+        if self.rule in masks.SAMPLED:
+            self.seed_generator = keras.random.SeedGenerator(self.sample_seed)
         if self.relative_threshold is not None:
             self.limit = self.add_weight(
                 name="threshold",
@@ -113,16 +125,23 @@ class SignedMask(keras.layers.Layer):
             self.bias = self.add_weight(name="bias", shape=kernel_shape[-1:], initializer=self.bias_initializer)
 
     def _mask(self):
-        return masks.RULES[self.rule](self.score, self.limit)
+        limit = self.limit
+        if self.rule in masks.SAMPLED:
+            limit = keras.random.uniform(self.score.shape, dtype="float32", seed=self.seed_generator)
+        return masks.RULES[self.rule](self.score, limit)
 
     @property
     def effective_kernel(self):
-        """weight * mask(score): float32 tensor of the kernel's shape."""
-        return self.weight * self._mask()
+        """weight * mask(score): float32 tensor of the kernel's shape. A new sample each time where the rule samples."""
+        mask = self._mask()
+        kernel = self.weight * mask
+        if self.rescale:
+            kernel = kernel * (math.prod(mask.shape) / ops.maximum(ops.sum(ops.abs(mask)), 1))
+        return kernel
 
     @property
     def mask(self):
-        """The mask: int8 numpy array of the kernel's shape, values -1, 0, +1."""
+        """The mask: int8 numpy array of the kernel's shape, values -1, 0, +1. A new sample where the rule samples."""
         return np.asarray(self._mask(), np.int8)
 
     def _kernel(self):
@@ -147,6 +166,8 @@ class SignedMask(keras.layers.Layer):
             "score_initializer": serialize(self.score_initializer),
             "threshold": self.threshold,
             "relative_threshold": self.relative_threshold,
+            "rescale": self.rescale,
+            "sample_seed": self.sample_seed,
         }
 
 

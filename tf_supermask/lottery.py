@@ -209,7 +209,8 @@ def _assign(variables, values):
 def measured(model, arrays):
     """(loss, accuracy in percent) of a compiled model on `(images, labels)`."""
     images, labels = arrays
-    loss, accuracy = model.evaluate(images, labels, batch_size=data.EVALUATION_BATCH, verbose=0)
+    size = len(labels) if model.jit_compile else data.EVALUATION_BATCH  # convolutions of all images take much memory
+    loss, accuracy = model.evaluate(images, labels, batch_size=size, verbose=0)
     return float(loss), 100 * round(float(accuracy) * len(labels)) / len(labels)
 
 

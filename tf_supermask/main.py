@@ -21,7 +21,19 @@ with quiet():
     import keras
     import tensorflow as tf
 
-    from tf_supermask import data, experiments, export, lottery, models, records, sparsity, supermasks, tables, training
+    from tf_supermask import (
+        data,
+        experiments,
+        export,
+        learned,
+        lottery,
+        models,
+        records,
+        sparsity,
+        supermasks,
+        tables,
+        training,
+    )
     from tf_supermask.errors import InputError
     from tf_supermask.spec import Spec
 
@@ -111,8 +123,8 @@ def cost(spec):
     """What a run takes beside others: multiplications of its forward passes, and as many as pass while it starts."""
     if spec.mode == "supermask":
         images = 20_000 * 25 * 2 * 13
-    elif spec.mode == "lottery":
-        images = spec.iterations * spec.batch_size * (spec.rounds + 1)
+    elif spec.iterations:
+        images = spec.iterations * spec.batch_size * ((spec.rounds or 0) + 1)
     else:
         images = _IMAGES.get(spec.dataset, 60_000) * spec.passes * spec.epochs
     return 2e11 + _multiply_adds(spec.model, spec.dataset) * images
@@ -130,7 +142,7 @@ def train(spec, run, how):
         if records.find(dense, first) is None:
             print(f"  first its dense run, {dense.experiment}", flush=True)
             lottery.train(first, dataset, dense, how)
-    method = {"lottery": lottery, "supermask": supermasks}[spec.mode]
+    method = {"lottery": lottery, "supermask": supermasks}.get(spec.mode, learned)
     return method.train(spec, dataset, run, how, dense)
 
 

@@ -9,27 +9,41 @@ To add one: write the function, decorate it, and give it a row in RULES. Layers,
 import tensorflow as tf
 
 
-def straight_through(rule):
-    """Gives `rule` the derivative 1 everywhere, for pruned entries too, without clipping.
+def through(derivative):
+    """Decorator that gives a rule a derivative, for pruned entries too, without clipping.
 
     Forward   mask = rule(score, threshold)
-    Backward  d loss / d score = d loss / d mask        (Koster et al. 2022, section 2)
+    Backward  d loss / d score = derivative(score) * d loss / d mask
 
-    The threshold receives no gradient: it is fixed for the whole training.
+    The threshold receives no gradient.
     """
 
-    def masked(score, threshold):
-        score = tf.convert_to_tensor(score)
-        threshold = tf.cast(threshold, score.dtype)
+    def decorate(rule):
+        def masked(score, threshold):
+            score = tf.convert_to_tensor(score)
+            threshold = tf.cast(threshold, score.dtype)
 
-        @tf.custom_gradient
-        def forward(score):
-            return rule(score, threshold), lambda upstream: upstream
+            @tf.custom_gradient
+            def forward(score):
+                return rule(score, threshold), lambda upstream: derivative(score, upstream)
 
-        return forward(score)
+            return forward(score)
 
-    masked.__name__, masked.__doc__ = rule.__name__, rule.__doc__
-    return masked
+        masked.__name__, masked.__doc__ = rule.__name__, rule.__doc__
+        return masked
+
+    return decorate
+
+
+# d mask / d score = 1 (Koster et al. 2022, section 2)
+straight_through = through(lambda score, upstream: upstream)
+
+
+@through
+def through_sigmoid(score, upstream):
+    """The mask counts as sigmoid(score) (Zhou et al. 2019, section S6.1)."""
+    probability = tf.sigmoid(score)
+    return upstream * probability * (1 - probability)
 
 
 @straight_through
@@ -50,4 +64,16 @@ def binary(score, threshold):
     return tf.cast(score > threshold, score.dtype)
 
 
-RULES = {"signed": signed, "binary": binary}
+@through_sigmoid
+def probable(score, threshold):
+    """1 where sigmoid(score) > threshold, else 0 (Zhou et al. 2019).
+
+    With a threshold drawn uniformly from [0, 1) for each weight this is a Bernoulli sample with probability sigmoid(score);
+    with 1/2 it is the rounded probability.
+    """
+    return tf.cast(tf.sigmoid(score) > threshold, score.dtype)
+
+
+RULES = {"signed": signed, "binary": binary, "bernoulli": probable, "rounded": probable}
+SAMPLED = ("bernoulli",)  # a new threshold for each weight at each use
+THRESHOLDS = {"signed": 0.01, "binary": 0.01, "rounded": 0.5}  # Koster et al. 2022, section 3.2; Zhou et al. 2019

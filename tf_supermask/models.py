@@ -94,8 +94,8 @@ NETWORKS = {
     "resnet110_1c": functools.partial(resnet, blocks="C" + 17 * "I"),
 }
 
-# name -> (activation, biases): Koster et al. 2022 section 2 and Zhou et al. 2019 Table S1
-DIALECTS = {"koster": ("elu", False), "zhou": ("relu", True)}
+# name -> (activation, biases): Koster et al. 2022 section 2; Zhou et al. 2019 Table S1, and S6.1, whose biases stay 0
+DIALECTS = {"koster": ("elu", False), "zhou": ("relu", True), "relu": ("relu", False)}
 
 
 def network(name, input_shape, classes, make):
@@ -134,20 +134,21 @@ def masked_layers(spec):
 
     def make(layer_class):
         def layer(*args, name, **kwargs):
-            weight, score = (
-                initializers.SCHEMES[scheme](distribution, layer_seed(spec.seed, name, role))
-                for role, scheme, distribution in (
-                    ("weight", spec.weight_scheme, spec.weight_distribution),
-                    ("score", spec.score_scheme, spec.score_distribution),
-                )
-            )
+            def drawn(role, scheme, distribution):
+                return initializers.SCHEMES[scheme](distribution, layer_seed(spec.seed, name, role))
+
+            score = keras.initializers.Constant(spec.score_value)
+            if spec.score_value is None:
+                score = drawn("score", spec.score_scheme, spec.score_distribution)
             return layer_class(
                 *args,
                 rule=spec.mode,
-                weight_initializer=weight,
+                weight_initializer=drawn("weight", spec.weight_scheme, spec.weight_distribution),
                 score_initializer=score,
                 threshold=spec.threshold,
                 relative_threshold=spec.relative_threshold,
+                rescale=bool(spec.rescale),
+                sample_seed=layer_seed(spec.seed, name, "sample"),
                 use_bias=use_bias,
                 name=name,
                 **kwargs,
@@ -177,13 +178,13 @@ def _trained(model):
             if not masked or variable is layer.bias:
                 yield f"{layer.name}/{variable.name}", layer, variable
             elif variable is layer.score:
-                yield f"{layer.name}/mask", layer, variable
+                yield f"{layer.name}/{'score' if layer.rule in masks.SAMPLED else 'mask'}", layer, variable
 
 
 def snapshot(model):
     """What training changed, by `layer/variable`: arrays of all trained variables, int8 masks in place of scores."""
     return {
-        name: layer.mask if variable.name == "score" else np.asarray(variable)
+        name: layer.mask if name.endswith("/mask") else np.asarray(variable)
         for name, layer, variable in _trained(model)
     }
 
@@ -192,7 +193,7 @@ def restore(model, arrays):
     """Puts a snapshot into a freshly built `model` of the same spec; scores become values that give the stored masks."""
     for name, layer, variable in _trained(model):
         value = arrays[name]
-        if variable.name == "score":
+        if name.endswith("/mask"):
             value = value * 2 * np.maximum(np.asarray(layer.limit), 1)  # beyond the threshold, on the right side
         variable.assign(value)
     return model

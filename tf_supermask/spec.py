@@ -12,11 +12,18 @@ from tf_supermask import criteria, data, initializers, masks, models
 from tf_supermask.errors import InputError
 
 MODES = ("baseline", *masks.RULES, "lottery", "supermask")
+LEARNED = ("bernoulli", "rounded")
 SCALES = ("paper", "reduced", "quick")  # see `squeezed`
 
 
 def _masked(spec):
-    return spec["mode"] in masks.RULES
+    """Masks of Koster et al. 2022, whose scores start at random."""
+    return spec["mode"] in masks.RULES and not _learned(spec)
+
+
+def _learned(spec):
+    """Masks of Zhou et al. 2019, whose scores start at one value."""
+    return spec["mode"] in LEARNED
 
 
 def _is(name, value):
@@ -28,11 +35,15 @@ def _epochs(spec):
 
 
 def _iterations(spec):
+    return spec["mode"] in ("lottery", "supermask", *LEARNED)
+
+
+def _rounds(spec):
     return spec["mode"] in ("lottery", "supermask")
 
 
 def _levels(spec):
-    return _iterations(spec) and spec["rounds"] != 0
+    return _rounds(spec) and spec["rounds"] != 0
 
 
 def _chain(spec):
@@ -120,6 +131,8 @@ class Spec:
         when=lambda spec: spec["model"].startswith("resnet"),
     )
 
+    score_value: float = _field(MASK, "value that all scores start at; sigmoid of it is kept at first", when=_learned)
+    rescale: bool = _field(MASK, "kernel times size / remaining weights (dynamic weight rescaling)", when=_learned)
     threshold: float = _field(
         MASK,
         "absolute threshold of the mask rule",
@@ -139,7 +152,7 @@ class Spec:
     mask0_action: str = _field(
         LOTTERY, "what pruned weights are frozen at", choices=criteria.MASK0_ACTIONS, when=_chain
     )
-    rounds: int = _field(LOTTERY, "rounds, or levels, of pruning; 0: the dense network", low=0, when=_iterations)
+    rounds: int = _field(LOTTERY, "rounds, or levels, of pruning; 0: the dense network", low=0, when=_rounds)
     prune_dense: float = _field(LOTTERY, "share of a dense layer pruned in a round", above=0, below=1, when=_levels)
     prune_conv: float = _field(LOTTERY, "share of a convolution pruned in a round", above=0, below=1, when=_levels)
     prune_output: float = _field(LOTTERY, "share of the last layer pruned in a round", above=0, below=1, when=_levels)
@@ -166,6 +179,7 @@ class Spec:
         if unknown:
             raise InputError(f"unknown setting {', '.join(unknown)}; there are {', '.join(names)}")
         dialect = "zhou" if given.get("mode") in ("lottery", "supermask") else "koster"
+        dialect = "relu" if given.get("mode") in LEARNED else dialect
         values = {"model": "fcn", "mode": "signed", "dialect": dialect, "scale": "paper"} | given
         for field in dataclasses.fields(cls)[:4]:  # the four that decide the defaults
             _check(field, values)
@@ -261,6 +275,9 @@ _ZHOU_NETWORKS = {
     "conv4": (25_000, 3e-4, 0.1),
     "conv6": (30_000, 3e-4, 0.15),
 }
+# Sections S1 and S6.1, iterations and learning rate of masks. The batch size is that of the authors' code.
+_LEARNED = dict(optimizer="sgd", momentum=0.9, nesterov=False, batch_size=250, rescale=False)  # fmt: skip
+_LEARNED_NETWORKS = {"fcn": (2000, 100.0), "conv2": (2000, 100.0), "conv4": (1000, 50.0), "conv6": (800, 20.0)}
 
 
 def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
@@ -283,7 +300,12 @@ def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
         }  # fmt: skip
     else:
         values |= {"weight_scheme": "elu", "weight_distribution": "uniform", "batch_norm": "trainable"}
-    if mode in ("lottery", "supermask"):
+    if mode in LEARNED:
+        network = _LEARNED_NETWORKS.get(family, _LEARNED_NETWORKS["conv6"])
+        values |= _ZHOU | _LEARNED | dict(zip(("iterations", "learning_rate"), network, strict=True))
+        # where all probabilities start at 1/2, rounding prunes all weights, and no gradient passes
+        values |= {"threshold": None, "relative_threshold": None, "score_value": 1.0 if mode == "rounded" else 0.0}
+    elif mode in ("lottery", "supermask"):
         network = _ZHOU_NETWORKS.get(family, _ZHOU_NETWORKS["conv6"])  # the paper has no deeper one
         values |= _ZHOU | dict(zip(("iterations", "learning_rate", "prune_conv"), network, strict=True))
     return values | {"dialect": dialect}
@@ -322,7 +344,7 @@ def squeezed(spec, given=()):
         if spec.mode != "baseline":
             changed["weight_decay"] = 16 * spec.weight_decay
         if spec.iterations:
-            iterations = math.ceil(spec.iterations / 100)
+            iterations = max(500, math.ceil(spec.iterations / 100))
             changed |= {
                 "iterations": iterations,
                 "evaluate_every": math.ceil(iterations / 20),

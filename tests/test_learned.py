@@ -1,0 +1,93 @@
+"""Masks that are learned on untrained weights."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tf_supermask import data, learned, lottery, models, records, sparsity, training
+from tf_supermask.spec import Spec
+
+QUIET = training.Options(progress=0, say=lambda line: None, jit_compile=False, checkpoint_seconds=0)
+SHORT = {"mode": "bernoulli", "iterations": 12, "evaluate_every": 4, "batch_size": 10, "validation_images": 14}
+
+
+def spec_of(**given):
+    return Spec.of(**(SHORT | given))
+
+
+def without_times(record):
+    record = json.loads(json.dumps(record))
+    del record["environment"], record["final"]["seconds"]
+    return record
+
+
+def test_settings_of_the_paper():
+    spec = Spec.of(mode="bernoulli", model="conv4")
+    assert (spec.learning_rate, spec.iterations, spec.momentum, spec.weight_decay) == (50.0, 1000, 0.9, 0.0)
+    assert spec.preprocess == "unit" and spec.dialect == "relu" and spec.threshold is None and spec.score_scheme is None
+
+
+def test_weights_are_those_of_the_dense_run(tiny):
+    masked = models.build(spec_of(seed=3), (8, 8, 1), 10)
+    dense = models.build(Spec.of(mode="lottery", seed=3), (8, 8, 1), 10)
+    for layer in sparsity.masked_layers(masked):
+        np.testing.assert_array_equal(layer.weight, lottery.kernels_of(dense)[layer.name])
+
+
+@pytest.mark.parametrize("value", [-5.0, 0.0, 2.0])
+def test_scores_start_at_one_value_which_decides_what_remains(tiny, value):
+    model = models.build(spec_of(score_value=value), (8, 8, 1), 10)
+    assert all((np.asarray(layer.score) == value).all() for layer in sparsity.masked_layers(model))
+    assert learned.remaining(model) == pytest.approx(100 / (1 + np.exp(-value)), rel=1e-5)
+
+
+def test_only_scores_are_trained(tiny, tmp_path):
+    spec = spec_of(learning_rate=100.0)
+    before = models.build(spec, (8, 8, 1), 10)
+    model, record = learned.train(spec, tiny, records.Run(tmp_path, "x", 0), QUIET)
+    assert {variable.name for variable in model.trainable_variables} == {"score"}
+    pairs = list(zip(sparsity.masked_layers(before), sparsity.masked_layers(model), strict=True))
+    assert all(np.array_equal(one.weight, other.weight) for one, other in pairs)
+    assert any(not np.array_equal(one.score, other.score) for one, other in pairs)
+    assert record["history"]["iteration"] == [0, 4, 8, 12]
+    assert record["final"]["best_iteration"] in record["history"]["iteration"]
+
+
+def test_one_sample_serves_all_images_and_accuracies_are_means_of_ten(tiny):
+    """Oracle: the plain network with a sampled kernel, whose accuracy is a whole number of images."""
+    spec = spec_of(learning_rate=100.0, iterations=40, score_value=1.0)
+    model, _ = learned.train(spec, tiny, None, QUIET)
+    arrays = data.evaluation_arrays(tiny, spec)
+    one = learned.Sampled(model).measured(arrays, 1)[1] / 100 * 32
+    ten = learned.Sampled(model).measured(arrays, 10)[1] / 100 * 320
+    assert one == pytest.approx(round(one)) and ten == pytest.approx(round(ten), abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_stopped_run_ends_as_an_undisturbed_one(tiny, tmp_path, monkeypatch):
+    spec = spec_of(learning_rate=100.0, rescale=True, weight_distribution="signed_constant")
+    whole = learned.train(spec, tiny, records.Run(tmp_path, "whole", 0), QUIET)[1]
+    looks, real = [], learned.Watch.look
+
+    def dies(self, iteration):
+        looks.append(iteration)
+        if len(looks) == 4:
+            raise KeyboardInterrupt
+        real(self, iteration)
+
+    monkeypatch.setattr(learned.Watch, "look", dies)
+    run = records.Run(tmp_path, "broken", 0)
+    with pytest.raises(KeyboardInterrupt):
+        learned.train(spec, tiny, run, QUIET)
+    assert run.checkpoint.exists()
+    assert without_times(learned.train(spec, tiny, run, QUIET)[1]) == without_times(whole)
+    assert looks == [0, 4, 8, 12, 12] and not run.checkpoint.exists()
+
+
+def test_rounded_masks_learn_without_samples(tiny):
+    spec = spec_of(mode="rounded", iterations=40, learning_rate=10.0)
+    model, record = learned.train(spec, tiny, None, QUIET)
+    again = learned.train(spec, tiny, None, QUIET)[1]
+    assert record["history"] == again["history"] and record["initial"]["remaining"] == 100
+    assert {layer["counts"][0] for layer in record["layers"]} == {0}

@@ -1,0 +1,154 @@
+"""Learned supermasks (Zhou et al. 2019, section S6.1): masks are trained by gradient descent, weights are not.
+
+    kernel = w_i * g(m),   g(m) = Bernoulli(sigmoid(m)), one sample a step and one for all test images
+
+Kernels are those that the dense run of the same seed began with, or their signed constants; there are no biases. Accuracies
+are means over ten samples. The iteration that counts is that of the lowest validation loss.
+"""
+
+import dataclasses
+import time
+
+import keras
+import numpy as np
+
+from tf_supermask import data, export, lottery, models, records, sparsity, training
+from tf_supermask.errors import InputError
+
+SAMPLES = 10
+COLUMNS = ("iteration", "val_loss", "val_accuracy", "remaining")
+
+
+class Sampled:
+    """`measured(arrays, samples)` of a masked model: a sample of its masks at a time, in the kernels of a plain network."""
+
+    def __init__(self, model):
+        self.masked, self.plain = sparsity.masked_layers(model), export.plain(model)
+        self.kernels = lottery.kernels_of(self.plain)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        self.plain.compile(loss=loss, metrics=["accuracy"], jit_compile=training.use_xla(self.plain))
+
+    def measured(self, arrays, samples):
+        """(loss, accuracy in percent), means over samples, of which each is one mask for all images."""
+        found = []
+        for _ in range(samples):
+            for layer in self.masked:
+                self.kernels[layer.name].assign(layer.effective_kernel)
+            found.append(lottery.measured(self.plain, arrays))
+        return tuple(np.mean(found, axis=0).tolist())
+
+
+def remaining(model):
+    """Expected remaining weights in percent: the mean of sigmoid(m), or of its rounding."""
+    shares = [_expected(layer) for layer in sparsity.masked_layers(model)]
+    return 100 * float(sum(np.sum(share) for share in shares) / sum(share.size for share in shares))
+
+
+def _expected(layer):
+    probability = np.asarray(keras.ops.sigmoid(layer.score))
+    return probability if layer.rule == "bernoulli" else probability > 0.5
+
+
+class Watch(keras.callbacks.Callback):
+    """Evaluates every so many iterations, keeps the scores of the lowest validation loss, saves a checkpoint now and then."""
+
+    def __init__(self, spec, run, network, validation, history, options):
+        super().__init__()
+        self.spec, self.run, self.network, self.validation, self.history = spec, run, network, validation, history
+        self.seconds, self.last = options.checkpoint_seconds, time.monotonic()
+        self.sampled, self.samples = Sampled(network), SAMPLES if spec.mode == "bernoulli" else 1
+        self.best = [np.asarray(layer.score).copy() for layer in sparsity.masked_layers(network)]
+
+    def look(self, iteration):
+        loss, accuracy = self.sampled.measured(self.validation, self.samples)
+        if not np.isfinite(loss):
+            raise training.Diverged(f"the training diverged at iteration {iteration}: validation loss {loss}")
+        if loss < min(self.history["val_loss"], default=np.inf):
+            self.best = [np.asarray(layer.score).copy() for layer in sparsity.masked_layers(self.network)]
+        for name, value in zip(COLUMNS, (iteration, loss, accuracy, remaining(self.network)), strict=True):
+            self.history[name].append(value)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.look((epoch + 1) * self.spec.evaluate_every)
+        if self.run is not None and time.monotonic() - self.last >= self.seconds:
+            values = [np.asarray(variable) for variable in variables_of(self.network)]
+            records.save_checkpoint(self.run, self.spec, [*values, *self.best], self.history)
+            self.last = time.monotonic()
+
+
+def variables_of(model):
+    """All that changes in training: scores, momenta, and the generators that sample."""
+    generators = [layer.seed_generator.state for layer in sparsity.masked_layers(model) if layer.rule == "bernoulli"]
+    return [*(layer.score for layer in sparsity.masked_layers(model)), *model.optimizer.variables, *generators]
+
+
+def train(spec, dataset, run, options=training.Options(), dense_run=None):
+    """Trains the masks of `spec`; returns `(model, record)`. Goes on from a checkpoint if there is one; needs no dense run.
+
+    Raises InputError where the training diverges or a file is damaged.
+    """
+    environment = records.environment()
+    split = data.held_out(dataset, spec.validation_images)
+    model = models.build(spec, dataset.input_shape, dataset.classes)
+    training.compile_model(model, spec, spec.evaluate_every, options)
+    history = {name: [] for name in COLUMNS}
+    watch = Watch(spec, run, model, data.evaluation_arrays(split, spec), history, options)
+    found = records.load_checkpoint(run, spec) if run is not None else None
+    if found is None:
+        watch.look(0)
+    else:
+        _continue(model, watch, found, run)
+        options.say(f"  going on after iteration {history['iteration'][-1]}")
+    done = len(history["iteration"]) - 1
+    began = time.monotonic()
+    model.fit(
+        _batches(split, spec, done * spec.evaluate_every),
+        epochs=-(-spec.iterations // spec.evaluate_every),
+        initial_epoch=done,
+        steps_per_epoch=spec.evaluate_every,
+        callbacks=[watch],
+        shuffle=False,
+        verbose=0,
+    )
+    test = data.evaluation_arrays(dataset, spec)
+    _, end_accuracy = watch.sampled.measured(test, watch.samples)
+    for layer, score in zip(sparsity.masked_layers(model), watch.best, strict=True):
+        layer.score.assign(score)
+    loss, accuracy = watch.sampled.measured(test, watch.samples)
+    place = int(np.argmin(history["val_loss"]))
+    options.say(f"  {accuracy:.2f} % test accuracy after {history['iteration'][place]} iterations")
+    final = {"test_accuracy": accuracy, "test_loss": loss, "remaining": history["remaining"][place]}
+    final |= {"best_iteration": history["iteration"][place], "end_test_accuracy": end_accuracy}
+    record = {
+        "spec": dataclasses.asdict(spec),
+        "initial": {"remaining": history["remaining"][0]},
+        "history": history,
+        "final": final | {"csr_compression": None, "seconds_per_epoch": None, "seconds": time.monotonic() - began},
+        "layers": training.layer_table(model),
+        "data": training.described(spec, dataset),
+        "environment": training.carried_out(environment, model),
+    }
+    if run is not None:
+        records.save_arrays(run.final, models.snapshot(model))
+        records.save(run, record)
+        run.checkpoint.unlink(missing_ok=True)
+    return model, record
+
+
+def _batches(split, spec, iteration):
+    """The training batches from `iteration` on."""
+    steps = data.steps_per_epoch(split, spec)
+    return data.batches(split, spec, iteration // steps).skip(iteration % steps)
+
+
+def _continue(model, watch, found, run):
+    values, past = found
+    variables = variables_of(model)
+    shapes = [tuple(variable.shape) for variable in variables]
+    if [value.shape for value in values[: len(variables)]] != shapes:
+        raise InputError(f"{run.checkpoint} was written by another version; move it away to start anew")
+    for variable, value in zip(variables, values, strict=False):
+        variable.assign(value)
+    watch.best = values[len(variables) :]
+    for name in watch.history:
+        watch.history[name].extend(past[name])
