@@ -59,6 +59,22 @@ def test_two_rows_of_one_name(tmp_path):
         experiments.read_all(experiments.rows(tmp_path))
 
 
+def test_a_row_with_lists_is_an_experiment_for_each_combination(tmp_path):
+    path = tmp_path / "x.flags"
+    lines = ("# x", "--experiment=x", "--mode=lottery", "--criterion=large_final,random", "--mask0_action=zero,init")
+    path.write_text("\n".join(lines))
+    found = experiments.read(path)
+    assert [experiment.name for experiment in found] == [
+        "x_large_final_zero", "x_large_final_init", "x_random_zero", "x_random_init",
+    ]  # fmt: skip
+    assert found[1].specs == [Spec.of(mode="lottery", criterion="large_final", mask0_action="init")]
+    path.write_text("# x\n--experiment=x\n--mode=bernoulli\n--score_value=-5,0.5\n")
+    assert [experiment.specs[0].score_value for experiment in experiments.read(path)] == [-5.0, 0.5]
+    path.write_text("# x\n--experiment=x\n--mode=bernoulli\n--score_value=high\n")
+    with pytest.raises(InputError, match="--score_value=high must be a number"):
+        experiments.read(path)
+
+
 def test_seeds():
     assert experiments.parse_seeds("0-2,7, 1") == [0, 1, 2, 7]
 

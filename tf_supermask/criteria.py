@@ -123,12 +123,13 @@ def _rewind(initial, mask, fresh, generator):
 
 
 def _reinit(initial, mask, fresh, generator):
-    return fresh.copy()
+    return fresh.copy()  # Deviation: as the paper says; the authors' code permutes the layer's initial values
 
 
 def _reshuffle(initial, mask, fresh, generator):
     values = initial.copy()
-    values[mask] = generator.permutation(initial[mask])  # a flat list: not rows of a matrix
+    # a flat list, not rows of a matrix. Deviation: as the paper says; in the authors' code the pool drifts from round to round
+    values[mask] = generator.permutation(initial[mask])
     return values
 
 

@@ -36,7 +36,8 @@ def define_flags(values=flags.FLAGS):
             choices = field.metadata.get("choices")
             if choices:
                 help_ += f" ({', '.join(choices)})"
-            _DEFINE[field.type](field.name, None, help_, flag_values=values, module_name=group)
+            kind = str if field.name in _LISTS else field.type
+            _DEFINE[kind](field.name, None, help_, flag_values=values, module_name=group)
 
     def define(kind, name, default, help_, group):
         _DEFINE[kind](name, default, help_, flag_values=values, module_name=group)
@@ -63,25 +64,32 @@ def groups():
     return (*dict.fromkeys(field.metadata["group"] for field in dataclasses.fields(Spec)), RUNNING, FILES)
 
 
-_LISTS = ("criterion", "mask1_action", "mask0_action")  # flags whose values may be lists; all combinations are trained
+_LISTS = ("criterion", "mask1_action", "mask0_action", "score_value")  # flags whose values may be lists
 
 
 def described(values):
     """The Experiments that parsed flags describe: one, or one for each combination of listed values. Raises InputError.
 
-    Without a name of its own an experiment has that of the row with its settings, so that its records count as the row's.
+    An experiment of a list has its values added to the name. Without a name of its own it has that of the row with its
+    settings, so that its records count as the row's.
     """
     names = [field.name for field in dataclasses.fields(Spec) if field.name != "seed"]
     given = {name: values[name].value for name in names if values[name].value is not None}
     lists = {name: given[name].split(",") for name in _LISTS if name in given}
     seeds, name, found = parse_seeds(values["seeds"].value), values["experiment"].value, []
     for chosen in itertools.product(*lists.values()):
-        settings = given | dict(zip(lists, chosen, strict=True))
+        settings = given | {field: _typed(field, value) for field, value in zip(lists, chosen, strict=True)}
         specs = [Spec.of(seed=seed, **settings) for seed in seeds]
-        found.append(Experiment(name or name_of(specs[0]), specs))
-    if name and len(found) > 1:
-        raise InputError(f"--experiment={name} names {len(found)} experiments at once; leave it out")
+        added = "".join(f"_{value}" for value, its in zip(chosen, lists.values(), strict=True) if len(its) > 1)
+        found.append(Experiment(name + added if name else name_of(specs[0]), specs))
     return found
+
+
+def _typed(field, value):
+    try:
+        return Spec.__dataclass_fields__[field].type(value)
+    except ValueError:
+        raise InputError(f"--{field}={value} must be a number, or several with commas between") from None
 
 
 def name_of(spec):
@@ -93,16 +101,17 @@ def name_of(spec):
 
 
 def row_of(spec, folder="flags"):
-    """Name of the row in `folder` whose settings are those of `spec`, or None. Raises InputError for a file that is no row."""
+    """Name of the experiment in the rows of `folder` whose settings are those of `spec`, or None. Raises InputError for a
+    file that is no row."""
     for path in rows(folder):
-        row = read(path, [f"--seeds={spec.seed}", f"--scale={spec.scale}"])
-        if row.specs == [spec]:
-            return row.name
+        for experiment in read(path, [f"--seeds={spec.seed}", f"--scale={spec.scale}"]):
+            if experiment.specs == [spec]:
+                return experiment.name
     return None
 
 
 def read(path, further=()):
-    """The Experiment of the flag file at `path`, with `further` flags in place of the file's own.
+    """The Experiments of the flag file at `path`, with `further` flags in place of the file's own.
 
     Raises InputError, with the file's name, for whatever does not give one.
     """
@@ -113,8 +122,7 @@ def read(path, further=()):
         if values["experiment"].value is None:
             raise InputError("a row needs a line --experiment=NAME")
         about = pathlib.Path(path).read_text().splitlines()[0].removeprefix("# ")
-        (experiment,) = described(values)
-        return experiment._replace(about=about)
+        return [experiment._replace(about=about) for experiment in described(values)]
     except (flags.Error, InputError, OSError, IndexError) as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -123,10 +131,10 @@ def read_all(paths, further=()):
     """The Experiments of flag files. Raises InputError where two have one name."""
     found = {}
     for path in paths:
-        experiment = read(path, further)
-        if experiment.name in found:
-            raise InputError(f"{path} and {found[experiment.name][0]} are both named {experiment.name}")
-        found[experiment.name] = path, experiment
+        for experiment in read(path, further):
+            if experiment.name in found:
+                raise InputError(f"{path} and {found[experiment.name][0]} are both named {experiment.name}")
+            found[experiment.name] = path, experiment
     return [experiment for _, experiment in found.values()]
 
 

@@ -137,7 +137,7 @@ class Trainer:
     """Trains one network again and again, each time from given kernels, zero biases and a new optimizer.
 
     The iteration that counts is that of the lowest validation loss, among every `evaluate_every`-th and the first; weights
-    for the next round are those of the last iteration.
+    for the next round are those of the last iteration. Deviation: the paper names neither validation images nor a rule.
     """
 
     def __init__(self, spec, dataset, options=training.Options()):
