@@ -107,15 +107,18 @@ def prepare_tensorflow():
         tf.config.experimental.enable_op_determinism()
 
 
-@functools.cache
-def load(name, model):
-    shape = data.DATASETS.get(Spec.of(model=model).dataset)  # of the data set that the network was made for
-    return data.load(name, FLAGS.data_dir, FLAGS.cache_dir, shape)
+def shape_of(model, dataset):
+    """Shape of the images that `model` gets: those of the data set, or, where it takes any, of the one it was made for."""
+    return data.DATASETS.get(dataset) or data.DATASETS[Spec.of(model=model).dataset]
 
 
 @functools.cache
-def _multiply_adds(model, dataset):
-    shape = data.DATASETS.get(dataset) or data.DATASETS[Spec.of(model=model).dataset]
+def load(dataset, shape):
+    return data.load(dataset, FLAGS.data_dir, FLAGS.cache_dir, shape)
+
+
+@functools.cache
+def _multiply_adds(model, shape):
     return sparsity.multiply_adds(models.build(Spec.of(model=model, mode="baseline"), shape, 10))
 
 
@@ -127,12 +130,12 @@ def cost(spec):
         images = spec.iterations * spec.batch_size * ((spec.rounds or 0) + 1)
     else:
         images = _IMAGES.get(spec.dataset, 60_000) * spec.passes * spec.epochs
-    return 2e11 + _multiply_adds(spec.model, spec.dataset) * images
+    return 2e11 + _multiply_adds(spec.model, shape_of(spec.model, spec.dataset)) * images
 
 
 def train(spec, run, how):
     """Trains a run; before a chain of lottery tickets or supermasks, the dense run that they begin with."""
-    dataset = load(spec.dataset, spec.model)
+    dataset = load(spec.dataset, shape_of(spec.model, spec.dataset))
     if not spec.iterations:
         return training.train(spec, dataset, run, how)
     dense = None

@@ -1,0 +1,116 @@
+"""What a round of lottery tickets costs, and what all supermasks of a dense run cost: python benchmarks/lottery.py
+
+training_over_bare      FC on 55,000 random images, batch 60, validation every 100 steps: our round against a bare compiled loop that
+                        does the same steps and validations, in turns in one process
+supermasks_over_dense   the paper's 11 criteria at 25 levels on 10,000 test images against the 50,000 steps of the dense run, the
+                        latter extrapolated from the measured steps
+
+Both written to lottery.json beside this file.
+"""
+
+import json
+import pathlib
+import statistics
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import app, flags
+from train_step import in_turns, random_data, ratio
+
+from tf_supermask import criteria, data, lottery, records, sparsity, supermasks, training
+from tf_supermask.spec import Spec
+
+FLAGS = flags.FLAGS
+flags.DEFINE_integer("steps", 2000, "steps of a turn")
+PAPERS = tuple(criteria.CRITERIA)[:11]  # without those that only the authors' code has
+
+
+def ours(spec, dataset):
+    trainer = lottery.Trainer(spec, dataset, training.Options(say=lambda line: None))
+    layers = lottery.dense(trainer.initial)
+
+    def run(repeats):
+        for _ in range(repeats):
+            trainer(layers)
+
+    return run
+
+
+def bare(spec, dataset):
+    """The same steps and validations without Keras' loop, callbacks, masks, or best weights."""
+    split = data.held_out(dataset, spec.validation_images)
+    model = lottery.Trainer(spec, dataset).model
+    for layer in sparsity.kernel_layers(model):
+        layer.kernel.constraint = None
+    loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    images = tf.constant(data.PREPROCESS[spec.preprocess](split.train_images))
+    labels = tf.constant(split.train_labels)
+    validation, answers = data.evaluation_arrays(split, spec)
+
+    @tf.function(jit_compile=True)
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = loss_of(y, model(x, training=True))
+        model.optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+
+    @tf.function
+    def steps(start):
+        for i in tf.range(start, start + spec.evaluate_every):
+            i = i % (len(images) // spec.batch_size)
+            step(images[i * spec.batch_size : (i + 1) * spec.batch_size], labels[i * spec.batch_size : (i + 1) * spec.batch_size])
+
+    @tf.function(jit_compile=True)
+    def validate():
+        return loss_of(answers, model(validation, training=False))
+
+    def run(repeats):
+        for _ in range(repeats):
+            for start in range(0, spec.iterations, spec.evaluate_every):
+                steps(tf.constant(start))
+                validate().numpy()
+
+    return run
+
+
+def all_supermasks(spec, dataset):
+    """A function that evaluates the paper's criteria at all levels on the test images, made-up final weights."""
+    network = supermasks.Untrained(spec, dataset)
+    del network.sets["val"]
+    draw = np.random.default_rng(0)
+    initial = {name: np.asarray(kernel).copy() for name, kernel in network.kernels.items()}
+    finals = {name: kernel + draw.normal(size=kernel.shape, scale=0.05) for name, kernel in initial.items()}
+    rates = lottery.pruning_rates(spec, network.model)
+
+    def run(repeats):
+        for _ in range(repeats):
+            for criterion in PAPERS:
+                for kept in supermasks.masks(criterion, initial, finals, rates, spec.rounds, lambda name: draw):
+                    network.accuracies({name: initial[name] * mask for name, mask in kept.items()})
+
+    return run
+
+
+def main(argv):
+    del argv
+    tf.get_logger().setLevel("ERROR")
+    spec = Spec.of(mode="lottery", rounds=0, iterations=FLAGS.steps)
+    dataset = random_data(spec, 60_000, 10_000)
+    ours_s, bare_s = in_turns([ours(spec, dataset), bare(spec, dataset)], FLAGS.rounds, FLAGS.turn_seconds)
+    (masks_s,) = in_turns([all_supermasks(Spec.of(mode="supermask"), dataset)], 3, 0.0)
+    dense_s = statistics.median(ours_s) / FLAGS.steps * Spec.of(mode="lottery").iterations
+    found = {
+        "steps": FLAGS.steps,
+        "ours_s": statistics.median(ours_s),
+        "training_over_bare": ratio(ours_s, bare_s),
+        "supermasks_s": statistics.median(masks_s),
+        "supermasks_over_dense": statistics.median(masks_s) / dense_s,
+        "environment": records.environment(),
+    }
+    print(found)
+    target = pathlib.Path(__file__).with_suffix(".json")
+    records.write(target, lambda file: file.write((json.dumps(found, indent=1) + "\n").encode()))
+
+
+if __name__ == "__main__":
+    app.run(main)
