@@ -5,7 +5,7 @@
 #   bash run_all.sh --scale=reduced koster_table12           the rows whose names begin so, real data, a tenth of the epochs
 #   bash run_all.sh --scale=paper koster_table1_ --seeds=0-9 as published, with further flags of tf_supermask.main
 #
-# Without a prefix, the rows named `check`, which answer questions about the papers, are left out.
+# Rows named `check` answer questions about the papers and are left out, unless the prefix says check.
 # Sets up what is missing. The rows that tell most for their time come first. Finished runs are skipped and an interrupted
 # one goes on: stop and start it at will.
 set -euo pipefail
@@ -15,13 +15,19 @@ for argument; do
   case $argument in
     --scale=*) scale=${argument#*=} ;;
     -*) further+=("$argument") ;;
-    *) prefix=$argument ;;
+    *) [ -z "$prefix" ] || { echo "error: two prefixes, $prefix and $argument; give one" >&2; exit 2; }; prefix=$argument ;;
   esac
 done
-[ -e "flags/_$scale.flags" ] || { echo "error: --scale=$scale is unknown; choose from quick, reduced, paper" >&2; exit 2; }
-[ -n "$prefix" ] && rows=(flags/"$prefix"*.flags) || mapfile -t rows < <(printf '%s\n' flags/[!_]*.flags | grep -v _check_)
-[ -e "${rows[0]}" ] || { echo "error: no row is named flags/$prefix*.flags; see flags/ for those there are" >&2; exit 2; }
+[[ $scale =~ ^(quick|reduced|paper)$ ]] || { echo "error: --scale=$scale is unknown; choose from quick, reduced, paper" >&2; exit 2; }
+checks=_check_ && [[ $prefix == *_check* ]] && checks=none
+mapfile -t rows < <(compgen -G "flags/${prefix:-[!_]}*.flags" | grep -v -e /_ -e "$checks" | sort)
+[ ${#rows[@]} -gt 0 ] || { echo "error: no row is named flags/$prefix*.flags; see flags/ for those there are" >&2; exit 2; }
 source tests/environment.sh
 
-$python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" ${further[@]+"${further[@]}"}
-$python -m tf_supermask.report --scale="$scale"
+status=0
+$python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" ${further[@]+"${further[@]}"} || status=$?
+results=()
+for argument in ${further[@]+"${further[@]}"}; do [[ $argument == --results_dir=* ]] && results=("$argument"); done
+[ $status -eq 0 ] || echo "some runs failed, see above" >&2
+$python -m tf_supermask.report --scale="$scale" ${results[@]+"${results[@]}"}
+exit $status

@@ -1,7 +1,7 @@
 """What a round of lottery tickets costs, and what all supermasks of a dense run cost: python benchmarks/lottery.py
 
-training_over_bare      FC on 55,000 random images, batch 60, validation every 100 steps: our round against a bare compiled loop that
-                        does the same steps and validations, in turns in one process
+training_over_bare      FC on 55,000 random images, batch 60, validation every 100 steps: our round against a bare compiled
+                        loop that does the same steps and validations, in turns in one process
 supermasks_over_dense   the paper's 11 criteria at 25 levels on 10,000 test images against the 50,000 steps of the dense run, the
                         latter extrapolated from the measured steps
 
@@ -58,7 +58,10 @@ def bare(spec, dataset):
     def steps(start):
         for i in tf.range(start, start + spec.evaluate_every):
             i = i % (len(images) // spec.batch_size)
-            step(images[i * spec.batch_size : (i + 1) * spec.batch_size], labels[i * spec.batch_size : (i + 1) * spec.batch_size])
+            step(
+                images[i * spec.batch_size : (i + 1) * spec.batch_size],
+                labels[i * spec.batch_size : (i + 1) * spec.batch_size],
+            )
 
     @tf.function(jit_compile=True)
     def validate():

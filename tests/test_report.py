@@ -54,12 +54,17 @@ def nothing(tmp_path):
     return evidence.Evidence(tmp_path / "nothing", "paper")
 
 
-def test_every_table_figure_and_claim_can_be_made(found):
+def test_every_table_figure_and_claim_can_be_made(found, monkeypatch):
     for name in tables.TABLES:
         frame = tables.frame(name, found.experiments)
         assert len(frame) >= len(tables.TABLES[name].rows) and not frame.isna().any().any()
     for name in figures.FIGURES:
         assert report.rendered(figures.draw(name, found), "x").startswith(b"<?xml")
+    for name in ("TESTED", "ORDERED", "MANY", "FEW"):
+        monkeypatch.setattr(claims, name, 6)  # as many runs as there are
+    for its in found.experiments.values():
+        for record in its:
+            record["environment"]["load"] = 1.0
     findings = claims.ledger(found)
     assert [finding.number for finding in findings] == list(range(1, 38))
     assert {finding.verdict for finding in findings} <= {claims.HOLDS, claims.FAILS}
@@ -133,14 +138,15 @@ def test_welch_is_students_test_without_equal_variances():
 
 
 def test_additional_time_compares_equal_devices_only(found):
-    def runs(seconds, threads):
+    def runs(seconds, threads, load=1.2):
         record = copy.deepcopy(found.need(FCN)[0])
         record["history"]["seconds"] = [100.0, *seconds]
-        record["environment"]["threads"] = threads
+        record["environment"] |= {"threads": threads, "load": load}
         return [record]
 
     assert tables.additional_time(runs([1.1] * 9, 2), runs([1.0] * 9, 2)) == pytest.approx((10.0,))
     assert tables.additional_time(runs([1.1] * 9, 2), runs([1.0] * 9, 1)) == ()
+    assert tables.additional_time(runs([1.1] * 9, 2, load=3.0), runs([1.0] * 9, 2)) == ()  # the machine was busy
     assert tables.additional_time([], runs([1.0], 1)) == ()
 
 
@@ -245,13 +251,14 @@ def test_claim_of_an_order(found, order, expected):
     assert verdict(altered(found, **changes), 3) == expected
 
 
-def test_claim_of_a_significant_difference(found):
+def test_claim_of_a_significant_difference(found, monkeypatch):
     draw = np.random.default_rng(0)
     base, better = draw.normal(96.7, 0.1, 6), draw.normal(97.1, 0.1, 6)
     wide = {"remaining": [4, 4.5, 4.9, 5, 5.5, 6]}
     constant, uniform = "koster_table1_fcn_signed_he", "koster_appendix_d_fcn_he_uniform"
     narrow = {"remaining": [4.9, 4.95, 5, 5, 5.05, 5]}
     wider = {"test_accuracy": base + np.linspace(-0.2, 0.2, 6), **wide}
+    monkeypatch.setattr(claims, "TESTED", 6)
     holds = altered(found, **{constant: {"test_accuracy": better, **narrow}, uniform: wider})
     assert verdict(holds, 28) == "holds"
     assert verdict(altered(found, **{constant: {"test_accuracy": base, **narrow}, uniform: wider}), 28) == "fails"
@@ -261,6 +268,14 @@ def test_claim_that_lacks_runs_says_so(found, tmp_path):
     shutil.copytree(found.folder / FCN, tmp_path / FCN)
     finding = claims.ledger(evidence.Evidence(tmp_path, "paper"))[2]
     assert finding.verdict == claims.OPEN and "1 run of koster_table1_fcn_signed_xavier, there are 0" in finding.numbers
+
+
+def test_no_verdict_from_few_runs(found, tmp_path):
+    findings = claims.ledger(found)  # 6 runs each
+    assert findings[27].verdict == claims.OPEN and "10 runs of" in findings[27].numbers
+    assert findings[15].verdict == claims.OPEN and "40 runs of" in findings[15].numbers
+    reduced = evidence.Evidence(tmp_path, "reduced")
+    assert claims.ledger(reduced)[31].numbers == "needs runs of full length"
 
 
 def test_records_know_their_scale(tiny, tmp_path):

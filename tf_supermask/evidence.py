@@ -54,10 +54,10 @@ class Evidence:
         """Array of a final measure over the runs."""
         return np.array([record["final"][measure] for record in self.need(name, least)])
 
-    def mean(self, name, measure):
-        return float(np.mean(self.values(name, measure)))
+    def mean(self, name, measure, least=1):
+        return float(np.mean(self.values(name, measure, least)))
 
-    def width(self, name, measure, least=5):
+    def width(self, name, measure, least):
         """Distance between the 5 % and 95 % quantiles over the runs."""
         low, high = np.quantile(self.values(name, measure, least), (0.05, 0.95))
         return float(high - low)
@@ -89,12 +89,15 @@ class Evidence:
     @functools.lru_cache(maxsize=2)  # masks of 50 runs of Conv8 are 264 MB
     def _masks(self, name):
         runs = []
-        for record in self.need(name):
-            path = records.Run(self.folder, name, _seed(record)).final
-            if path.exists():
-                arrays = records.load_arrays(path)
-                runs.append({key[: -len("/mask")]: arrays[key] for key in sorted(arrays) if key.endswith("/mask")})
+        for path in self.mask_files(name):
+            arrays = records.load_arrays(self.folder / path)
+            runs.append({key[: -len("/mask")]: arrays[key] for key in sorted(arrays) if key.endswith("/mask")})
         return runs
+
+    def mask_files(self, name):
+        """Paths, below the folder, of the files with final masks of the runs of an experiment."""
+        paths = [records.Run(self.folder, name, _seed(record)).final for record in self.experiments[name]]
+        return [path.relative_to(self.folder) for path in paths if path.exists()]
 
     def masks(self, name, least=1):
         """A dict layer -> int8 mask for each run. Raises Missing where fewer than `least` runs have their file."""
@@ -102,6 +105,7 @@ class Evidence:
         runs = self._masks(name)
         if len(runs) < least:
             raise Missing(f"{_runs(least)} of {name} with final masks, there are {len(runs)}")
+        self.used[name] = len(runs)
         return runs
 
 

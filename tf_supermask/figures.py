@@ -146,7 +146,10 @@ def bars(axes, evidence, groups, measure):
 
 
 def feature_selector(evidence):
-    """Figure 1: the first mask of a signed FCN, below it how bright each input is: here the share of its units in use."""
+    """Figure 1: the first mask of a signed FCN (right), and at each pixel the number of weights that it leaves (left).
+
+    The paper has an image of MNIST, flattened, above the mask; records hold no images.
+    """
     mask = evidence.masks(signed("fcn"))[0]["fc1"]
     shape = evidence.need(signed("fcn"))[0]["data"]["input_shape"][:2]
     figure = Figure(figsize=(11, 4.2))

@@ -101,11 +101,4 @@ LITERATURE = (
     ("Sig. Supermask", "Conv8", "Masked (T)", 80.91, "5.3 M", "0.061 M"),
     ("Sig. Supermask + BN", "ResNet-20", "Masked (T)", 83.38, "0.27 M", "0.038 M"),
 )
-
-# Figure 3, FCN's first layer over 50 runs, signed and binary: mean pruned, always pruned (percent), inputs of 784 without a
-# weight in any run, inputs with a sum of at most 100 over units and runs
-FIGURE3 = {
-    "signed": {"pruned": 97.2, "always_pruned": 54.11, "masked_inputs": 284, "nearly_masked_inputs": 364},
-    "binary": {"pruned": 97.2, "always_pruned": 43.63, "masked_inputs": 144, "nearly_masked_inputs": 260},
-}
 # fmt: on

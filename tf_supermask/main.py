@@ -23,6 +23,7 @@ with quiet():
 
     from tf_supermask import (
         data,
+        evidence,
         experiments,
         export,
         learned,
@@ -141,7 +142,7 @@ def train(spec, run, how):
     dense = None
     if spec.rounds:
         first = lottery.dense_spec(spec)
-        dense = records.Run(FLAGS.results_dir, experiments.name_of(first), spec.seed)
+        dense = records.Run(run.results_dir, experiments.name_of(first), spec.seed)
         if records.find(dense, first) is None:
             print(f"  first its dense run, {dense.experiment}", flush=True)
             lottery.train(first, dataset, dense, how)
@@ -149,14 +150,18 @@ def train(spec, run, how):
     return method.train(spec, dataset, run, how, dense)
 
 
+def results_dir(spec):
+    return FLAGS.results_dir or evidence.FOLDERS[spec.scale][0]
+
+
 def run_all(todo, how):
     """Trains or skips each `(experiment, spec)`; returns the records. A run that diverges is told, the others go on."""
     found, failed = [], []
-    todo = [(name, spec, records.Run(FLAGS.results_dir, name, spec.seed)) for name, spec in todo]
-    waiting = [cost(spec) for _, spec, run in todo if not run.record.exists()]
-    began, trained = time.monotonic(), 0
-    for position, (name, spec, run) in enumerate(todo, 1):
-        record = records.find(run, spec)
+    runs = [records.Run(results_dir(spec), name, spec.seed) for name, spec in todo]
+    before = [records.find(run, spec) for run, (_, spec) in zip(runs, todo, strict=True)]  # all, before any is trained
+    costs = [0 if record else cost(spec) for record, (_, spec) in zip(before, todo, strict=True)]
+    began = time.monotonic()
+    for position, (run, record, (name, spec)) in enumerate(zip(runs, before, todo, strict=True), 1):
         skipped = record is not None
         print(f"{name}, seed {spec.seed} ({position} of {len(todo)}){': done before' if skipped else ''}", flush=True)
         model = None
@@ -167,10 +172,10 @@ def run_all(todo, how):
             except training.Diverged as error:
                 print(f"  {error}")
                 failed.append(f"{name}, seed {spec.seed}")
-            trained += 1
-            left = (time.monotonic() - began) / sum(waiting[:trained]) * sum(waiting[trained:])
+            left = (time.monotonic() - began) / sum(costs[:position]) * sum(costs[position:])
             if left:
-                print(f"  about {training.duration(left)} left for the other {len(waiting) - trained} runs")
+                others = sum(map(bool, costs[position:]))
+                print(f"  about {training.duration(left)} left for the other {others} runs")
         if record is not None:
             if FLAGS.export_dir:
                 model = model or rebuild(spec, record, run)
@@ -206,9 +211,7 @@ def main(arguments):
     except InputError as error:
         fail(error)
     except OSError as error:
-        fail(
-            f"cannot write {error.filename or FLAGS.results_dir}: {error.strerror}; nothing recorded before was touched"
-        )
+        fail(f"cannot write {error.filename or 'the results'}: {error.strerror}; nothing recorded before was touched")
 
 
 if __name__ == "__main__":

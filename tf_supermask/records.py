@@ -23,7 +23,7 @@ import numpy as np
 
 from tf_supermask.errors import InputError
 
-REQUIRED = ("spec", "history", "final", "layers", "environment")
+REQUIRED = ("spec", "initial", "history", "final", "layers", "data", "environment")
 
 
 @dataclasses.dataclass(frozen=True)

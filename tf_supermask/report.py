@@ -156,10 +156,11 @@ def between_markers(text, name, content):
 
 
 def fingerprint(found, names):
-    """Stands in a picture's metadata and says from which records and by which code it was drawn."""
-    code = pathlib.Path(figures.__file__).read_text()
+    """Stands in a picture's metadata and says from which records and masks and by which code it was drawn."""
+    code = [pathlib.Path(module.__file__).read_text() for module in (figures, evidence, tables)]
     its = {name: found.experiments[name] for name in names if name in found}
-    return hashlib.sha256(json.dumps([code, its], sort_keys=True).encode()).hexdigest()
+    masks = [str(path) for name in its for path in found.mask_files(name)]
+    return hashlib.sha256(json.dumps([code, its, masks], sort_keys=True).encode()).hexdigest()
 
 
 def rendered(figure, description):

@@ -256,8 +256,8 @@ _MASKED = {
     "resnet56": ("cifar100", 120, 0.15, 1e-4, "plateau", None),
     "resnet110": ("cifar100", 120, 0.15, 1e-5, "plateau", None),
 }
-# Deviation: the paper mentions no gradient clipping. Without it these networks diverge within 40 steps, signed and, but for
-# Xavier weights, baseline; the authors' code of the time clipped each tensor's gradient to this norm.
+# Deviation: the paper mentions no gradient clipping. Without it these networks diverge within 40 steps when signed, and most of
+# their baselines do; the authors' code of the time clipped each tensor's gradient to this norm.
 _CLIPNORM = {"conv4": 0.5, "conv6": 0.5, "conv8": 0.5}
 _RELATIVE_THRESHOLD = {"resnet20": 0.75, "resnet56": 0.85, "resnet110": 0.85}
 
@@ -312,11 +312,12 @@ def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
 
 
 def squeezed(spec, given=()):
-    """`spec`, written for paper scale, at its own `scale`; settings named in `given` that are no lengths stay.
+    """`spec`, written for paper scale, at its own `scale`; a data set and a batch size in `given` stay.
 
-    reduced: a tenth of the epochs, and of all that is counted in epochs or steps. Rates and decay stay, since a score still
-    falls below the threshold within the tenth. quick: the embedded digits in small batches; an epoch is 45 steps instead
-    of 391 or more, so that the decay of scores is 16 times as strong; half of these epochs for ResNets, whose steps are long.
+    reduced: a tenth of the epochs, and of all that is counted in epochs or steps. Rates and decay stay, so that part of the
+    scores is still on its way to the threshold at the end. quick: the embedded digits in small batches; an epoch is 45 steps
+    instead of 391 or more, so that the decay of scores is 16 times as strong; half of these epochs for ResNets, whose steps
+    are long.
     """
     if spec.scale == "paper":
         return spec

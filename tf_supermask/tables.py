@@ -182,10 +182,6 @@ RECOUNT = {
     "IteRand": "Conv6 at twice the width has 9.04 M weights, 4.5 M at 50 %",
     "BinaryConnect": "4.57 M are the convolutions alone; with its dense layers 14.0 M; accuracy with real-valued weights",
     "BNN": "4.57 M are the convolutions alone; with its dense layers 14.0 M",
-    "TWN": "VGG-7 with 1,024 dense units has 13.0 M; zeros were not counted as removed",
-    "TTQ": "zeros were not counted as removed",
-    "SCA": "zeros were not counted as removed",
-    "LR-Net": "zeros were not counted as removed",
     "FORCE": "prunes at initialization, then trains what is left: not a masked method",
     "Sig. Supermask + BN": "this ResNet20 has 248,624 weights",
 }
@@ -211,19 +207,24 @@ def summary(numbers):
 def additional_time(records, baseline):
     """(percent,) by which an epoch of `records` takes longer than one of `baseline`, in the 10 % quantile over epochs.
 
-    The first epoch, with tracing, is left out; what else a machine does only slows epochs down, so that the fast ones tell.
-    Only runs on one kind of device with the same number of threads are compared, of several kinds that with most runs;
-    () if there is none with both.
+    The first epoch, with tracing, is left out. Only runs on an otherwise idle machine count, and only such on one kind of
+    device with the same number of threads are compared; of several kinds that with most runs. () if there is none with both.
     """
-    places = [_place(record) for record in records]
-    common = sorted(set(places) & {_place(record) for record in baseline}, key=places.count)
+    ours, theirs = ([_place(record) for record in its if _alone(record)] for its in (records, baseline))
+    common = sorted(set(ours) & set(theirs), key=lambda place: (min(ours.count(place), theirs.count(place)), place))
     if not common:
         return ()
     seconds = [
-        [second for record in its if _place(record) == common[-1] for second in record["history"]["seconds"][1:]]
+        [s for r in its if _alone(r) and _place(r) == common[-1] for s in r["history"]["seconds"][1:]]
         for its in (records, baseline)
     ]
     return (float(100 * (_fast(seconds[0]) / _fast(seconds[1]) - 1)),) if all(seconds) else ()
+
+
+def _alone(record):
+    """Whether the machine did nothing else: its load was that of the run's own threads."""
+    environment = record["environment"]
+    return environment.get("load") is not None and environment["load"] < environment["threads"] + 0.5
 
 
 def _fast(seconds):
@@ -231,13 +232,16 @@ def _fast(seconds):
 
 
 def _place(record):
-    return record["environment"]["device"], record["environment"]["threads"]
+    environment = record["environment"]
+    return tuple(str(environment.get(name)) for name in ("device", "threads", "jit_compile", "steps_per_execution"))
 
 
 def welch(first, second):
     """p of Welch's two-sided t-test that two samples have one mean; None with fewer than two values on a side."""
     if min(len(first), len(second)) < 2:
         return None
+    if np.ptp(first) == np.ptp(second) == 0:  # no spread, no test
+        return float(first[0] == second[0])
     return float(scipy.stats.ttest_ind(first, second, equal_var=False).pvalue)
 
 

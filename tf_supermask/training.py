@@ -6,6 +6,7 @@ the plateau rule is a function of the losses so far.
 """
 
 import dataclasses
+import os
 import time
 
 import keras
@@ -332,7 +333,8 @@ def described(spec, dataset):
 
 def carried_out(environment, model):
     """What a record says of how it was made."""
-    return environment | {"jit_compile": model.jit_compile, "steps_per_execution": model.steps_per_execution}
+    how = {"jit_compile": model.jit_compile, "steps_per_execution": model.steps_per_execution}
+    return environment | how | {"load": os.getloadavg()[1]}  # of the last 5 minutes: what else the machine did
 
 
 def _continue(model, spec, run, history, say):
