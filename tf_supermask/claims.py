@@ -467,9 +467,7 @@ def _(e):
 def _(e):
     constant = signed("fcn", "he")
     more, p = difference(e, constant, uniform("fcn"))
-    wider = {
-        m: e.width(uniform("fcn"), m, TESTED) / e.width(constant, m, TESTED) for m in ("test_accuracy", "remaining")
-    }
+    wider = {m: wider_by(e, uniform("fcn"), constant, m) for m in ("test_accuracy", "remaining")}
     shift = e.mean(uniform("fcn"), "remaining") - e.mean(constant, "remaining")
     holds = more > 0 and p < SIGNIFICANT and min(wider.values()) > 1.5 and abs(shift) < 0.5
     return (
