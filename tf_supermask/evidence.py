@@ -96,7 +96,8 @@ class Evidence:
 
     def mask_files(self, name):
         """Paths, below the folder, of the files with final masks of the runs of an experiment."""
-        paths = [records.Run(self.folder, name, _seed(record)).final for record in self.experiments[name]]
+        masked = [record for record in self.experiments[name] if record["layers"][0]["mask_sha256"]]
+        paths = [records.Run(self.folder, name, _seed(record)).final for record in masked]
         return [path.relative_to(self.folder) for path in paths if path.exists()]
 
     def masks(self, name, least=1):

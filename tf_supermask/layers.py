@@ -136,7 +136,9 @@ class SignedMask(keras.layers.Layer):
         mask = self._mask()
         kernel = self.weight * mask
         if self.rescale:
-            kernel = kernel * (math.prod(mask.shape) / ops.maximum(ops.sum(ops.abs(mask)), 1))
+            # |mask| of masks that are 0 or 1 is the mask: the derivative of the absolute value is 0 at 0
+            left = ops.sum(ops.abs(mask) if self.rule == "signed" else mask)
+            kernel = kernel * (math.prod(mask.shape) / ops.maximum(left, 1))
         return kernel
 
     @property
