@@ -79,6 +79,12 @@ def test_seeds():
     assert experiments.parse_seeds("0-2,7, 1") == [0, 1, 2, 7]
 
 
+@pytest.mark.parametrize("text, message", [("", "has no seeds to read"), ("3-1", "counts backwards")])
+def test_bad_seeds(text, message):
+    with pytest.raises(InputError, match=message):
+        experiments.parse_seeds(text)
+
+
 def test_cheap_runs_and_first_seeds_come_first():
     cheap, dear = (
         experiments.Experiment(name, [dataclasses.replace(Spec.of(model=name), seed=seed) for seed in range(4)])

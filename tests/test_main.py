@@ -87,16 +87,9 @@ def test_help_is_grouped_and_complete(main):
     "flags, message",
     [
         (["--model=vgg"], "--model=vgg is unknown"),
-        (["--mode=magic"], "--mode=magic is unknown; choose from baseline, signed, binary"),
         (["--dataset=nosuch"], "'nosuch' cannot be had here"),
         (["--colour=red"], "Unknown command line flag 'colour'"),
-        (["--epochs=0"], "--epochs must be at least 1, not 0"),
-        (["--epochs=-3"], "--epochs must be at least 1, not -3"),
         (["--epochs=two"], "--epochs=two"),
-        (["--batch_size=0"], "--batch_size must be at least 1"),
-        (["--threshold=0"], "--threshold must be greater than 0"),
-        (["--seeds="], "has no seeds to read"),
-        (["--seeds=3-1"], "counts backwards"),
         (["--seeds=1;2"], "has no seeds to read"),
         (["--progress=loud"], "--progress=loud is unknown"),
         (["--steps_per_execution=0"], "--steps_per_execution must be positive"),
@@ -105,7 +98,6 @@ def test_help_is_grouped_and_complete(main):
         (["--flagfile=nosuch.flags"], "nosuch.flags"),
         (["conv8"], "unexpected argument 'conv8'"),
         (["nosuch.flags"], "nosuch.flags"),
-        (["--scale=huge"], "--scale=huge is unknown; choose from paper, reduced, quick"),
         (["--experiment=../x"], "--experiment="),
         (["--results_dir=setup.cfg/x"], "cannot write to setup.cfg/x"),
     ],
@@ -147,14 +139,12 @@ def test_a_run_that_diverges_does_not_stop_the_others(main, tmp_path):
 
 def test_lists_of_lottery_settings_train_all_combinations_on_one_dense_run(main, tmp_path):
     flags = ("--mode=lottery", "--scale=quick", "--rounds=1", "--iterations=2000", f"--results_dir={tmp_path}")
-    done = main(*flags, "--criterion=large_final,random", "--mask0_action=zero,init")
-    assert "(4 of 4)" in done.stdout and done.stdout.count("first its dense run") == 1
-    names = {path.name for path in tmp_path.iterdir()}
-    kinds = {f"fcn_{c}_rewind_{a}_digits8" for c in ("large_final", "random") for a in ("zero", "init")}
+    done = main(*flags, "--criterion=large_final,random")
+    assert "(2 of 2)" in done.stdout and done.stdout.count("first its dense run") == 1
+    names = {path.name for path in tmp_path.iterdir() if path.name != "cache"}
+    kinds = {f"fcn_{criterion}_rewind_zero_digits8" for criterion in ("large_final", "random")}
     assert names == kinds | {"fcn_dense_digits8"}
     assert all(len(record(tmp_path, name)["history"]["remaining"]) == 2 for name in kinds)
-    assert "--criterion=best is unknown" in main(*flags, "--criterion=best", ok=False).stderr
-    assert "--prune_dense must be less than 1" in main(*flags, "--prune_dense=1", ok=False).stderr
 
 
 def test_another_spec_never_overwrites(main, tmp_path):

@@ -29,6 +29,11 @@ BASES = [Spec.of(model="fcn"), Spec.of(model="resnet20"), Spec.of(model="fcn", m
         ({"plateau_limit": 3}, "--plateau_limit=3 has no effect in this run"),
         ({"colour": 1}, "unknown setting colour"),
         ({"seed": -1}, "--seed must be at least 0"),
+        ({"scale": "huge"}, "--scale=huge is unknown; choose from paper, reduced, quick"),
+        ({"mode": "lottery", "criterion": "best"}, "--criterion=best is unknown"),
+        ({"mode": "lottery", "prune_dense": 1.0}, "--prune_dense must be less than 1"),
+        ({"mode": "lottery", "epochs": 3}, "--epochs=3 has no effect"),
+        ({"mode": "bernoulli", "threshold": 0.1}, "--threshold=0.1 has no effect"),
         ({"decay_rate": 0.0}, "--decay_rate must be greater than 0"),
     ],
 )
