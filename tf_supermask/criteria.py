@@ -80,7 +80,8 @@ def kept(count, rate):
     """
     if not 0 < rate < 1:
         raise ValueError(f"a pruning rate must lie between 0 and 1, not {rate}")
-    return count - int(count * rate + 1e-9)  # 1000 * (1 - 0.9) is 99.99999999999998
+    pruned = int(count * rate + 1e-9)  # 1000 * (1 - 0.9) is 99.99999999999998
+    return max(min(count, 1), count - pruned)
 
 
 def cut(score, mask, rate, generator):

@@ -57,21 +57,22 @@ class Watch(keras.callbacks.Callback):
         self.spec, self.run, self.network, self.validation, self.history = spec, run, network, validation, history
         self.seconds, self.last = options.checkpoint_seconds, time.monotonic()
         self.sampled, self.samples = Sampled(network), SAMPLES if spec.mode == "bernoulli" else 1
-        self.best = [np.asarray(layer.score).copy() for layer in sparsity.masked_layers(network)]
+        self.scores = [layer.score for layer in sparsity.masked_layers(network)]
+        self.best = lottery.copies(self.scores)
 
     def look(self, iteration):
         loss, accuracy = self.sampled.measured(self.validation, self.samples)
         if not np.isfinite(loss):
             raise training.Diverged(f"the training diverged at iteration {iteration}: validation loss {loss}")
         if loss < min(self.history["val_loss"], default=np.inf):
-            self.best = [np.asarray(layer.score).copy() for layer in sparsity.masked_layers(self.network)]
+            self.best = lottery.copies(self.scores)
         for name, value in zip(COLUMNS, (iteration, loss, accuracy, remaining(self.network)), strict=True):
             self.history[name].append(value)
 
     def on_epoch_end(self, epoch, logs=None):
         self.look((epoch + 1) * self.spec.evaluate_every)
         if self.run is not None and time.monotonic() - self.last >= self.seconds:
-            values = [np.asarray(variable) for variable in variables_of(self.network)]
+            values = lottery.copies(variables_of(self.network))
             records.save_checkpoint(self.run, self.spec, [*values, *self.best], self.history)
             self.last = time.monotonic()
 
@@ -112,8 +113,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     )
     test = data.evaluation_arrays(dataset, spec)
     _, end_accuracy = watch.sampled.measured(test, watch.samples)
-    for layer, score in zip(sparsity.masked_layers(model), watch.best, strict=True):
-        layer.score.assign(score)
+    lottery.assign(watch.scores, watch.best)
     loss, accuracy = watch.sampled.measured(test, watch.samples)
     place = int(np.argmin(history["val_loss"]))
     options.say(f"  {accuracy:.2f} % test accuracy after {history['iteration'][place]} iterations")
@@ -147,8 +147,7 @@ def _continue(model, watch, found, run):
     shapes = [tuple(variable.shape) for variable in variables]
     if [value.shape for value in values[: len(variables)]] != shapes:
         raise InputError(f"{run.checkpoint} was written by another version; move it away to start anew")
-    for variable, value in zip(variables, values, strict=False):
-        variable.assign(value)
+    lottery.assign(variables, values[: len(variables)])
     watch.best = values[len(variables) :]
     for name in watch.history:
         watch.history[name].extend(past[name])

@@ -148,10 +148,10 @@ class Trainer:
         for kernel in self.kernels.values():
             kernel.constraint = Held(kernel.shape)
         training.compile_model(self.model, spec, spec.evaluate_every, options)
-        self.initial = dict(zip(self.kernels, _copies(self.kernels.values()), strict=True))
+        self.initial = dict(zip(self.kernels, copies(self.kernels.values()), strict=True))
         self._others = [variable for variable in self.model.weights if variable.name != "kernel"]
-        self._starts = _copies(self._others)
-        self._optimizer = _copies(self.model.optimizer.variables)
+        self._starts = copies(self._others)
+        self._optimizer = copies(self.model.optimizer.variables)
         self._validation = data.evaluation_arrays(self.split, spec)
         self._test = data.evaluation_arrays(dataset, spec)
 
@@ -167,11 +167,11 @@ class Trainer:
             shuffle=False,
             verbose=0,
         )
-        finals = dict(zip(self.kernels, _copies(self.kernels.values()), strict=True))
-        (_, end_accuracy), end = self._evaluate(), _copies(self.model.weights)
+        finals = dict(zip(self.kernels, copies(self.kernels.values()), strict=True))
+        (_, end_accuracy), end = self._evaluate(), copies(self.model.weights)
         best.restore()
         test_loss, test_accuracy = self._evaluate()
-        _assign(self.model.weights, end)
+        assign(self.model.weights, end)
         if not all(np.isfinite(kernel).all() for kernel in finals.values()):
             raise training.Diverged(
                 "the training diverged: a weight is not a number; a smaller --learning_rate may help"
@@ -190,18 +190,20 @@ class Trainer:
             kernel.assign(layers[name].start)
             kernel.constraint.mask.assign(layers[name].mask)
             kernel.constraint.held.assign(layers[name].held)
-        _assign(self._others, self._starts)
-        _assign(self.model.optimizer.variables, self._optimizer)
+        assign(self._others, self._starts)
+        assign(self.model.optimizer.variables, self._optimizer)
 
     def _evaluate(self):
         return measured(self.model, self._test)
 
 
-def _copies(variables):
+def copies(variables):
+    """Numpy arrays of variables that later changes of the variables leave alone."""
     return [np.asarray(variable).copy() for variable in variables]  # an array may share the variable's memory
 
 
-def _assign(variables, values):
+def assign(variables, values):
+    """Puts `values`, one each, into `variables`."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
@@ -230,10 +232,10 @@ class Best(keras.callbacks.Callback):
         loss, accuracy = measured(self.network, self.validation)
         if loss < self.loss:
             self.iteration, self.loss, self.accuracy = iteration, loss, accuracy
-            self.weights = _copies(self.network.weights)
+            self.weights = copies(self.network.weights)
 
     def restore(self):
-        _assign(self.network.weights, self.weights)
+        assign(self.network.weights, self.weights)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

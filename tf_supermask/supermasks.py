@@ -28,11 +28,8 @@ def positions(score, generator):
 
 
 def kept_at(size, rate, level):
-    """How many of `size` weights are left when `level` prunings by `rate` are done at once; the pruned number is rounded down.
-
-    A layer keeps at least one weight.
-    """
-    return max(1, size - int(size * (1 - (1 - rate) ** level) + 1e-9))
+    """How many of `size` weights are left when `level` prunings by `rate` are done at once."""
+    return criteria.kept(size, 1 - (1 - rate) ** level) if level else size
 
 
 def masks(criterion, initial, finals, rates, levels, generator):
@@ -80,7 +77,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     """
     environment, began = records.environment(), time.monotonic()
     network = Untrained(spec, dataset)
-    initial = {name: np.asarray(kernel).copy() for name, kernel in network.kernels.items()}
+    initial = dict(zip(network.kernels, lottery.copies(network.kernels.values()), strict=True))
     finals, dense = lottery.read_dense(spec, dense_run, initial)
     rates = lottery.pruning_rates(spec, network.model)
     history = {"remaining": [], "untrained": list(network.accuracies(initial).values())[:1]}
