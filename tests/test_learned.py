@@ -59,8 +59,8 @@ def test_one_sample_serves_all_images_and_accuracies_are_means_of_ten(tiny):
     spec = spec_of(learning_rate=100.0, iterations=40, score_value=1.0)
     model, _ = learned.train(spec, tiny, None, QUIET)
     arrays = data.evaluation_arrays(tiny, spec)
-    one = learned.Sampled(model).measured(arrays, 1)[1] / 100 * 32
-    ten = learned.Sampled(model).measured(arrays, 10)[1] / 100 * 320
+    one = learned.Sampled(model, arrays, 1)()[1] / 100 * 32
+    ten = learned.Sampled(model, arrays, 10)()[1] / 100 * 320
     assert one == pytest.approx(round(one)) and ten == pytest.approx(round(ten), abs=1e-6)
 
 

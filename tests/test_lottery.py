@@ -165,13 +165,12 @@ def test_the_iteration_of_the_lowest_validation_loss_counts(trainer, monkeypatch
     losses = iter([3.0, 2.0, 1.0, 2.5])  # before the first step, and after 4, 8 and 12
     seen = []
 
-    def measured(model, arrays):
-        if len(arrays[1]) == 14:
-            return next(losses), 50.0
+    def test():
         seen.append([np.asarray(kernel).copy() for kernel in trainer.kernels.values()])
         return 0.5, 60.0
 
-    monkeypatch.setattr(lottery, "measured", measured)
+    monkeypatch.setattr(trainer, "validation", lambda: (next(losses), 50.0))
+    monkeypatch.setattr(trainer, "test", test)
     finals, result = trainer(lottery.dense(trainer.initial))
     assert result["best_iteration"] == 8 and result["val_loss"] == 1.0 and result["test_accuracy"] == 60.0
     end, best = seen
@@ -253,3 +252,13 @@ def test_a_missing_dense_run_and_a_damaged_round_are_named(tiny, tmp_path):
     (tmp_path / "dense" / "seed0.final.npz").unlink()
     with pytest.raises(InputError, match="seed0.final.npz is missing"):
         run_chain(spec, tiny, tmp_path, "another")
+
+
+def test_chains_in_one_process_are_those_of_processes_of_their_own(tiny, tmp_path):
+    """They share a compiled network."""
+    one, other = spec_of(criterion="large_final"), spec_of(criterion="random")
+    run_chain(one, tiny, tmp_path / "a", "one")
+    second = run_chain(other, tiny, tmp_path / "a", "other")
+    keras.backend.clear_session()
+    lottery._trainer.cache_clear()
+    assert without_times(run_chain(other, tiny, tmp_path / "b")) == without_times(second)

@@ -13,74 +13,129 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from tf_supermask import claims, evidence, figures, records, report, tables, training
+from tf_supermask import (
+    claims,
+    evidence,
+    figures,
+    learned,
+    lottery,
+    papers,
+    records,
+    report,
+    supermasks,
+    tables,
+    training,
+)
 from tf_supermask.errors import InputError
+from tf_supermask.koster import claims as koster
+from tf_supermask.koster.tables import TABLES
 from tf_supermask.spec import Spec
+from tf_supermask.zhou import claims as zhou
+from tf_supermask.zhou.figures import stars
+from tf_supermask.zhou.tables import views
 
 SPEED = ROOT / "benchmarks" / "train_step.json"
 QUIET = training.Options(progress=0, say=lambda line: None)
 FCN, BINARY = "koster_table1_fcn_signed_elus", "koster_fig3_fcn_binary"
 
 
+def koster_run(name, dataset, made):
+    mode = "baseline" if "baseline" in name else "binary" if name == BINARY else "signed"
+    model = "fcn" if "_fcn_" in name else "conv2" if "_conv" in name else "resnet20"
+    run = records.Run(made, f"{model}_{mode}", 0)
+    if not run.record.exists():
+        training.train(Spec.of(model=model, mode=mode, epochs=2, batch_size=32), dataset, run, QUIET)
+    return run
+
+
+def zhou_run(name, dataset, made):
+    short = dict(iterations=4, evaluate_every=2, validation_images=14, batch_size=16)
+    halves = dict(rounds=6, prune_dense=0.5, prune_conv=0.5, prune_output=0.5)
+    kinds = {
+        "zhou_dense": ("lottery", dict(rounds=0)),
+        "zhou_fig7": ("supermask", halves),
+        "zhou_learned": ("bernoulli", {}),
+    }
+    kind = "_".join(name.split("_")[:2])
+    mode, settings = kinds.get(kind, ("lottery", halves))
+    run, dense = (records.Run(made, its, 0) for its in (kind if kind in kinds else "chain", "zhou_dense"))
+    if not run.record.exists():
+        method = {"lottery": lottery, "supermask": supermasks, "bernoulli": learned}[mode]
+        method.train(Spec.of(mode=mode, **short, **settings), dataset, run, QUIET, dense)
+    return run
+
+
 @pytest.fixture(scope="session")
 def folder(tiny, tmp_path_factory):
     """One run each of what needs a network of its own, copied under the names of all rows, with other seeds beside it."""
     made, results = tmp_path_factory.mktemp("made"), tmp_path_factory.mktemp("results")
-    names = report.in_tables() | {name for drawing in figures.FIGURES.values() for name in drawing.experiments}
-    for name in names:
-        mode = "baseline" if "baseline" in name else "binary" if name == BINARY else "signed"
-        model = "fcn" if "_fcn_" in name else "conv2" if "_conv" in name else "resnet20"
-        run = records.Run(made, f"{model}_{mode}", 0)
-        if not run.record.exists():
-            spec = Spec.of(model=model, mode=mode, epochs=2, batch_size=32)
-            training.train(spec, tiny, run, QUIET)
+    for name in sorted(papers.shown()):  # dense runs before the chains
+        run = (koster_run if name.startswith("koster") else zhou_run)(name, tiny, made)
         for seed in range(6):
             copied = records.Run(results, name, seed)
             record = records.read(run.record)
             record["spec"]["seed"] = seed
             record["final"]["test_accuracy"] += seed
+            record["history"] = {
+                column: [value + seed / 10 for value in values] if "test" in column else values
+                for column, values in record["history"].items()
+            }
             records.save(copied, record)
-            shutil.copy(run.final, copied.final)
+            if run.final.exists():
+                shutil.copy(run.final, copied.final)
     return results
 
 
 @pytest.fixture
 def found(folder):
-    return evidence.Evidence(folder, "paper")
+    return papers.evidence(folder, "paper")
 
 
 @pytest.fixture
 def nothing(tmp_path):
-    return evidence.Evidence(tmp_path / "nothing", "paper")
+    return papers.evidence(tmp_path / "nothing", "paper")
+
+
+def ledgers(found):
+    return [finding for paper in papers.PAPERS.values() for finding in paper.claims.ledger(found)]
 
 
 def test_every_table_figure_and_claim_can_be_made(found, monkeypatch):
-    for name in tables.TABLES:
-        frame = tables.frame(name, found.experiments)
-        assert len(frame) >= len(tables.TABLES[name].rows) and not frame.isna().any().any()
-    for name in figures.FIGURES:
-        assert figures.draw(name, found).axes
-    assert report.rendered(figures.draw("koster_fig5", found), "x").startswith(b"<?xml")
+    for paper in papers.PAPERS.values():
+        for table in paper.tables.values():
+            frame = tables.frame(table, found.experiments)
+            assert len(frame) >= len(table.rows) and not frame.isna().any().any()
+        for make in paper.frames.values():
+            title, frame, notes = make(found)
+            assert title and len(frame) and not frame.isna().any().any()
+    for drawing in papers.FIGURES.values():
+        assert figures.draw(drawing, found).axes
+    assert report.rendered(figures.draw(papers.FIGURES["koster_fig5"], found), "x").startswith(b"<?xml")
     for name in ("TESTED", "ORDERED", "MANY", "FEW"):
-        monkeypatch.setattr(claims, name, 6)  # as many runs as there are
+        monkeypatch.setattr(koster, name, 6)  # as many runs as there are
     for its in found.experiments.values():
         for record in its:
             record["environment"]["load"] = 1.0
-    findings = claims.ledger(found)
-    assert [finding.number for finding in findings] == list(range(1, 38))
-    assert {finding.verdict for finding in findings} <= {claims.HOLDS, claims.FAILS}
-    assert all(finding.runs for finding in findings)
+    assert [finding.number for finding in ledgers(found)] == [*range(1, 38), *range(1, 33)]
+    assert {finding.verdict for finding in ledgers(found)} <= {claims.HOLDS, claims.FAILS}
+    assert all(finding.runs for finding in ledgers(found))
 
 
 def test_without_records_everything_says_what_it_needs(nothing, tmp_path):
-    assert nothing.experiments == {} and report.all_tables(nothing) == "No records yet."
-    assert {finding.verdict for finding in claims.ledger(nothing)} == {claims.OPEN}
-    assert all("needs " in finding.numbers for finding in claims.ledger(nothing))
+    assert nothing.experiments == {} and report.checks(nothing) == "None yet."
+    assert "Table 14" in report.all_tables("koster", nothing)  # of other papers: printed numbers only
+    assert report.all_tables("zhou", papers.evidence(tmp_path, "reduced")) == "No records yet."
+    assert {finding.verdict for finding in ledgers(nothing)} == {claims.OPEN}
+    assert all("needs " in finding.numbers for finding in ledgers(nothing))
     lines = list(report.draw(nothing, tmp_path))
-    assert len(lines) == len(figures.FIGURES) and all("not drawn, needs " in line for line in lines)
-    assert report.table_files(nothing, tmp_path) == {} and report.checks(nothing) == "None yet."
-    for name in tables.TABLES:
-        assert (tables.frame(name, {})["n"] == "-").all()
+    drawn = [name for name, drawing in papers.FIGURES.items() if not drawing.experiments]  # cartoons
+    assert len(lines) == len(papers.FIGURES) and sum("not drawn, needs " in line for line in lines) == len(lines) - len(
+        drawn
+    )
+    assert drawn == ["zhou_fig1", "zhou_fig2", "zhou_fig6", "zhou_figS1"]
+    assert report.table_files(nothing, tmp_path) == {}
+    for table in TABLES.values():
+        assert (tables.frame(table, {})["n"] == "-").all()
     done = command(f"--results_dir={tmp_path}/none", f"--figures_dir={tmp_path}/f")
     assert done.returncode == 0 and "no records of paper scale" in done.stdout
 
@@ -95,7 +150,7 @@ def test_ours_beside_the_papers(found):
     made = copy.deepcopy(found.experiments)
     for number, record in enumerate(made[FCN]):
         record["final"] |= {"test_accuracy": 97.4 + 0.02 * number, "remaining": 3.2}
-    row = tables.frame("koster_table1", made).set_index("").loc["FCN signed, ELUS"]
+    row = tables.frame(TABLES["koster_table1"], made).set_index("").loc["FCN signed, ELUS"]
     assert row["test accuracy, %"] == "97.45 [97.41, 97.50]" and row["overlap: test accuracy, %"] == "yes"
     assert (
         row["paper: test accuracy, %"] == "97.48 [97.30, 97.70]"
@@ -151,28 +206,30 @@ def test_additional_time_compares_equal_devices_only(found):
     assert tables.additional_time([], runs([1.0], 1)) == ()
 
 
-def test_the_papers_numbers_are_those_of_rows_of_a_table():
-    assert set(tables.PAPER) <= report.in_tables()
-    assert len(tables.literature()) == 18
-    table5 = tables.PAPER["koster_table5_resnet110_baseline"]["test_accuracy"]
+def test_the_papers_numbers_are_those_of_rows_of_a_table(nothing):
+    for paper in papers.PAPERS.values():
+        assert set(paper.printed) <= papers.in_tables()
+    assert len(papers.PAPERS["koster"].frames["koster_table14"](nothing)[1]) == 18
+    table5 = papers.PAPERS["koster"].printed["koster_table5_resnet110_baseline"]["test_accuracy"]
     assert table5 == (62.7, 54.8, 68.61)
 
 
 def test_readme_and_figures_follow_the_records(found, nothing, tmp_path, monkeypatch):
-    some = {name: figures.FIGURES[name] for name in ("koster_fig5", "koster_fig10")}
-    monkeypatch.setattr(figures, "FIGURES", some)
-    names = report.blocks(found, nothing, SPEED)
+    some = {name: papers.FIGURES[name] for name in ("koster_fig5", "koster_fig10")}
+    monkeypatch.setattr(papers, "FIGURES", some)
+    scales = {"paper": found, "reduced": nothing}
+    names = report.blocks(scales, SPEED)
     text = "before\n" + "".join(f"{report.BEGIN.format(n)}\nold\n{report.END.format(n)}\n" for n in names) + "after\n"
-    new = report.readme_with(text, found, nothing, SPEED)
+    new = report.readme_with(text, scales, SPEED)
     assert new.startswith("before\n") and new.endswith("after\n") and "\nold\n" not in new
-    assert "| FCN signed, ELUS | 6 |" in new and report.readme_with(new, found, nothing, SPEED) == new
+    assert "| FCN signed, ELUS | 6 |" in new and report.readme_with(new, scales, SPEED) == new
     list(report.draw(found, tmp_path))
     assert not list(report.stale_figures(found, tmp_path))
     path = tmp_path / "koster_fig5.svg"
     first = path.read_bytes()
     list(report.draw(found, tmp_path, again=True))
     assert path.read_bytes() == first
-    other = evidence.Evidence(found.folder, "paper")
+    other = papers.evidence(found.folder, "paper")
     other.experiments = copy.deepcopy(other.experiments)
     other.experiments[FCN][0]["final"]["test_accuracy"] += 1
     assert path in report.stale_figures(other, tmp_path)
@@ -181,7 +238,8 @@ def test_readme_and_figures_follow_the_records(found, nothing, tmp_path, monkeyp
 
 def test_tables_as_csv_and_latex(found, tmp_path):
     files = report.table_files(found, tmp_path)
-    assert {path.suffix for path in files} == {".csv", ".tex"} and len(files) == 2 * (len(tables.TABLES) + 1)
+    number = sum(len(paper.tables) + len(paper.frames) for paper in papers.PAPERS.values())
+    assert {path.suffix for path in files} == {".csv", ".tex"} and len(files) == 2 * number
     (tmp_path / "x.csv").write_bytes(files[tmp_path / "koster_table4.csv"])
     assert pd.read_csv(tmp_path / "x.csv")["n"].tolist() == [6] * 10
     assert r"test accuracy, \%" in files[tmp_path / "koster_table4.tex"].decode()
@@ -194,7 +252,7 @@ def test_a_record_of_another_scale_is_named(found, tmp_path):
     before = path.read_text()
     path.write_text(before.replace('"scale": "paper"', '"scale": "quick"'))
     with pytest.raises(InputError, match="seed3.json is of scale 'quick' among records of scale 'paper'"):
-        evidence.Evidence(folder, "paper")
+        papers.evidence(folder, "paper")
     path.write_text(before[:100])
     done = command(f"--results_dir={folder}", f"--figures_dir={tmp_path}/f")
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "seed3.json is damaged" in done.stderr
@@ -215,7 +273,7 @@ def test_a_row_without_flag_file_is_named(tmp_path):
 
 def test_bad_input(nothing):
     with pytest.raises(InputError, match="no lines"):
-        report.readme_with("no markers", nothing, nothing, SPEED)
+        report.readme_with("no markers", {"paper": nothing, "reduced": nothing}, SPEED)
     done = command("--scale=huge")
     assert done.returncode == 2 and "--scale=huge is unknown; choose from paper, reduced, quick" in done.stderr
 
@@ -232,7 +290,7 @@ def test_equality_and_uses():
 
 def altered(found, **changes):
     """Evidence in which final measures of experiments are set: name=dict(measure=values by run)."""
-    other = evidence.Evidence(found.folder, found.scale)
+    other = papers.evidence(found.folder, found.scale)
     for name, measures in changes.items():
         other.experiments[name] = copy.deepcopy(other.experiments[name])
         for measure, numbers in measures.items():
@@ -242,7 +300,7 @@ def altered(found, **changes):
 
 
 def verdict(found, number):
-    return claims.ledger(found)[number - 1].verdict
+    return koster.CLAIMS.ledger(found)[number - 1].verdict
 
 
 @pytest.mark.parametrize("order, expected", [((3.8, 4.9, 5.5), "holds"), ((3.8, 5.6, 5.5), "fails")])
@@ -259,7 +317,7 @@ def test_claim_of_a_significant_difference(found, monkeypatch):
     constant, uniform = "koster_table1_fcn_signed_he", "koster_appendix_d_fcn_he_uniform"
     narrow = {"remaining": [4.9, 4.95, 5, 5, 5.05, 5]}
     wider = {"test_accuracy": base + np.linspace(-0.2, 0.2, 6), **wide}
-    monkeypatch.setattr(claims, "TESTED", 6)
+    monkeypatch.setattr(koster, "TESTED", 6)
     holds = altered(found, **{constant: {"test_accuracy": better, **narrow}, uniform: wider})
     assert verdict(holds, 28) == "holds"
     assert verdict(altered(found, **{constant: {"test_accuracy": base, **narrow}, uniform: wider}), 28) == "fails"
@@ -267,16 +325,16 @@ def test_claim_of_a_significant_difference(found, monkeypatch):
 
 def test_claim_that_lacks_runs_says_so(found, tmp_path):
     shutil.copytree(found.folder / FCN, tmp_path / FCN)
-    finding = claims.ledger(evidence.Evidence(tmp_path, "paper"))[2]
+    finding = koster.CLAIMS.ledger(papers.evidence(tmp_path, "paper"))[2]
     assert finding.verdict == claims.OPEN and "1 run of koster_table1_fcn_signed_xavier, there are 0" in finding.numbers
 
 
 def test_no_verdict_from_few_runs(found, tmp_path):
-    findings = claims.ledger(found)  # 6 runs each
+    findings = koster.CLAIMS.ledger(found)  # 6 runs each
     assert findings[27].verdict == claims.OPEN and "10 runs of" in findings[27].numbers
     assert findings[15].verdict == claims.OPEN and "40 runs of" in findings[15].numbers
-    reduced = evidence.Evidence(tmp_path, "reduced")
-    assert claims.ledger(reduced)[31].numbers == "needs runs of full length"
+    reduced = papers.evidence(tmp_path, "reduced")
+    assert koster.CLAIMS.ledger(reduced)[31].numbers == "needs runs of full length"
 
 
 def test_records_know_their_scale(tiny, tmp_path):
@@ -285,3 +343,77 @@ def test_records_know_their_scale(tiny, tmp_path):
     assert (
         json.loads((tmp_path / "x" / "seed0.json").read_text())["spec"]["scale"] == record["spec"]["scale"] == "reduced"
     )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Zhou et al.
+
+
+def test_best_supermask_of_each_run_and_best_initial_score(found):
+    """Oracle: the mean over runs of the largest accuracy of any criterion and level, not the largest of the mean curve."""
+    its = found.need(zhou.supermask("fcn"))
+    for treatment in zhou.TREATMENTS:
+        expected = [max(max(r["history"][f"{criterion}/{treatment}/test"]) for criterion in zhou.ELEVEN) for r in its]
+        assert found.mean(zhou.supermask("fcn", treatment), "test_accuracy") == pytest.approx(np.mean(expected))
+    made = copy.deepcopy(found.experiments)
+    for record in made[zhou.learned("fcn", 3)]:
+        record["history"]["val_accuracy"] = [99.0] * len(record["history"]["val_accuracy"])
+    assert views(made)[zhou.learned("fcn")] is made[zhou.learned("fcn", 3)]
+
+
+def curves(found, **accuracies):
+    """Evidence in which chains of FC have these test accuracies by round, in six runs that hardly differ."""
+    other = papers.evidence(found.folder, found.scale)
+    for name, accuracy in accuracies.items():
+        for record in other.experiments[name]:
+            record["history"]["test_accuracy"] = [value + record["spec"]["seed"] / 100 for value in accuracy]
+    return other
+
+
+@pytest.mark.parametrize("least, expected", [(97.0, "holds"), (90.0, "fails")])
+def test_claim_on_the_initial_sign(found, least, expected):
+    rewound, signless = [98.0] * 7, [98, 97, 96, 95, 94, 93, 92]
+    its = {zhou.chain(net): rewound for net in zhou.NETS}
+    its |= {zhou.chain(net, mask1=action): signless for net in zhou.NETS for action in zhou.NO_SIGN}
+    its |= {zhou.chain(net, mask1=action): [98.0] * 4 + [least] * 3 for net in zhou.NETS for action in zhou.SIGN}
+    assert zhou.CLAIMS.ledger(curves(found, **its))[12].verdict == expected
+
+
+def test_a_claim_on_networks_without_records_is_open(found, tmp_path):
+    for name in ("large_final", "random"):
+        shutil.copytree(found.folder / f"zhou_fig3_fcn_{name}", tmp_path / f"zhou_fig3_fcn_{name}")
+    for name in zhou.NINE:
+        shutil.copytree(found.folder / "zhou_fig3_fcn_random", tmp_path / zhou.chain("fcn", name), dirs_exist_ok=True)
+    better = [98.0, 97, 97, 97, 97, 97, 97]
+    finding = zhou.CLAIMS.ledger(curves(papers.evidence(tmp_path, "paper"), **{zhou.chain("fcn"): better}))[0]
+    assert (
+        finding.verdict == claims.OPEN
+        and "FC +" in finding.numbers
+        and "needs 1 run of zhou_fig3_conv2" in finding.numbers
+    )
+    worse = [98.0, 7, 7, 7, 7, 7, 7]
+    finding = zhou.CLAIMS.ledger(curves(papers.evidence(tmp_path, "paper"), **{zhou.chain("fcn"): worse}))[0]
+    assert finding.verdict == claims.FAILS
+
+
+def test_stars_need_a_significant_lead_over_every_line():
+    spread = np.linspace(-0.1, 0.1, 5)[:, None]
+    lines = {
+        "large_final": spread + [[98, 97, 97]],
+        "random": spread + [[98, 96, 90]],
+        "movement": spread + [[98, 97, 91]],
+    }
+    assert stars("large_final", lines) == [2] and stars("random", lines) == []
+    assert stars("random", lines, np.less) == [1, 2]
+    assert stars("large_final", {name: runs[:4] for name, runs in lines.items()}) == []  # fewer runs than the paper's
+
+
+def test_settings_are_the_papers(nothing):
+    _, frame, _ = papers.PAPERS["zhou"].frames["zhou_tableS1"](nothing)
+    for ours, theirs in (
+        ("iterations", "paper: iterations"),
+        ("Adam's rate", "paper: rate"),
+        ("pruned per round, %", "paper: pruned"),
+    ):
+        assert frame[ours].tolist() == frame[theirs].tolist()
+    assert frame["weights"].tolist()[1] == "4,300,992 / 38,592 in convolutions"

@@ -79,3 +79,15 @@ def test_scales_squeeze_the_run_that_the_other_settings_describe():
     resnet = Spec.of(model="resnet56", scale="reduced")
     assert (resnet.epochs, resnet.plateau_rest, resnet.plateau_patience, resnet.passes) == (12, 1, 3, 2)
     assert Spec.of(dataset="digits", scale="quick").dataset == "digits"
+
+
+def test_scales_squeeze_chains_of_lottery_tickets():
+    given = dict(mode="lottery", model="conv6")
+    paper, reduced, quick = (Spec.of(**given, scale=scale) for scale in ("paper", "reduced", "quick"))
+    assert (paper.iterations, reduced.iterations, quick.iterations) == (30_000, 3_000, 150)
+    assert (paper.evaluate_every, reduced.evaluate_every, quick.evaluate_every) == (100, 100, 15)
+    assert (paper.rounds, reduced.rounds, quick.rounds) == (24, 24, 3)
+    for rate in ("prune_dense", "prune_conv", "prune_output"):  # the last round leaves equally many
+        assert (1 - getattr(quick, rate)) ** 3 == pytest.approx((1 - getattr(paper, rate)) ** 24)
+    assert Spec.of(mode="bernoulli", scale="reduced").evaluate_every == 20
+    assert Spec.of(mode="supermask", scale="quick").rounds == 24

@@ -22,7 +22,7 @@ EVALUATION_BATCH = 500
 _PADDING = 4  # pixels on each side, Koster et al. 2022 section 3 (CIFAR-100)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """Decoded images, uint8 `(n, height, width, channels)`, and labels, int32 `(n,)`, of both official splits."""
 

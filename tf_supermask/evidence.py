@@ -23,10 +23,11 @@ class Missing(Exception):
 class Evidence:
     """`need(experiment)` is the list of its records, by seed. `used` collects which experiments were asked for.
 
-    Raises InputError for a damaged record and for one of another scale.
+    `view(experiments)` gives further experiments, made of parts of the records; their names have a /. Raises InputError for a
+    damaged record and for one of another scale.
     """
 
-    def __init__(self, folder, scale):
+    def __init__(self, folder, scale, view=lambda experiments: {}):
         self.folder, self.scale, self.used = pathlib.Path(folder), scale, {}
         found = {}
         for path in sorted(self.folder.glob("*/seed*.json")):
@@ -38,6 +39,7 @@ class Evidence:
                 )
             found.setdefault(path.parent.name, []).append(record)
         self.experiments = {name: sorted(its, key=_seed) for name, its in found.items()}
+        self.experiments |= view(self.experiments)
 
     def __contains__(self, name):
         return name in self.experiments

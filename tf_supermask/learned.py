@@ -14,27 +14,29 @@ import numpy as np
 
 from tf_supermask import data, export, lottery, models, records, sparsity, training
 from tf_supermask.errors import InputError
+from tf_supermask.evaluation import Evaluation
 
 SAMPLES = 10
 COLUMNS = ("iteration", "val_loss", "val_accuracy", "remaining")
 
 
 class Sampled:
-    """`measured(arrays, samples)` of a masked model: a sample of its masks at a time, in the kernels of a plain network."""
+    """(loss, accuracy in percent) of a masked model, means over samples of its masks, of which each serves all images.
 
-    def __init__(self, model):
-        self.masked, self.plain = sparsity.masked_layers(model), export.plain(model)
-        self.kernels = lottery.kernels_of(self.plain)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        self.plain.compile(loss=loss, metrics=["accuracy"], jit_compile=training.use_xla(self.plain))
+    The samples are evaluated one by one, in the kernels of a plain network.
+    """
 
-    def measured(self, arrays, samples):
-        """(loss, accuracy in percent), means over samples, of which each is one mask for all images."""
+    def __init__(self, model, arrays, samples):
+        plain = export.plain(model)
+        self.masked, self.kernels, self.samples = sparsity.masked_layers(model), lottery.kernels_of(plain), samples
+        self.evaluation = Evaluation(plain, arrays)
+
+    def __call__(self):
         found = []
-        for _ in range(samples):
+        for _ in range(self.samples):
             for layer in self.masked:
                 self.kernels[layer.name].assign(layer.effective_kernel)
-            found.append(lottery.measured(self.plain, arrays))
+            found.append(self.evaluation())
         return tuple(np.mean(found, axis=0).tolist())
 
 
@@ -56,12 +58,11 @@ class Watch(keras.callbacks.Callback):
         super().__init__()
         self.spec, self.run, self.network, self.validation, self.history = spec, run, network, validation, history
         self.seconds, self.last = options.checkpoint_seconds, time.monotonic()
-        self.sampled, self.samples = Sampled(network), SAMPLES if spec.mode == "bernoulli" else 1
         self.scores = [layer.score for layer in sparsity.masked_layers(network)]
         self.best = lottery.copies(self.scores)
 
     def look(self, iteration):
-        loss, accuracy = self.sampled.measured(self.validation, self.samples)
+        loss, accuracy = self.validation()
         if not np.isfinite(loss):
             raise training.Diverged(f"the training diverged at iteration {iteration}: validation loss {loss}")
         if loss < min(self.history["val_loss"], default=np.inf):
@@ -93,7 +94,8 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     model = models.build(spec, dataset.input_shape, dataset.classes)
     training.compile_model(model, spec, spec.evaluate_every, options)
     history = {name: [] for name in COLUMNS}
-    watch = Watch(spec, run, model, data.evaluation_arrays(split, spec), history, options)
+    samples = SAMPLES if spec.mode == "bernoulli" else 1
+    watch = Watch(spec, run, model, Sampled(model, data.evaluation_arrays(split, spec), samples), history, options)
     found = records.load_checkpoint(run, spec) if run is not None else None
     if found is None:
         watch.look(0)
@@ -111,10 +113,10 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
         shuffle=False,
         verbose=0,
     )
-    test = data.evaluation_arrays(dataset, spec)
-    _, end_accuracy = watch.sampled.measured(test, watch.samples)
+    test = Sampled(model, data.evaluation_arrays(dataset, spec), samples)
+    _, end_accuracy = test()
     lottery.assign(watch.scores, watch.best)
-    loss, accuracy = watch.sampled.measured(test, watch.samples)
+    loss, accuracy = test()
     place = int(np.argmin(history["val_loss"]))
     options.say(f"  {accuracy:.2f} % test accuracy after {history['iteration'][place]} iterations")
     final = {"test_accuracy": accuracy, "test_loss": loss, "remaining": history["remaining"][place]}

@@ -11,6 +11,7 @@ weight by itself, so that what it does to pruned weights in between changes noth
 """
 
 import dataclasses
+import functools
 import time
 import zlib
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from keras import ops
 
 from tf_supermask import criteria, data, initializers, models, records, sparsity, training
 from tf_supermask.errors import InputError
+from tf_supermask.evaluation import Evaluation
 from tf_supermask.spec import PRUNING
 
 COLUMNS = (
@@ -152,13 +154,13 @@ class Trainer:
         self._others = [variable for variable in self.model.weights if variable.name != "kernel"]
         self._starts = copies(self._others)
         self._optimizer = copies(self.model.optimizer.variables)
-        self._validation = data.evaluation_arrays(self.split, spec)
-        self._test = data.evaluation_arrays(dataset, spec)
+        self.validation = Evaluation(self.model, data.evaluation_arrays(self.split, spec))
+        self.test = Evaluation(self.model, data.evaluation_arrays(dataset, spec))
 
     def __call__(self, layers):
         """Final kernels by name, and a dict with the columns of the history that training decides."""
         self._reset(layers)
-        best = Best(self.model, self._validation, self.spec.evaluate_every)
+        best = Best(self.model, self.validation, self.spec.evaluate_every)
         self.model.fit(
             data.batches(self.split, self.spec),
             epochs=-(-self.spec.iterations // self.spec.evaluate_every),
@@ -168,9 +170,9 @@ class Trainer:
             verbose=0,
         )
         finals = dict(zip(self.kernels, copies(self.kernels.values()), strict=True))
-        (_, end_accuracy), end = self._evaluate(), copies(self.model.weights)
+        (_, end_accuracy), end = self.test(), copies(self.model.weights)
         best.restore()
-        test_loss, test_accuracy = self._evaluate()
+        test_loss, test_accuracy = self.test()
         assign(self.model.weights, end)
         if not all(np.isfinite(kernel).all() for kernel in finals.values()):
             raise training.Diverged(
@@ -193,9 +195,6 @@ class Trainer:
         assign(self._others, self._starts)
         assign(self.model.optimizer.variables, self._optimizer)
 
-    def _evaluate(self):
-        return measured(self.model, self._test)
-
 
 def copies(variables):
     """Numpy arrays of variables that later changes of the variables leave alone."""
@@ -206,14 +205,6 @@ def assign(variables, values):
     """Puts `values`, one each, into `variables`."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-
-
-def measured(model, arrays):
-    """(loss, accuracy in percent) of a compiled model on `(images, labels)`."""
-    images, labels = arrays
-    size = len(labels) if model.jit_compile else data.EVALUATION_BATCH  # convolutions of all images take much memory
-    loss, accuracy = model.evaluate(images, labels, batch_size=size, verbose=0)
-    return float(loss), 100 * round(float(accuracy) * len(labels)) / len(labels)
 
 
 class Best(keras.callbacks.Callback):
@@ -229,7 +220,7 @@ class Best(keras.callbacks.Callback):
         self._look((epoch + 1) * self.every)
 
     def _look(self, iteration):
-        loss, accuracy = measured(self.network, self.validation)
+        loss, accuracy = self.validation()
         if loss < self.loss:
             self.iteration, self.loss, self.accuracy = iteration, loss, accuracy
             self.weights = copies(self.network.weights)
@@ -240,6 +231,12 @@ class Best(keras.callbacks.Callback):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # A run: one chain, resumed where it was
+
+
+@functools.lru_cache(maxsize=1)
+def _trainer(spec, dataset, options):
+    """One compiled network for all chains of a seed, one after the other."""
+    return Trainer(spec, dataset, options)
 
 
 def dense_spec(spec):
@@ -273,7 +270,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     Raises InputError for a missing or damaged dense run or round.
     """
     environment = records.environment()
-    trainer = Trainer(spec, dataset, options)
+    trainer = _trainer(dense_spec(spec), dataset, options)
     history, layers = {name: [] for name in COLUMNS}, dense(trainer.initial)
     step = following(spec, trainer.initial, pruning_rates(spec, trainer.model))
     found = records.load_checkpoint(run, spec)

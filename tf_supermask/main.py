@@ -36,7 +36,9 @@ with quiet():
         training,
     )
     from tf_supermask.errors import InputError
+    from tf_supermask.koster import printed as koster
     from tf_supermask.spec import Spec
+    from tf_supermask.zhou import printed as zhou
 
 FLAGS = flags.FLAGS
 _IMAGES = {"digits": 1_437, "digits8": 1_437}  # of training data, where it is far from the others' 50,000 or 60,000
@@ -205,7 +207,7 @@ def main(arguments):
         todo = experiments.in_order(found, cost) if len(found) > 1 else [(found[0], spec) for spec in found[0].specs]
         made = run_all([(experiment.name, spec) for experiment, spec in todo], options())
         if len(found) == 1:
-            print(f"\n{tables.result(found[0].name, made)}")
+            print(f"\n{tables.result(made, (koster.PAPER | zhou.PAPER).get(found[0].name))}")
     except KeyboardInterrupt:
         fail("stopped; the same command goes on from the last checkpoint")
     except InputError as error:

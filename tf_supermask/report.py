@@ -1,13 +1,14 @@
 """Records -> README.md, tables, figures, claims: python -m tf_supermask.report [--scale=reduced] [--check]
 
-Nothing here is typed by hand: every number comes from a record, every printed one from koster.py. A figure is drawn again
-when its records or the code that draws it have changed.
+Nothing here is typed by hand: every number comes from a record, every printed one from the paper's printed.py. A figure is
+drawn again when its records or the code that draws it have changed.
 """
 
 import hashlib
 import io
 import json
 import pathlib
+import re
 import sys
 
 import pandas as pd
@@ -16,7 +17,7 @@ from absl import app, flags
 from tf_supermask.quiet import quiet
 
 with quiet():
-    from tf_supermask import claims, evidence, experiments, figures, records, tables
+    from tf_supermask import claims, evidence, experiments, figures, papers, records, tables
     from tf_supermask.errors import InputError
 
 FLAGS = flags.FLAGS
@@ -47,32 +48,44 @@ def latex(table):
 def title(name):
     """`koster_table12` -> `Koster et al. 2022, Table 12`."""
     paper, _, rest = name.partition("_")
-    kind, number = rest.removeprefix("appendix_"), rest.removeprefix("table")
-    where = f"Appendix {kind.upper()}" if rest.startswith("appendix") else f"Table {number}"
-    return f"{ {'koster': 'Koster et al. 2022'}[paper] }, {where}".strip()
+    kind, _, number = re.fullmatch(r"(table|fig|appendix)(_?)(.*)", rest).groups()
+    kind = {"table": "Table", "fig": "Figure", "appendix": "Appendix"}[kind]
+    return f"{papers.PAPERS[paper].title}, {kind} {number.upper()}"
 
 
-def shown(name, found):
-    """Markdown of table `name` with the rows that have records, a line on the others, and the notes; '' without records."""
-    table, frame = tables.TABLES[name], tables.frame(name, found.experiments)
+def shown(name, table, found):
+    """Markdown of a table with the rows that have records, a line on the others, and the notes; '' without records."""
+    frame = tables.frame(table, found.experiments)
     known = [row.experiment in found for row in table.rows]
     if not any(known):
         return ""
     frame = frame[known + [True] * (len(frame) - len(known))]
-    frame = frame.loc[:, [c for c in frame if not (c.startswith("overlap") and (frame[c] == "-").all())]]
+    empty = [c for c in frame if c.startswith(("overlap", "paper")) and (frame[c] == "-").all()]
+    frame = frame.drop(columns=empty)
     missing = [row.label for row, there in zip(table.rows, known, strict=True) if not there]
     notes = [f"No records yet: {'; '.join(missing)}."] * bool(missing) + list(table.notes)
-    return f"**{title(name)}: {table.title}**\n\n{markdown(frame)}\n\n{' '.join(notes)}".rstrip()
+    return _titled(name, table.title, frame, notes)
 
 
-def all_tables(found):
-    return "\n\n".join(text for name in tables.TABLES if (text := shown(name, found))) or "No records yet."
+def _titled(name, text, frame, notes):
+    return f"**{title(name)}: {text}**\n\n{markdown(frame)}\n\n{' '.join(notes)}".rstrip()
+
+
+def all_tables(paper, found):
+    """Markdown of all tables of a paper that have records, or that need none."""
+    made = [shown(name, table, found) for name, table in papers.PAPERS[paper].tables.items()]
+    for name, make in papers.PAPERS[paper].frames.items():
+        text, frame, notes = make(found)
+        made.append(_titled(name, text, frame, notes) if len(frame) else "")
+    return "\n\n".join(filter(None, made)) or "No records yet."
 
 
 def checks(found):
     """Markdown of the experiments that are in no table of the papers: they answer questions."""
     rows = []
-    for name in sorted(found.experiments.keys() - in_tables()):
+    for name in sorted(found.experiments.keys() - papers.shown()):
+        if "/" in name:
+            continue
         its = found.experiments[name]
         row = {"experiment": name, "n": len(its), "epochs": its[0]["spec"]["epochs"]}
         for measure in ("test_accuracy", "remaining"):
@@ -82,15 +95,10 @@ def checks(found):
     return markdown(pd.DataFrame(rows)) if rows else "None yet."
 
 
-def in_tables():
-    """Names of all experiments that a table shows."""
-    return {name for table in tables.TABLES.values() for row in table.rows for name in row[1:] if name}
-
-
-def ledger(paper, reduced):
-    """Markdown: a row per claim, its verdict at both scales and the numbers behind the better one."""
-    rows = []
-    for full, less in zip(claims.ledger(paper), claims.ledger(reduced), strict=True):
+def ledger(paper, found):
+    """Markdown: a row per claim of a paper, its verdict at both scales and the numbers behind the better one."""
+    rows, its = [], papers.PAPERS[paper].claims
+    for full, less in zip(its.ledger(found["paper"]), its.ledger(found["reduced"]), strict=True):
         best = full if full.verdict != claims.OPEN or less.verdict == claims.OPEN else less
         scale = "" if best is full else "reduced: "
         seeds = _seeds(best)
@@ -130,16 +138,14 @@ def speed(path):
     )
 
 
-def blocks(paper, reduced, speed_file):
-    """Name -> markdown of each generated block of the README."""
-    return {
-        "results": all_tables(paper),
-        "reduced": all_tables(reduced),
-        "checks": checks(paper),
-        "table 14": markdown(tables.literature()),
-        "claims": ledger(paper, reduced),
-        "speed": speed(speed_file),
-    }
+def blocks(found, speed_file):
+    """Name -> markdown of each generated block of the README; `found` is scale -> Evidence."""
+    its = {"checks": checks(found["paper"]), "speed": speed(speed_file)}
+    for paper in papers.PAPERS:
+        its[f"{paper} tables"] = all_tables(paper, found["paper"])
+        its[f"{paper} reduced"] = all_tables(paper, found["reduced"])
+        its[f"{paper} claims"] = ledger(paper, found)
+    return its
 
 
 def between_markers(text, name, content):
@@ -155,10 +161,11 @@ def between_markers(text, name, content):
 # Files
 
 
-def fingerprint(found, names):
+def fingerprint(found, drawing):
     """Stands in a picture's metadata and says from which records and masks and by which code it was drawn."""
-    code = [pathlib.Path(module.__file__).read_text() for module in (figures, evidence, tables)]
-    its = {name: found.experiments[name] for name in names if name in found}
+    modules = (figures, evidence, tables, sys.modules[drawing.draw.__module__])
+    code = [pathlib.Path(module.__file__).read_text() for module in modules]
+    its = {name: found.experiments[name] for name in drawing.experiments if name in found}
     masks = [str(path) for name in its for path in found.mask_files(name)]
     return hashlib.sha256(json.dumps([code, its, masks], sort_keys=True).encode()).hexdigest()
 
@@ -177,30 +184,34 @@ def rendered(figure, description):
 
 def table_files(found, folder):
     """Path -> bytes of the CSV and LaTeX files of all tables that have records."""
-    files = {}
-    frames = {
-        n: tables.frame(n, found.experiments)
-        for n, t in tables.TABLES.items()
-        if any(r.experiment in found for r in t.rows)
-    }
-    if frames:
-        frames["koster_table14"] = tables.literature()
+    files, frames = {}, {}
+    for paper in papers.PAPERS.values():
+        its = {
+            name: table for name, table in paper.tables.items() if any(row.experiment in found for row in table.rows)
+        }
+        frames |= {name: tables.frame(table, found.experiments) for name, table in its.items()}
+        frames |= {name: make(found)[1] for name, make in paper.frames.items() if its}
     for name, frame in frames.items():
         files[pathlib.Path(folder, f"{name}.csv")] = frame.to_csv(index=False).encode()
         files[pathlib.Path(folder, f"{name}.tex")] = latex(frame).encode()
     return files
 
 
+def _drawings(found):
+    """Names and Drawings of one scale; those that show no records belong to the paper's."""
+    return [(n, drawing) for n, drawing in papers.FIGURES.items() if drawing.experiments or found.scale == "paper"]
+
+
 def draw(found, folder, again=False):
     """Draws the figures of one scale that are stale (`again`: all); yields a line on each, with what a figure lacks."""
-    for name, drawing in figures.FIGURES.items():
-        path, mark = pathlib.Path(folder, f"{name}.svg"), fingerprint(found, drawing.experiments)
+    for name, drawing in _drawings(found):
+        path, mark = pathlib.Path(folder, f"{name}.svg"), fingerprint(found, drawing)
         lacking = dict.fromkeys(
             "_".join(experiment.split("_")[:3]) for experiment in drawing.experiments if experiment not in found
         )
         if again or mark not in _text(path):
             try:
-                picture = rendered(figures.draw(name, found), mark)
+                picture = rendered(figures.draw(drawing, found), mark)
             except evidence.Missing as missing:
                 yield f"{path}: not drawn, needs {missing}"
                 continue
@@ -214,22 +225,22 @@ def _text(path):
 
 def stale_figures(found, folder):
     """Paths of figures that do not show these records."""
-    for name, drawing in figures.FIGURES.items():
+    for name, drawing in _drawings(found):
         path = pathlib.Path(folder, f"{name}.svg")
-        if fingerprint(found, drawing.experiments) not in _text(path) and (path.exists() or _drawable(name, found)):
+        if fingerprint(found, drawing) not in _text(path) and (path.exists() or _drawable(drawing, found)):
             yield path
 
 
-def _drawable(name, found):
+def _drawable(drawing, found):
     try:
-        figures.draw(name, found)
+        figures.draw(drawing, found)
         return True
     except evidence.Missing:
         return False
 
 
-def readme_with(text, paper, reduced, speed_file):
-    for name, content in blocks(paper, reduced, speed_file).items():
+def readme_with(text, found, speed_file):
+    for name, content in blocks(found, speed_file).items():
         text = between_markers(text, name, content)
     return text
 
@@ -237,7 +248,7 @@ def readme_with(text, paper, reduced, speed_file):
 def without_flag_file(rows):
     """Experiments that tables or figures show and no flag file of `rows` trains, and those that nothing shows."""
     names = {experiment.name for experiment in experiments.read_all(rows)}
-    wanted = in_tables() | {name for drawing in figures.FIGURES.values() for name in drawing.experiments}
+    wanted = papers.shown()
     return sorted(wanted - names), sorted(name for name in names - wanted if "_check_" not in name)
 
 
@@ -259,7 +270,7 @@ def _check(found):
         old += stale_figures(found[scale], folder)
         old += [path for path, content in table_files(found[scale], folder).items() if _text(path) != content.decode()]
     text = _text(FLAGS.readme)
-    if readme_with(text, found["paper"], found["reduced"], FLAGS.speed) != text:
+    if readme_with(text, found, FLAGS.speed) != text:
         old.append(FLAGS.readme)
     if old:
         raise InputError(f"stale: {', '.join(map(str, old))}; run python -m tf_supermask.report")
@@ -280,27 +291,27 @@ def main(argv):
         if FLAGS.scale not in evidence.FOLDERS:
             raise InputError(f"--scale={FLAGS.scale} is unknown; choose from {', '.join(evidence.FOLDERS)}")
         wanted = {"paper", "reduced", FLAGS.scale}
-        found = {scale: evidence.Evidence(evidence.FOLDERS[scale][0], scale) for scale in wanted}
+        found = {scale: papers.evidence(evidence.FOLDERS[scale][0], scale) for scale in wanted}
         if FLAGS.results_dir:
-            found[FLAGS.scale] = evidence.Evidence(FLAGS.results_dir, FLAGS.scale)
+            found[FLAGS.scale] = papers.evidence(FLAGS.results_dir, FLAGS.scale)
         chosen = found[FLAGS.scale]
         if FLAGS.check:
             return _check(found)
         if FLAGS.claims:
-            for finding in claims.ledger(chosen):
-                print(
-                    f"{finding.number:2} {finding.verdict}: {finding.claim}\n   {finding.numbers} (n {_seeds(finding)})"
-                )
+            for paper in papers.PAPERS.values():
+                print(paper.title)
+                for its in paper.claims.ledger(chosen):
+                    print(f"{its.number:2} {its.verdict}: {its.claim}\n   {its.numbers} (n {_seeds(its)})")
             return
         if not chosen.experiments:
             print(
                 f"no records of {FLAGS.scale} scale in {chosen.folder}; train something: bash run_all.sh --scale={FLAGS.scale}"
             )
         else:
-            print(all_tables(chosen))
+            print("\n\n".join(all_tables(paper, chosen) for paper in papers.PAPERS))
         _update(chosen, FLAGS.scale)
         if FLAGS.readme and FLAGS.scale != "quick" and not FLAGS.results_dir:
-            text = readme_with(pathlib.Path(FLAGS.readme).read_text(), found["paper"], found["reduced"], FLAGS.speed)
+            text = readme_with(pathlib.Path(FLAGS.readme).read_text(), found, FLAGS.speed)
             records.write(FLAGS.readme, lambda file: file.write(text.encode()))
             print(f"wrote {FLAGS.readme}")
     except (InputError, OSError) as error:

@@ -317,19 +317,17 @@ def squeezed(spec, given=()):
     reduced: a tenth of the epochs, and of all that is counted in epochs or steps. Rates and decay stay, so that part of the
     scores is still on its way to the threshold at the end. quick: the embedded digits in small batches; an epoch is 45 steps
     instead of 391 or more, so that the decay of scores is 16 times as strong; half of these epochs for ResNets, whose steps
-    are long.
+    are long. Lottery tickets have 100 to 300 iterations, and each round prunes as much as eight do.
     """
     if spec.scale == "paper":
         return spec
-    # and the least of each
     tenth = {
         "epochs": 1,
         "decay_steps": 1,
         "plateau_patience": 3,
         "plateau_rest": 1,
         "iterations": 1,
-        "evaluate_every": 1,
-    }
+    }  # and the least of each
     changed = {
         name: max(least, math.ceil(value / 10)) for name, least in tenth.items() if (value := getattr(spec, name))
     }
@@ -345,10 +343,11 @@ def squeezed(spec, given=()):
         if spec.mode != "baseline":
             changed["weight_decay"] = 16 * spec.weight_decay
         if spec.iterations:
-            iterations = max(500, math.ceil(spec.iterations / 100))
-            changed |= {
-                "iterations": iterations,
-                "evaluate_every": math.ceil(iterations / 20),
-                "validation_images": 287,
-            }
+            changed |= {"iterations": min(max(spec.iterations // 200, 100), 300), "validation_images": 287}
+        if spec.mode == "lottery" and spec.rounds:
+            changed["rounds"] = math.ceil(spec.rounds / 8)
+            rates = {name: getattr(spec, name) for name in ("prune_dense", "prune_conv", "prune_output")}
+            changed |= {name: 1 - (1 - rate) ** 8 for name, rate in rates.items() if rate}
+    if spec.evaluate_every:
+        changed["evaluate_every"] = min(spec.evaluate_every, math.ceil(changed["iterations"] / 10))
     return dataclasses.replace(spec, **changed)

@@ -12,9 +12,9 @@ import time
 import zlib
 
 import numpy as np
-import tensorflow as tf
 
 from tf_supermask import criteria, data, lottery, models, records, sparsity, training
+from tf_supermask.evaluation import Evaluation
 
 # What the kept weights are: those of the initialization, or their signs times the deviation of the layer.
 TREATMENTS = {"init": lambda initial: initial, "signed_constant": criteria.signed_constant}
@@ -42,38 +42,25 @@ def masks(criterion, initial, finals, rates, levels, generator):
 
 
 class Untrained:
-    """The network of a spec with given kernels and no biases: `accuracies(kernels)`."""
+    """The network of a spec with given kernels and biases 0: `accuracies(kernels)`."""
 
     def __init__(self, spec, dataset):
         self.model = models.build(spec, dataset.input_shape, dataset.classes)
         self.kernels = lottery.kernels_of(self.model)
-        split = data.held_out(dataset, spec.validation_images)
-        self.sets = {"test": data.evaluation_arrays(dataset, spec), "val": data.evaluation_arrays(split, spec)}
-        self.whole = training.use_xla(self.model)  # dense layers take all images at once, convolutions parts of them
-        self._correct = tf.function(self._count, jit_compile=self.whole)
-
-    def _count(self, kernels, images, labels):
-        given = {id(kernel): kernels[name] for name, kernel in self.kernels.items()}
-        variables = [given.get(id(v), tf.zeros(v.shape)) for v in self.model.trainable_variables]  # biases are 0
-        logits, _ = self.model.stateless_call(variables, self.model.non_trainable_variables, images)
-        return tf.math.count_nonzero(tf.argmax(logits, -1, tf.int32) == labels)
+        its = {"test": dataset, "val": data.held_out(dataset, spec.validation_images)}
+        self.sets = {name: Evaluation(self.model, data.evaluation_arrays(one, spec)) for name, one in its.items()}
 
     def accuracies(self, kernels):
         """`{"test": percent, "val": percent}` of kernels by layer name."""
-        kernels = {name: tf.constant(kernel) for name, kernel in kernels.items()}
-        found = {}
-        for name, (images, labels) in self.sets.items():
-            size = len(labels) if self.whole else data.EVALUATION_BATCH
-            parts = [slice(i, i + size) for i in range(0, len(labels), size)]
-            correct = sum(int(self._correct(kernels, images[part], labels[part])) for part in parts)
-            found[name] = 100 * correct / len(labels)
-        return found
+        lottery.assign(self.kernels.values(), (kernels[name] for name in self.kernels))
+        return {name: evaluation()[1] for name, evaluation in self.sets.items()}
 
 
 def train(spec, dataset, run, options=training.Options(), dense_run=None):
     """Evaluates all criteria, treatments and levels on the dense run of `spec`'s seed; returns `(model, record)`.
 
-    The history has a column `criterion/treatment/set` for each, over the levels. Raises InputError for a missing dense run.
+    The history has a column `criterion/treatment/set` for each, over the levels, and one `criterion/sign_changed`, the share in
+    percent of kept weights whose sign training changed. Raises InputError for a missing dense run.
     """
     environment, began = records.environment(), time.monotonic()
     network = Untrained(spec, dataset)
@@ -85,6 +72,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     for criterion in criteria.CRITERIA:
         levels = list(masks(criterion, initial, finals, rates, spec.rounds, _generator(spec, criterion)))
         history["remaining"] = [sparsity.remaining(its.values()) for its in levels]
+        history[f"{criterion}/sign_changed"] = [_sign_changed(its, initial, finals) for its in levels]
         for treatment, weight in TREATMENTS.items():
             values = {name: weight(kernel) for name, kernel in initial.items()}
             rows = [network.accuracies({n: values[n] * mask for n, mask in its.items()}) for its in levels]
@@ -107,6 +95,11 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     }
     records.save(run, record)
     return network.model, record
+
+
+def _sign_changed(masks, initial, finals):
+    changed = [(np.sign(initial[name]) != np.sign(finals[name]))[mask] for name, mask in masks.items()]
+    return float(100 * np.mean(np.concatenate(changed)))
 
 
 def _generator(spec, criterion):

@@ -1,7 +1,7 @@
 """The papers' tables: which experiments in which rows, which measures in which columns, ours beside what was printed.
 
-`TABLES` is the layout; the printed numbers are in koster.py, ours in records. A table is made from the records of one
-scale, and takes a name as `experiment`: the folder of the records and the name of the flag file that makes them.
+A table is made from the records of one scale. An `experiment` is the folder of its records and the name of the flag file that
+makes them.
 """
 
 from typing import NamedTuple
@@ -10,13 +10,10 @@ import numpy as np
 import pandas as pd
 import scipy.stats
 
-from tf_supermask import koster
-
-PAPER = koster.PAPER
-
 # measure of a record's `final` -> (heading, digits after the point)
 MEASURES = {
     "test_accuracy": ("test accuracy, %", 2),
+    "selected": ("that of the best on validation images, %", 2),
     "test_loss": ("test loss", 3),
     "remaining": ("remaining weights, %", 2),
     "csr_compression": ("CSR compression, %", 2),
@@ -38,153 +35,8 @@ class Table(NamedTuple):
     measures: tuple
     rows: tuple
     notes: tuple = ()
-
-
-_LABEL = {"he": "He", "elu": "ELU", "elus": "ELUS", "xavier": "Xavier"}
-_CONVS = ("conv2", "conv4", "conv6", "conv8")
-_WIDTHS = ("", "x1.5", "x2", "x2.5", "x3")
-
-
-def _inits(prefix, network):
-    baselines = {s: f"{prefix}_baseline_{s}" for s in ("he", "elu", "xavier")}
-    for scheme, experiment in baselines.items():
-        yield Row(f"{network} baseline, {_LABEL[scheme]}", experiment)
-    for scheme in ("he", "elus", "xavier"):
-        partner = baselines["elu" if scheme == "elus" else scheme]
-        yield Row(f"{network} signed, {_LABEL[scheme]}", f"{prefix}_signed_{scheme}", partner)
-
-
-def _pairs(rows):
-    """Rows of a baseline and of what stands against it: `(label, experiment, baseline)`."""
-    for label, experiment, baseline in rows:
-        yield Row(f"{label} baseline", baseline)
-        yield Row(label, experiment, baseline)
-
-
-# Table 2 has the He baseline for Conv2, the ELU baselines for the others: found by the numbers.
-_CONV_PAIRS = tuple(
-    (f"{net.capitalize()} signed", f"koster_table12_{net}_signed_elus", f"koster_table12_{net}_baseline_{scheme}")
-    for net, scheme in zip(_CONVS, ("he", "elu", "elu", "elu"), strict=True)
-)
-_RESNET20_PAIRS = tuple(
-    (f"ResNet20{w} signed", f"koster_table4_resnet20{w}_signed", f"koster_table4_resnet20{w}_baseline") for w in _WIDTHS
-)
-_APPENDICES = {
-    "D": ("uniform weights (He)", "koster_appendix_d_{}_he_uniform", "signed constant (He)", "he"),
-    "E": ("ELUS scores", "koster_appendix_e_{}_elus_elus", "Xavier scores", "elus"),
-}
-
-
-def _appendix(letter):
-    changed, name, standard, scheme = _APPENDICES[letter]
-    for net in ("fcn", *_CONVS):
-        label = net.upper() if net == "fcn" else net.capitalize()
-        usual = f"koster_table{1 if net == 'fcn' else 12}_{net}_signed_{scheme}"
-        yield Row(f"{label}, {standard}", usual)
-        yield Row(f"{label}, {changed}", name.format(net), usual)
-
-
-def _sinns():
-    for net in ("fcn", *_CONVS):
-        label = net.upper() if net == "fcn" else net.capitalize()
-        baseline = f"koster_table{1 if net == 'fcn' else 12}_{net}_baseline_elu"
-        for number in (1, 2):
-            yield Row(f"{label}, SiNN{number}", f"koster_table15_{net}_sinn{number}", baseline)
-
-
-TABLES = {
-    "koster_table1": Table(
-        "FCN on MNIST",
-        ("test_accuracy", "remaining", "seconds_per_epoch"),
-        (
-            *_inits("koster_table1_fcn", "FCN"),
-            Row("FCN binary, ELUS", "koster_fig3_fcn_binary", "koster_table1_fcn_signed_elus"),
-        ),
-        ("The binary supermask is of Figure 3, and tested against signed ELUS.",),
-    ),
-    "koster_table2": Table(
-        "Conv2 to Conv8 on CIFAR-10",
-        ("test_accuracy", "remaining"),
-        tuple(_pairs(_CONV_PAIRS)),
-        (
-            "The paper's baselines are He for Conv2 and ELU for the others, as its numbers show.",
-            "Misprint: Table 2 has 74.50 for the Conv4 baseline, outside its own interval; Table 12's 75.00 stands here.",
-        ),
-    ),
-    "koster_table3": Table(
-        "Cost and compression of Conv2 to Conv8, signed",
-        ("additional_time", "csr_compression"),
-        tuple(Row(label, experiment, baseline) for label, experiment, baseline in _CONV_PAIRS),
-    ),
-    "koster_table4": Table(
-        "ResNet20 of five widths on CIFAR-10",
-        ("test_accuracy", "remaining"),
-        tuple(_pairs(_RESNET20_PAIRS)),
-        ("The paper's counts of weights do not agree with its percentages, which stand here.",),
-    ),
-    "koster_table5": Table(
-        "ResNet56 and ResNet110 on CIFAR-100",
-        ("test_accuracy", "remaining"),
-        tuple(
-            _pairs(
-                (f"ResNet{n} signed", f"koster_table5_resnet{n}_signed", f"koster_table5_resnet{n}_baseline")
-                for n in (56, 110)
-            )
-        ),
-        ("The ResNet110 baseline has 1,705,904 weights; the paper prints the signed network's 1,668,272 for both.",),
-    ),
-    "koster_table6": Table(
-        "Signed ResNets with learned batch normalization",
-        ("test_accuracy", "remaining"),
-        tuple(
-            Row(f"ResNet{n} signed, learned normalization", f"koster_table6_resnet{n}_bn", f"{table}_baseline")
-            for n, table in (
-                (20, "koster_table4_resnet20"),
-                (56, "koster_table5_resnet56"),
-                (110, "koster_table5_resnet110"),
-            )
-        ),
-    ),
-    "koster_table12": Table(
-        "Conv2 to Conv8 on CIFAR-10, all initializations",
-        ("test_accuracy", "test_loss", "seconds_per_epoch"),
-        tuple(row for net in _CONVS for row in _inits(f"koster_table12_{net}", net.capitalize())),
-        ("Misprint: the paper's 2.51 s of Conv4 signed Xavier lie outside their interval, about 4.25 s.",),
-    ),
-    "koster_table13": Table(
-        "Cost and compression of ResNet20, signed",
-        ("additional_time", "csr_compression"),
-        tuple(Row(label, experiment, baseline) for label, experiment, baseline in _RESNET20_PAIRS),
-    ),
-    "koster_table15": Table(
-        "SiNN1 (rate .01, decay 5e-4) and SiNN2 (rate .008, decay 3e-4)",
-        ("test_accuracy", "remaining"),
-        tuple(_sinns()),
-        ("The paper prints these settings; of results only text and Figures 18 to 21.",),
-    ),
-    "koster_appendix_d": Table(
-        "Uniform weights against signed constants",
-        ("test_accuracy", "remaining"),
-        tuple(_appendix("D")),
-    ),
-    "koster_appendix_e": Table(
-        "ELUS scores against Xavier scores",
-        ("test_accuracy", "remaining"),
-        tuple(_appendix("E")),
-    ),
-}
-
-# What a recount of Table 14's networks gives, by the name in its first column.
-RECOUNT = {
-    "MPT-1/32": "the network is VGG-Small: 4,656,512 weights, of which 5 % are 0.23 M",
-    "MPT-1/32 + BN": "its authors say 2.6 M",
-    "RigL": "WRN-22-2 has 1.08 M weights; 26.8 M is WRN-22-10",
-    "IteRand": "Conv6 at twice the width has 9.04 M weights, 4.5 M at 50 %",
-    "BinaryConnect": "4.57 M are the convolutions alone; with its dense layers 14.0 M; accuracy with real-valued weights",
-    "BNN": "4.57 M are the convolutions alone; with its dense layers 14.0 M",
-    "FORCE": "prunes at initialization, then trains what is left: not a masked method",
-    "Sig. Supermask + BN": "this ResNet20 has 248,624 weights",
-}
+    printed: dict = {}  # experiment -> measure -> (mean,) or (mean, 5 % quantile, 95 % quantile)
+    quoted: tuple = ()  # rows of other papers: what, test accuracy, remaining weights
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -193,7 +45,8 @@ RECOUNT = {
 
 def values(records, measure):
     """The values of a measure over records, without those that have none."""
-    return [record["final"][measure] for record in records if record["final"][measure] is not None]
+    found = [record["final"].get(measure) for record in records]
+    return [value for value in found if value is not None]
 
 
 def summary(numbers):
@@ -281,22 +134,21 @@ def measured(experiments, row, measure):
     return summary(values(records, measure))
 
 
-def frame(name, experiments):
-    """Table `name` of TABLES, filled from `experiments` (name -> records of one scale): ours, the paper's, do they overlap."""
-    table = TABLES[name]
+def frame(table, experiments):
+    """A Table filled from `experiments` (name -> records of one scale): ours, the paper's, whether they overlap."""
     lines = []
     for row in table.rows:
         line = {"": row.label, "n": str(len(experiments.get(row.experiment, ())) or "-")}
         for measure in table.measures:
             heading, digits = MEASURES[measure]
-            ours, printed = measured(experiments, row, measure), PAPER.get(row.experiment, {}).get(measure, ())
+            ours, printed = measured(experiments, row, measure), table.printed.get(row.experiment, {}).get(measure, ())
             line |= {heading: show(ours, digits), f"paper: {heading}": show(printed, digits)}
             if measure not in _TIMES:
                 line[f"overlap: {heading}"] = {None: "-", True: "yes", False: "no"}[overlap(ours, printed)]
         if "test_accuracy" in table.measures:
             line["Welch p, accuracy against its baseline"] = _welch_text(experiments, row)
         lines.append(line)
-    for label, accuracy, remaining in koster.QUOTED.get(name, ()):
+    for label, accuracy, remaining in table.quoted:
         quoted = {"": f"{label} (quoted)", "paper: test accuracy, %": f"{accuracy:.1f}"}
         lines.append(quoted | {"paper: remaining weights, %": remaining})
     return pd.DataFrame(lines).fillna("-")
@@ -308,19 +160,12 @@ def _welch_text(experiments, row):
     return "-" if p is None else f"{p:.1g}" if p >= 1e-4 else "< 1e-4"
 
 
-def literature():
-    """Table 14: what the paper says of other methods, with what a recount gives."""
-    columns = ("method", "network", "weights", "test accuracy, %", "initial weights", "remaining weights", "recount")
-    rows = [(*map(str, line), RECOUNT.get(line[0], "-")) for line in koster.LITERATURE]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def result(name, records):
-    """Text table of the records of experiment `name`: a column a measure, a row a seed, their mean, the paper's values."""
+def result(records, printed):
+    """Text table of the records of one experiment: a column a measure, a row a seed, their mean, the values `printed` of it."""
     lines = {f"seed {r['spec']['seed']}": {m: summary(values([r], m)) for m in _FIRST} for r in records}
     if len(records) > 1:
         lines["mean [5 %, 95 %]"] = {m: summary(values(records, m)) for m in _FIRST}
-    if name in PAPER:
-        lines["paper"] = {m: PAPER[name].get(m, ()) for m in _FIRST}
+    if printed:
+        lines["paper"] = {m: printed.get(m, ()) for m in _FIRST}
     headings = {MEASURES[m][0]: {row: show(line[m], MEASURES[m][1]) for row, line in lines.items()} for m in _FIRST}
     return pd.DataFrame(headings).to_string()
