@@ -22,7 +22,7 @@ from tf_supermask import criteria, data, lottery, records, sparsity, supermasks,
 from tf_supermask.spec import Spec
 
 FLAGS = flags.FLAGS
-flags.DEFINE_integer("steps", 2000, "steps of a turn")
+flags.DEFINE_integer("steps", 10_000, "steps of a turn: a full run evaluates on the test images only twice")
 PAPERS = tuple(criteria.CRITERIA)[:11]  # without those that only the authors' code has
 
 
@@ -100,13 +100,18 @@ def main(argv):
     spec = Spec.of(mode="lottery", rounds=0, iterations=FLAGS.steps)
     dataset = random_data(spec, 60_000, 10_000)
     ours_s, bare_s = in_turns([ours(spec, dataset), bare(spec, dataset)], FLAGS.rounds, FLAGS.turn_seconds)
-    (masks_s,) = in_turns([all_supermasks(Spec.of(mode="supermask"), dataset)], 3, 0.0)
+    supermask = Spec.of(mode="supermask")
+    (masks_s,) = in_turns([all_supermasks(supermask, dataset)], 3, 0.0)
+    masks = len(PAPERS) * (supermask.rounds + 1)
+    weights = sum(int(np.prod(kernel.shape)) for kernel in supermasks.Untrained(supermask, dataset).kernels.values())
     dense_s = statistics.median(ours_s) / FLAGS.steps * Spec.of(mode="lottery").iterations
     found = {
         "steps": FLAGS.steps,
         "ours_s": statistics.median(ours_s),
         "training_over_bare": ratio(ours_s, bare_s),
         "supermasks_s": statistics.median(masks_s),
+        "masks": masks,
+        "supermasks_gflops": masks * len(dataset.test_images) * 2 * weights / statistics.median(masks_s) / 1e9,
         "supermasks_over_dense": statistics.median(masks_s) / dense_s,
         "environment": records.environment(),
     }

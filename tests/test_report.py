@@ -34,7 +34,7 @@ from tf_supermask.zhou import claims as zhou
 from tf_supermask.zhou.figures import stars
 from tf_supermask.zhou.tables import views
 
-SPEED = ROOT / "benchmarks" / "train_step.json"
+SPEED = ROOT / "benchmarks"
 QUIET = training.Options(progress=0, say=lambda line: None)
 FCN, BINARY = "koster_table1_fcn_signed_elus", "koster_fig3_fcn_binary"
 

@@ -145,6 +145,7 @@ class Trainer:
     def __init__(self, spec, dataset, options=training.Options()):
         self.spec, self.options = spec, options
         self.split = data.held_out(dataset, spec.validation_images)
+        self.batches = data.batches(self.split, spec)
         self.model = models.build(spec, dataset.input_shape, dataset.classes)
         self.kernels = kernels_of(self.model)
         for kernel in self.kernels.values():
@@ -162,7 +163,7 @@ class Trainer:
         self._reset(layers)
         best = Best(self.model, self.validation, self.spec.evaluate_every)
         self.model.fit(
-            data.batches(self.split, self.spec),
+            self.batches,
             epochs=-(-self.spec.iterations // self.spec.evaluate_every),
             steps_per_epoch=self.spec.evaluate_every,
             callbacks=[best],

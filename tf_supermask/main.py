@@ -145,7 +145,7 @@ def train(spec, run, how):
     if spec.rounds:
         first = lottery.dense_spec(spec)
         dense = records.Run(run.results_dir, experiments.name_of(first), spec.seed)
-        if records.find(dense, first) is None:
+        if records.find(dense, first) is None or not dense.final.exists():  # dense weights are not in the repository
             print(f"  first its dense run, {dense.experiment}", flush=True)
             lottery.train(first, dataset, dense, how)
     method = {"lottery": lottery, "supermask": supermasks}.get(spec.mode, learned)
