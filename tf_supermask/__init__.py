@@ -16,6 +16,11 @@ _WHERE = {
     "ELUS": "initializers",
     "Spec": "spec",
     "InputError": "errors",
+    "mask_model": "masking",
+    "strip_masks": "masking",
+    "summary": "masking",
+    "compact": "compact",
+    "load_run": "runs",
 }
 __all__ = list(_WHERE)
 

@@ -30,10 +30,12 @@ def masks_of(model):
 
 def multiply_adds(model):
     """Multiplications of one image's way through `model`, all weights counted: each weight once per place it is used at."""
-    return sum(
-        int(np.prod(layer.output.shape[1:-1], dtype=int)) * int(np.prod(kernel_shape(layer)))
-        for layer in kernel_layers(model)
-    )
+    return sum(layer_macs(layer) for layer in kernel_layers(model))
+
+
+def layer_macs(layer):
+    """Those of one layer."""
+    return int(np.prod(layer.output.shape[1:-1], dtype=int)) * int(np.prod(kernel_shape(layer)))
 
 
 def kernel_shape(layer):

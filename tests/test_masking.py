@@ -1,0 +1,104 @@
+"""Masks for any Keras model, and back."""
+
+import keras
+import numpy as np
+import pytest
+
+from tf_supermask import SignedMaskConv2D, SignedMaskDense, mask_model, sparsity, strip_masks, summary
+
+
+def a_model():
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(6, 3, strides=2, padding="same", activation="relu", name="conv")(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.add([x, keras.layers.Conv2D(6, 1, strides=2, use_bias=False, name="skip")(inputs)])
+    outputs = keras.layers.Dense(4, name="out")(keras.layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(inputs, outputs)
+    draw = np.random.default_rng(0)
+    model.set_weights([draw.normal(size=weight.shape) ** 2 for weight in model.get_weights()])
+    return model
+
+
+def images(count=3):
+    return np.random.default_rng(1).normal(size=(count, 8, 8, 3)).astype(np.float32)
+
+
+def test_dense_and_convolutions_are_replaced_and_the_rest_kept():
+    model = a_model()
+    masked = mask_model(model, filter=lambda layer: layer.name != "skip", threshold=0.02)
+    kinds = [type(layer) for layer in masked.layers]
+    assert kinds.count(SignedMaskConv2D) == kinds.count(SignedMaskDense) == 1 and kinds.count(keras.layers.Conv2D) == 1
+    conv = masked.get_layer("conv")
+    assert (conv.filters, conv.strides, conv.padding, conv.threshold) == (6, (2, 2), "same", 0.02)
+    assert conv.activation is keras.activations.relu and masked.output.shape == model.output.shape
+    np.testing.assert_array_equal(conv.bias, model.get_layer("conv").bias)
+    for one, other in zip(masked.layers, model.layers, strict=True):
+        if type(one) is type(other):
+            assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+def test_kept_weights_under_full_masks_are_the_model_itself():
+    model = a_model()
+    masked = mask_model(model, keep_weights=True, rule="binary")
+    for layer in sparsity.masked_layers(masked):
+        layer.score.assign(np.ones(layer.score.shape))
+    np.testing.assert_allclose(strip_masks(masked)(images()), model(images()), rtol=1e-5)
+
+
+def test_seeds_are_of_layers_and_come_back():
+    one, same, other = (mask_model(a_model(), seed=seed) for seed in (1, 1, 2))
+    for a, b, c in zip(*(sparsity.masked_layers(m) for m in (one, same, other)), strict=True):
+        assert np.array_equal(a.weight, b.weight) and np.array_equal(a.score, b.score)
+        assert not np.array_equal(a.weight, c.weight) and not np.array_equal(a.score, c.score)
+
+
+def test_sequential_models_train_and_strip():
+    model = keras.Sequential(
+        [keras.Input((5,)), keras.layers.Dense(7, "elu"), keras.layers.Dropout(0.5), keras.layers.Dense(3)]
+    )
+    masked = mask_model(model, scheme="he", distribution="uniform")
+    masked.compile(keras.optimizers.SGD(0.1), "mse")
+    x = np.random.default_rng(0).normal(size=(32, 5)).astype(np.float32)
+    masked.fit(x, x[:, :3], verbose=0)
+    plain = strip_masks(masked)
+    assert [type(layer) for layer in plain.layers] == [type(layer) for layer in model.layers]
+    np.testing.assert_array_equal(plain(x), masked(x))
+
+
+class Own(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        (keras.Input((3,)), "Received: KerasTensor; a tensor is not a model"),
+        (Own(), "Received: Own, subclassed"),
+        (keras.Sequential([keras.layers.Dense(2)]), "needs a built model: begin with keras.Input"),
+        (keras.Sequential([keras.Input((3,)), keras.layers.ReLU()]), "has no layer to mask"),
+        (
+            keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, kernel_regularizer="l2", name="d")]),
+            "d has a kernel_regularizer",
+        ),
+    ],
+)
+def test_what_cannot_be_masked_is_named(model, message):
+    with pytest.raises(ValueError, match=message):
+        mask_model(model)
+
+
+def test_summary_counts_and_prints():
+    """Oracle: numpy on the kernels of the stripped model."""
+    masked = mask_model(a_model(), distribution="uniform")
+    masked.get_layer("conv").score.assign(masked.get_layer("conv").score * np.array([1, 0, 1, 1, 1, 1]))
+    constant = mask_model(a_model())
+    lines = []
+    found = summary(masked, print_fn=lines.append)
+    for name, its in found.items():
+        kernel = np.asarray(strip_masks(masked).get_layer(name).kernel)
+        assert (its["minus"], its["zero"], its["plus"]) == tuple(int(np.sum(np.sign(kernel) == v)) for v in (-1, 0, 1))
+        assert its["csr_bytes"] == sparsity.csr_bytes(kernel) and its["shape"] == kernel.shape
+        assert its["coded_bytes"] is None and summary(constant, print_fn=len)[name]["coded_bytes"] > 0
+    assert found["conv"]["macs"] == 16 * 27 * 6 and found["conv"]["units"] == 6
+    assert len(lines) == 6 and lines[2].startswith("conv") and "weights remain" in lines[-1]

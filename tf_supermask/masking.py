@@ -1,0 +1,164 @@
+"""Masks for any Keras model, and back: mask_model, strip_masks, summary."""
+
+import constriction
+import keras
+import numpy as np
+
+from tf_supermask import initializers, models, sparsity, ternary
+from tf_supermask.compact import Analysis, compact
+from tf_supermask.export import plain as strip_masks
+from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
+
+__all__ = ["mask_model", "strip_masks", "summary"]
+_MASKED = {keras.layers.Dense: SignedMaskDense, keras.layers.Conv2D: SignedMaskConv2D}
+
+
+def mask_model(
+    model,
+    rule="signed",
+    filter=lambda layer: True,
+    scheme="elus",
+    distribution="signed_constant",
+    keep_weights=False,
+    seed=0,
+    **arguments,
+):
+    """A clone of a Sequential or functional model with masks: frozen weights, trained scores. Compile it anew.
+
+    Args:
+        rule: name of a mask rule, a key of `masks.RULES`.
+        filter: `layer -> bool`, which of the Dense and Conv2D layers get a mask; the others, and all other layers, stay as
+            they are, with their weights.
+        scheme, distribution: of the frozen weights, see `initializers`.
+        keep_weights: freeze the model's own kernels instead of new ones.
+        seed: of weights and scores; each layer has its own, made of it and the layer's name.
+        arguments: further arguments of the masked layers (threshold, relative_threshold, rescale, score_initializer).
+
+    Raises ValueError for anything but such a model, and where no layer is left to mask.
+    """
+    if not isinstance(model, keras.Model):
+        hint = "; a tensor is not a model: keras.Model(inputs, outputs)" if isinstance(model, keras.KerasTensor) else ""
+        raise ValueError(f"mask_model needs a Keras model. Received: {type(model).__name__}{hint}")
+    if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
+        raise ValueError(
+            f"mask_model needs a Sequential or functional model. Received: {type(model).__name__}, subclassed"
+        )
+    if not model.built:
+        raise ValueError("mask_model needs a built model: begin with keras.Input, or call the model once")
+    chosen = [layer for layer in model.layers if _maskable(layer) and filter(layer)]
+    if not chosen:
+        raise ValueError(
+            f"{model.name} has no layer to mask: only Dense and Conv2D can be, without groups, channels last, and the filter "
+            "has to let one pass"
+        )
+
+    def clone(layer):
+        return _masked(layer) if layer in chosen else type(layer).from_config(layer.get_config())
+
+    def _masked(layer):
+        draw = initializers.SCHEMES[scheme]
+        given = {
+            "rule": rule,
+            "weight_initializer": draw(distribution, models.layer_seed(seed, layer.name, "weight")),
+            "score_initializer": keras.initializers.GlorotUniform(models.layer_seed(seed, layer.name, "score")),
+            "sample_seed": models.layer_seed(seed, layer.name, "sample"),
+        }
+        return _MASKED[type(layer)](**_shared_arguments(layer) | given | arguments)
+
+    masked = keras.models.clone_model(model, clone_function=clone)
+    for source, target in zip(model.layers, masked.layers, strict=True):
+        if source not in chosen:
+            target.set_weights(source.get_weights())
+            continue
+        if keep_weights:
+            target.weight.assign(source.kernel)
+        if source.use_bias:
+            target.bias.assign(source.bias)
+    return masked
+
+
+def _shared_arguments(layer):
+    """The arguments of a layer that its masked counterpart has too. Raises ValueError where that cannot do what it does."""
+    config = layer.get_config()
+    lost = [
+        key
+        for key in config
+        if key.endswith(("_regularizer", "_constraint")) and not key.startswith("activity") and config[key]
+    ]
+    if lost:
+        raise ValueError(
+            f"{layer.name} has a {lost[0]}, which its masked counterpart has not; leave it out: filter=lambda layer: ..."
+        )
+    names = ("name", "dtype", "units", "filters", "kernel_size", "strides", "padding", "dilation_rate", "use_bias")
+    return {name: config[name] for name in names if name in config} | {"activation": layer.activation}
+
+
+def _maskable(layer):
+    conv = type(layer) is keras.layers.Conv2D and layer.groups == 1 and layer.data_format == "channels_last"
+    return conv or type(layer) is keras.layers.Dense
+
+
+def summary(model, print_fn=print):
+    """Prints what is left of a model, a line per kernel, and returns the same as a dict: layer name -> column -> number.
+
+    Columns: shape; minus, zero, plus (weights by sign of the kernel); remaining, percent; dead_units and units; csr_bytes and
+    coded_bytes (scipy's CSR of the kernel, and its codes in a container; None for kernels that are not ternary); macs and
+    compact_macs (multiplications per image before and after `compact`). `print_fn` gets one line at a time.
+    """
+    folded = strip_masks(model)
+    report, small = Analysis(folded).report(), {layer.name: layer for layer in compact(model).layers}
+    lines = {}
+    for layer in sparsity.kernel_layers(folded):
+        kernel = np.asarray(layer.kernel)
+        minus, zero, plus = sparsity.counts(np.sign(kernel))
+        alive, units = report[layer.name]["units"] if layer.name in report else (None, layer.kernel.shape[-1])
+        lines[layer.name] = {
+            "shape": kernel.shape,
+            "minus": minus,
+            "zero": zero,
+            "plus": plus,
+            "remaining": 100 * (minus + plus) / kernel.size,
+            "dead_units": None if alive is None else units - alive,
+            "units": units,
+            "csr_bytes": sparsity.csr_bytes(kernel),
+            "coded_bytes": _coded(kernel),
+            "macs": sparsity.layer_macs(layer),
+            "compact_macs": sparsity.layer_macs(small[layer.name]),
+        }
+    _print(lines, model, print_fn)
+    return lines
+
+
+def _coded(kernel):
+    codes = np.sign(kernel).astype(np.int8)
+    if not np.array_equal(codes * np.abs(kernel).max(initial=0), kernel):
+        return None
+    encoder = constriction.stream.queue.RangeEncoder()
+    ternary.encode(codes.reshape(-1, 1, *codes.shape[-2:]), encoder)
+    return encoder.get_compressed().nbytes
+
+
+def _print(lines, model, print_fn):
+    rows = [("layer", "shape", "-1", "0", "+1", "left", "dead", "CSR", "coded", "MACs", "compact")]
+    for name, its in lines.items():
+        dead = "-" if its["dead_units"] is None else f"{its['dead_units']} of {its['units']}"
+        shape = "x".join(map(str, its["shape"]))
+        counts = [f"{its[key]:,}" for key in ("minus", "zero", "plus")]
+        sizes = [
+            "-" if its[key] is None else f"{its[key]:,}" for key in ("csr_bytes", "coded_bytes", "macs", "compact_macs")
+        ]
+        rows.append((name, shape, *counts, f"{its['remaining']:.2f} %", dead, *sizes))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    print_fn(model.name)
+    for row in rows:
+        print_fn(
+            "  ".join(
+                cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            )
+        )
+    total = sum(np.prod(its["shape"]) for its in lines.values())
+    left = sum(its["minus"] + its["plus"] for its in lines.values())
+    macs, after = (sum(its[key] for its in lines.values()) for key in ("macs", "compact_macs"))
+    print_fn(
+        f"{left:,} of {total:,} weights remain ({100 * left / total:.2f} %); {macs:,} multiplications, compact {after:,}"
+    )
