@@ -87,11 +87,11 @@ def test_an_earlier_export_is_replaced_whole_and_nothing_else_is(tmp_path, monke
     folder = export.saved_model(build("fcn"), tmp_path / "exported")
     before = (folder / "variables" / "variables.data-00000-of-00001").read_bytes()
 
-    def full_disk(self, path, **kwargs):
+    def full_disk(*args):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(keras.Model, "export", full_disk)
+        patch.setattr(export, "_save", full_disk)
         with pytest.raises(InputError, match="cannot write .*No space left on device.*--export_dir"):
             export.saved_model(build("fcn", seed=1), folder)
     assert (folder / "variables" / "variables.data-00000-of-00001").read_bytes() == before

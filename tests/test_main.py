@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from tf_supermask import data, experiments
-from tf_supermask import main as module
-from tf_supermask import records, sparsity
+from tf_supermask import data, experiments, records, runs, sparsity
 from tf_supermask.spec import Spec
 
 SHORT = ("--model=fcn", "--dataset=digits", "--epochs=3", "--batch_size=64", "--progress=silent")
@@ -248,7 +246,7 @@ def test_committed_masks_are_those_of_their_records(path):
     """Weights come from the seed, masks from the file: together they are what the record describes, on this machine too."""
     found = records.read(path.with_name(path.name.replace("final.npz", "json")))
     spec, run = Spec(**found["spec"]), records.Run(path.parent.parent, path.parent.name, found["spec"]["seed"])
-    model = module.rebuild(spec, found, run)
+    model = runs.rebuild(spec, found, run)
     assert sparsity.remaining(sparsity.masks_of(model).values()) == pytest.approx(found["final"]["remaining"])
 
 

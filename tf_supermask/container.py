@@ -80,13 +80,13 @@ def packed(model):
     plain = export.plain(model)
     if not any(isinstance(layer, SignedMask) for layer in model.layers):
         raise InputError(f"{model.name} has no layer with a mask; mask_model makes one with masks")
-    views, encoder = _views(plain), constriction.stream.queue.RangeEncoder()
+    views, encoder = kernel_views(plain), constriction.stream.queue.RangeEncoder()
     kernels, arrays = {}, []
     for source, layer in zip(model.layers, plain.layers, strict=True):
         weights = layer.get_weights()
         kernel = _kernel(source, weights[0]) if isinstance(layer, _KINDS) else None
         if kernel is not None:
-            view = views.get(layer.name) or _view(kernel.codes.shape)
+            view = views[layer.name]
             coded = ternary.encode(kernel.codes.reshape(view), encoder)
             kernels[layer.name] = {"view": list(view), "codes": coded, "scale": float(kernel.scale)}
             kernels[layer.name] |= {"draw": kernel.draw} if kernel.draw else {}
@@ -141,15 +141,20 @@ def _kernel(source, kernel):
     return found
 
 
-def _view(shape):
-    return (1, 1, *shape) if len(shape) == 2 else shape
+def kernel_views(model):
+    """Layer name -> `(height, width, channels, units)` of all kernels of a plain model.
 
-
-def _views(model):
-    """Layer name -> `(height, width, channels, units)` of the dense layers that read flattened images."""
+    Dense layers that read flattened images have the images' places, others one.
+    """
     flat = {id(its.output): its.input.shape[1:] for its in model.layers if isinstance(its, keras.layers.Flatten)}
-    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
-    return {d.name: (*flat[id(d.input)], d.units) for d in dense if len(flat.get(id(d.input), ())) == 3}
+    views = {}
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense):
+            image = flat.get(id(layer.input), ())
+            views[layer.name] = (*image, layer.units) if len(image) == 3 else (1, 1, *layer.kernel.shape)
+        elif isinstance(layer, keras.layers.Conv2D):
+            views[layer.name] = tuple(layer.kernel.shape)
+    return views
 
 
 # ---------------------------------------------------------------------------------------------------------------------

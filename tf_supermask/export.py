@@ -1,14 +1,29 @@
-"""A masked model as a plain Keras model, and as a SavedModel that needs nothing of this package."""
+"""Trained runs for others to use: python -m tf_supermask.export --run=results/EXPERIMENT/seed0 --format=saved_model
+
+A masked model becomes a plain Keras model, and that a SavedModel, a Keras file or a TFLite file, none of which needs this
+package, or a small container, which does.
+"""
 
 import os
 import pathlib
 import shutil
+import sys
+import tempfile
 
-import keras
-import numpy as np
+from absl import app, flags, logging
 
-from tf_supermask.errors import InputError
-from tf_supermask.layers import SignedMask
+from tf_supermask.quiet import hidden, quiet
+
+with quiet():
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tf_supermask import records
+    from tf_supermask.errors import InputError
+    from tf_supermask.layers import SignedMask
+
+FLAGS = flags.FLAGS
 
 
 def plain(model):
@@ -43,8 +58,7 @@ def saved_model(model, folder):
     neighbour, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("new", "old"))
     try:
         neighbour.parent.mkdir(parents=True, exist_ok=True)
-        signature = [keras.InputSpec(shape=x.shape, dtype=x.dtype, name=x.name) for x in model.inputs]
-        plain(model).export(neighbour, format="tf_saved_model", verbose=False, input_signature=signature)
+        _save(plain(model), neighbour)
         if folder.exists():
             folder.rename(old)
         neighbour.rename(folder)
@@ -54,3 +68,121 @@ def saved_model(model, folder):
         for leftover in (neighbour, old):
             shutil.rmtree(leftover, ignore_errors=True)
     return folder
+
+
+def _save(model, folder):
+    """The function and its variables. What Keras' own export writes has every variable twice (Keras 3.15)."""
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.weights]
+    signature = [tf.TensorSpec(x.shape, x.dtype, x.name) for x in model.inputs]
+    module.serve = tf.function(lambda *x: model(x if len(x) > 1 else x[0], training=False), input_signature=signature)
+    tf.saved_model.save(module, folder, {"serve": module.serve, "serving_default": module.serve})
+
+
+def keras_file(model, path):
+    """Writes the plain form of `model` as a .keras file. Raises InputError where it cannot be written."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = pathlib.Path(folder) / "model.keras"
+        plain(model).save(made)
+        return _written(path, made.read_bytes())
+
+
+def tflite(model, path, images=None):
+    """Writes the plain form of `model` for TensorFlow Lite: float32 in and out, any batch size.
+
+    `images`: preprocessed images float32, after which weights and activations become int8. Raises InputError.
+    """
+    converter = tf.lite.TFLiteConverter.from_keras_model(plain(model))
+    if images is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image[None]] for image in images)
+    with hidden(1, 2):
+        content = converter.convert()
+    return _written(path, content)
+
+
+def _written(path, content):
+    try:
+        records.write(path, lambda file: file.write(content))
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror}); give another --output") from error
+    return pathlib.Path(path)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Command line
+
+FORMATS = {"saved_model": "", "keras": ".keras", "tflite": ".tflite", "supermask": ".supermask"}  # and their endings
+
+
+def size_of(path):
+    """Bytes of a file, or of all files in a folder."""
+    path = pathlib.Path(path)
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )
+
+
+def _exported(model, path):
+    from tf_supermask import compact, container
+
+    if FLAGS.compact and FLAGS.format == "supermask":
+        raise InputError("--compact has no effect on a container, whose codes are of all units; leave it out")
+    if FLAGS.int8 and FLAGS.format != "tflite":
+        raise InputError(f"--int8 is for --format=tflite, not {FLAGS.format}")
+    if FLAGS.compact:
+        model = compact.compact(model)
+    if FLAGS.format == "tflite":
+        return tflite(model, path, _some_images() if FLAGS.int8 else None)
+    write = {"saved_model": saved_model, "keras": keras_file, "supermask": container.save}[FLAGS.format]
+    write(model, path)
+    return path
+
+
+def _some_images():
+    """200 training images of the run's data set, preprocessed."""
+    from tf_supermask import data, runs
+
+    _, record = runs.find_run(FLAGS.run)
+    dataset = data.load(
+        record["spec"]["dataset"], FLAGS.data_dir, data.default_cache_dir(), tuple(record["data"]["input_shape"])
+    )
+    return data.PREPROCESS[record["spec"]["preprocess"]](dataset.train_images[:200])
+
+
+def main(argv):
+    del argv
+    from tf_supermask import runs
+
+    logging.set_verbosity(logging.ERROR)
+    try:
+        if FLAGS.run is None:
+            raise InputError("--run is missing; name a record: --run=results/EXPERIMENT/seed0")
+        if FLAGS.format not in FORMATS:
+            raise InputError(f"--format={FLAGS.format} is unknown; choose from {', '.join(FORMATS)}")
+        run, _ = runs.find_run(FLAGS.run)
+        name = (
+            f"{run.experiment}_seed{run.seed}{'_compact' * FLAGS.compact}{'_int8' * FLAGS.int8}{FORMATS[FLAGS.format]}"
+        )
+        path = FLAGS.output or os.path.join("exported", name)
+        model = runs.load_run(FLAGS.run)
+        _exported(model, path)
+        dense = sum(4 * int(np.prod(weight.shape)) for weight in plain(model).weights)
+        print(f"wrote {path}: {size_of(path):,} bytes; the dense network has {dense:,} bytes of weights")
+    except (InputError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def define_flags():
+    flags.DEFINE_string("run", None, "record of the run: results/EXPERIMENT/seed0")
+    flags.DEFINE_string("format", "saved_model", f"one of {', '.join(FORMATS)}")
+    flags.DEFINE_boolean("compact", False, "without dead units")
+    flags.DEFINE_boolean("int8", False, "of TFLite: weights and activations as int8, scaled by 200 training images")
+    flags.DEFINE_string("output", None, "file or folder to write; default: exported/EXPERIMENT_seedN...")
+    flags.DEFINE_string("data_dir", None, "folder of tensorflow-datasets, for --int8; default: $TFDS_DATA_DIR")
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -30,6 +30,7 @@ with quiet():
         lottery,
         models,
         records,
+        runs,
         sparsity,
         supermasks,
         tables,
@@ -159,11 +160,13 @@ def results_dir(spec):
 def run_all(todo, how):
     """Trains or skips each `(experiment, spec)`; returns the records. A run that diverges is told, the others go on."""
     found, failed = [], []
-    runs = [records.Run(results_dir(spec), name, spec.seed) for name, spec in todo]
-    before = [records.find(run, spec) for run, (_, spec) in zip(runs, todo, strict=True)]  # all, before any is trained
+    places = [records.Run(results_dir(spec), name, spec.seed) for name, spec in todo]
+    before = [
+        records.find(run, spec) for run, (_, spec) in zip(places, todo, strict=True)
+    ]  # all, before any is trained
     costs = [0 if record else cost(spec) for record, (_, spec) in zip(before, todo, strict=True)]
     began = time.monotonic()
-    for position, (run, record, (name, spec)) in enumerate(zip(runs, before, todo, strict=True), 1):
+    for position, (run, record, (name, spec)) in enumerate(zip(places, before, todo, strict=True), 1):
         skipped = record is not None
         print(f"{name}, seed {spec.seed} ({position} of {len(todo)}){': done before' if skipped else ''}", flush=True)
         model = None
@@ -180,7 +183,7 @@ def run_all(todo, how):
                 print(f"  about {training.duration(left)} left for the other {others} runs")
         if record is not None:
             if FLAGS.export_dir:
-                model = model or rebuild(spec, record, run)
+                model = model or runs.rebuild(spec, record, run)
                 folder = os.path.join(FLAGS.export_dir, f"{name}_seed{spec.seed}")
                 print(f"  exported to {export.saved_model(model, folder)}")
             found.append(record)
@@ -188,15 +191,6 @@ def run_all(todo, how):
     if failed:
         raise training.Diverged(f"{len(failed)} of {len(todo)} runs diverged: {'; '.join(failed)}")
     return found
-
-
-def rebuild(spec, record, run):
-    """The model of a finished run, from its spec and its file of final masks."""
-    model = models.build(spec, tuple(record["data"]["input_shape"]), record["data"]["classes"])
-    models.restore(model, records.load_arrays(run.final))
-    if training.layer_table(model) != record["layers"]:
-        raise InputError(f"{run.final} and {run.record} do not give one model; move both away to train it again")
-    return model
 
 
 def main(arguments):

@@ -6,6 +6,7 @@ import numpy as np
 
 from tf_supermask import initializers, models, sparsity, ternary
 from tf_supermask.compact import Analysis, compact
+from tf_supermask.container import kernel_views
 from tf_supermask.export import plain as strip_masks
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
 
@@ -106,6 +107,7 @@ def summary(model, print_fn=print):
     compact_macs (multiplications per image before and after `compact`). `print_fn` gets one line at a time.
     """
     folded = strip_masks(model)
+    views = kernel_views(folded)
     report, small = Analysis(folded).report(), {layer.name: layer for layer in compact(model).layers}
     lines = {}
     for layer in sparsity.kernel_layers(folded):
@@ -121,7 +123,7 @@ def summary(model, print_fn=print):
             "dead_units": None if alive is None else units - alive,
             "units": units,
             "csr_bytes": sparsity.csr_bytes(kernel),
-            "coded_bytes": _coded(kernel),
+            "coded_bytes": _coded(kernel, views[layer.name]),
             "macs": sparsity.layer_macs(layer),
             "compact_macs": sparsity.layer_macs(small[layer.name]),
         }
@@ -129,12 +131,12 @@ def summary(model, print_fn=print):
     return lines
 
 
-def _coded(kernel):
+def _coded(kernel, view):
     codes = np.sign(kernel).astype(np.int8)
     if not np.array_equal(codes * np.abs(kernel).max(initial=0), kernel):
         return None
     encoder = constriction.stream.queue.RangeEncoder()
-    ternary.encode(codes.reshape(-1, 1, *codes.shape[-2:]), encoder)
+    ternary.encode(codes.reshape(view), encoder)
     return encoder.get_compressed().nbytes
 
 

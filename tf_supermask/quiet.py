@@ -1,7 +1,8 @@
-"""Keeps what TensorFlow's libraries print while they are loaded from the user's view."""
+"""Keeps what TensorFlow's libraries print from the user's view."""
 
 import contextlib
 import os
+import sys
 import tempfile
 
 
@@ -12,15 +13,27 @@ def quiet():
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with tempfile.TemporaryFile() as hidden:
-        standard_error = os.dup(2)
-        os.dup2(hidden.fileno(), 2)
+    with hidden(2):
+        yield
+
+
+@contextlib.contextmanager
+def hidden(*descriptors):
+    """Hides what is written to file descriptors (1: output, 2: errors), also by C++; shows it where an exception is raised."""
+    sys.stdout.flush()
+    with tempfile.TemporaryFile() as kept:
+        standard = {number: os.dup(number) for number in descriptors}
+        for number in descriptors:
+            os.dup2(kept.fileno(), number)
         try:
             yield
         except BaseException:
-            hidden.seek(0)
-            os.write(standard_error, hidden.read())
+            sys.stdout.flush()
+            kept.seek(0)
+            os.write(standard[descriptors[-1]], kept.read())
             raise
         finally:
-            os.dup2(standard_error, 2)
-            os.close(standard_error)
+            sys.stdout.flush()
+            for number, copy in standard.items():
+                os.dup2(copy, number)
+                os.close(copy)

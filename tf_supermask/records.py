@@ -3,6 +3,7 @@
 results/<experiment>/seed<k>.json        the record: spec, history, final, layers, environment
 results/<experiment>/seed<k>.csv         the history, one line per epoch, for other tools
 results/<experiment>/seed<k>.final.npz   what training changed: masks (int8) in place of scores, and all other trained variables
+results/<experiment>/seed<k>.supermask   the masked network in one small file (container.py), of runs with masks
 results/<experiment>/seed<k>.ckpt.npz    the checkpoint of an unfinished run
 """
 
@@ -54,6 +55,10 @@ class Run:
     @property
     def final(self):
         return self._file("final.npz")
+
+    @property
+    def container(self):
+        return self._file("supermask")
 
     @property
     def checkpoint(self):

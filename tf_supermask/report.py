@@ -1,9 +1,11 @@
 """Records -> README.md, tables, figures, claims: python -m tf_supermask.report [--scale=reduced] [--check]
+Networks beside the records against the records: python -m tf_supermask.report --verify [beginning of names]
 
 Nothing here is typed by hand: every number comes from a record, every printed one from the paper's printed.py. A figure is
 drawn again when its records or the code that draws it have changed.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -12,7 +14,7 @@ import re
 import sys
 
 import pandas as pd
-from absl import app, flags
+from absl import app, flags, logging
 
 from tf_supermask.quiet import quiet
 
@@ -282,6 +284,34 @@ def _check(found):
         raise InputError(f"stale: {', '.join(map(str, old))}; run python -m tf_supermask.report")
 
 
+def verify(found, prefix):
+    """Yields `(agrees, line)` for the runs of the experiments whose names begin with `prefix`, from what lies beside the records.
+
+    Each container is loaded, evaluated on the real test images and compared with its record; None where there is none.
+    """
+    from tf_supermask import data, runs
+
+    load = functools.cache(lambda name, shape: data.load(name, FLAGS.data_dir, data.default_cache_dir(), shape))
+    for name in sorted(its for its in found.experiments if its.startswith(prefix) and "/" not in its):
+        for record in found.experiments[name]:
+            run = records.Run(found.folder, name, record["spec"]["seed"])
+            agrees, text = runs.verified(run, record, load)
+            yield agrees, f"{run.record}: {({True: 'agrees', False: 'DIFFERS', None: 'skipped'})[agrees]}; {text}"
+
+
+def _verify(found, prefix):
+    """Prints the lines of `verify` and their sum. Raises InputError where a run differs, or none is there."""
+    counts = {True: 0, False: 0, None: 0}
+    for agrees, line in verify(found, prefix):
+        counts[agrees] += 1
+        print(line, flush=True)
+    if not sum(counts.values()):
+        raise InputError(f"no records in {found.folder} whose experiment begins with {prefix!r}")
+    print(f"{counts[True]} runs agree with their records, {counts[False]} differ, {counts[None]} cannot be verified")
+    if counts[False]:
+        raise InputError(f"{counts[False]} runs differ from their records")
+
+
 def _update(found, scale):
     """Writes what the records of one scale determine; prints what it wrote."""
     folder = FLAGS.figures_dir or evidence.FOLDERS[scale][1]
@@ -292,8 +322,9 @@ def _update(found, scale):
 
 
 def main(argv):
-    del argv
     try:
+        if len(argv) > 1 + FLAGS.verify:
+            raise InputError(f"unexpected argument {argv[-1]!r}; only --verify takes one, the beginning of names")
         if FLAGS.scale not in evidence.FOLDERS:
             raise InputError(f"--scale={FLAGS.scale} is unknown; choose from {', '.join(evidence.FOLDERS)}")
         wanted = {"paper", "reduced", FLAGS.scale}
@@ -303,6 +334,9 @@ def main(argv):
         chosen = found[FLAGS.scale]
         if FLAGS.check:
             return _check(found)
+        if FLAGS.verify:
+            logging.set_verbosity(logging.ERROR)  # a network each is traced anew
+            return _verify(chosen, "".join(argv[1:]))
         if FLAGS.claims:
             for paper in papers.PAPERS.values():
                 print(paper.title)
@@ -334,6 +368,10 @@ def define_flags():
     flags.DEFINE_string("speed", "benchmarks", "folder of the measurements of benchmarks/")
     flags.DEFINE_boolean("figures", False, "draw all figures again, also those that are up to date")
     flags.DEFINE_boolean("claims", False, "only print the claims, each with the numbers that it was decided by")
+    flags.DEFINE_boolean(
+        "verify", False, "evaluate the networks beside the records [whose names begin so] on the test images"
+    )
+    flags.DEFINE_string("data_dir", None, "folder of tensorflow-datasets, for --verify; default: $TFDS_DATA_DIR")
     flags.DEFINE_boolean("check", False, "write nothing; fail if a file is not what the records say")
 
 

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_supermask import data, layers, models, records, sparsity
+from tf_supermask import container, data, layers, masks, models, records, sparsity
 from tf_supermask.errors import InputError
 
 COLUMNS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "remaining", "learning_rate", "seconds")
@@ -316,6 +316,8 @@ def train(spec, dataset, run=None, options=Options()):
     }
     if run is not None:
         records.save_arrays(run.final, models.snapshot(model))
+        if spec.mode in masks.RULES:
+            container.save(model, run.container)
         records.save(run, record)  # last: a run without a record is not finished
         run.checkpoint.unlink(missing_ok=True)
     return model, record

@@ -1,0 +1,118 @@
+"""What a file of this package or an export holds: python -m tf_supermask.inspect FILE
+
+FILE is a record (results/EXPERIMENT/seed0), a container (.supermask), a Keras or TFLite file, or the folder of a SavedModel.
+"""
+
+import pathlib
+import sys
+
+from absl import app, flags, logging
+
+from tf_supermask.quiet import hidden, quiet
+
+with quiet():
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from tf_supermask import container, export, masking, runs
+    from tf_supermask.errors import InputError
+
+
+def _container(path):
+    contents = container.read(path)
+    model = container.load(path)
+    dense = sum(4 * int(np.prod(weight.shape)) for weight in model.weights)
+    kinds = {True: "a mask and a seed", False: "signs and a scale"}
+    print(
+        f"{path}: {contents.size:,} bytes, {dense / contents.size:.0f} times smaller than its {dense:,} bytes of weights"
+    )
+    for name, kernel in contents.kernels.items():
+        print(f"  {name}: {kinds[kernel.draw is not None]}, view {'x'.join(map(str, kernel.codes.shape))}")
+    masking.summary(model)
+
+
+def _record(path):
+    run, record = runs.find_run(path)
+    spec = {name: value for name, value in record["spec"].items() if value is not None}
+    final = {name: value for name, value in record["final"].items() if isinstance(value, float)}
+    print(f"{run.record}: {', '.join(f'{name}={value}' for name, value in spec.items())}")
+    print("final: " + ", ".join(f"{name} {value:.4g}" for name, value in final.items()))
+    print("made with " + ", ".join(f"{name} {value}" for name, value in record["environment"].items()))
+    if run.container.exists():
+        print(f"container: {run.container}, {run.container.stat().st_size:,} bytes")
+    try:
+        model = runs.load_run(path)
+    except InputError as error:
+        print(error)
+    else:
+        masking.summary(model)
+
+
+def _keras_file(path):
+    from tf_supermask import layers  # noqa: F401 registers the masked layers
+
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except (ValueError, TypeError, OSError) as error:
+        raise InputError(f"{path} cannot be read as a Keras file: {error}") from error
+    print(f"{path}: {export.size_of(path):,} bytes")
+    masking.summary(model)
+
+
+def _arrays(path, arrays):
+    """Prints a line per array: an exported function has no layers any more."""
+    print(f"{path}: {export.size_of(path):,} bytes")
+    for name, array in arrays:
+        zero = 100 * np.mean(array == 0)
+        print(
+            f"  {name}  {'x'.join(map(str, array.shape))} {array.dtype}, {zero:.2f} % zero, {len(np.unique(array)):,} values"
+        )
+
+
+def _saved_model(path):
+    with hidden(2):
+        loaded = tf.saved_model.load(path)
+    for name, function in loaded.signatures.items():
+        takes = ", ".join(f"{key} {its.shape}" for key, its in function.structured_input_signature[1].items())
+        print(f"{name}: {takes} -> {', '.join(str(its.shape) for its in function.structured_outputs.values())}")
+    variables = {id(v): v for function in loaded.signatures.values() for v in function.variables}
+    _arrays(path, [(variable.name, np.asarray(variable)) for variable in variables.values()])
+
+
+def _tflite(path):
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise InputError("TFLite files are read with ai-edge-litert: pip install 'tf_supermask[tflite]'") from error
+    with hidden(2):
+        interpreter = Interpreter(str(path))
+    constant = []
+    for its in interpreter.get_tensor_details():
+        try:
+            constant.append((its["name"], interpreter.get_tensor(its["index"])))
+        except ValueError:  # it has no memory yet: it is computed
+            continue
+    _arrays(path, constant)
+
+
+KINDS = {".supermask": _container, ".keras": _keras_file, ".tflite": _tflite}
+
+
+def main(argv):
+    logging.set_verbosity(logging.ERROR)
+    try:
+        if len(argv) != 2:
+            raise InputError(f"name one file to inspect, not {len(argv) - 1}")
+        path = pathlib.Path(argv[1])
+        kind = _saved_model if (path / "saved_model.pb").exists() else KINDS.get(path.suffix, _record)
+        if kind is not _record and not path.exists():
+            raise InputError(f"{path} does not exist")
+        kind(path)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=lambda argv: flags.FLAGS(argv))
