@@ -110,4 +110,7 @@ def test_the_examples_of_the_readme(tmp_path, monkeypatch):
         exec(example, names)
     x = images(3, (28, 28, 1))
     np.testing.assert_allclose(names["plain_model"](x), names["model"](x), rtol=1e-5, atol=1e-5)
-    assert len(examples) == 2 and (tmp_path / "exported" / "saved_model.pb").exists()
+    np.testing.assert_allclose(names["small_model"](x), names["model"](x), rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(names["same_model"](x), names["plain_model"](x))
+    assert names["stripped"].output.shape == (None, 10)
+    assert len(examples) == 4 and (tmp_path / "exported" / "saved_model.pb").exists()

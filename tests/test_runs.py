@@ -142,7 +142,9 @@ def test_inspect_shows_a_record(made):
 
 
 @pytest.mark.parametrize(
-    "path", sorted({p.parent: p for p in ROOT.glob("results/koster_table1_*/*.supermask")}.values()), ids=lambda p: p.parent.name
+    "path",
+    sorted({p.parent: p for p in ROOT.glob("results/koster_table1_*/*.supermask")}.values()),
+    ids=lambda p: p.parent.name,
 )
 def test_committed_containers_are_verified_on_real_images(path, real_data):
     run, record = runs.find_run(path.with_suffix(".json"))

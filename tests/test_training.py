@@ -126,7 +126,8 @@ def test_learns_and_records(tiny, mode, tmp_path):
     model, record = training.train(spec, tiny, run, QUIET)
     assert record["final"]["test_accuracy"] > 60
     assert json.loads(run.record.read_text()) == json.loads(json.dumps(record))
-    assert sorted(path.name for path in run.record.parent.iterdir()) == ["seed0.csv", "seed0.final.npz", "seed0.json"]
+    files = ["seed0.csv", "seed0.final.npz", "seed0.json"] + ["seed0.supermask"] * (mode != "baseline")
+    assert sorted(path.name for path in run.record.parent.iterdir()) == files
     assert {len(column) for column in record["history"].values()} == {30}
     lines = run.history.read_text().splitlines()
     assert len(lines) == 31 and lines[0].startswith("epoch,accuracy,learning_rate,loss,remaining")

@@ -19,11 +19,12 @@ from absl import app, flags, logging
 from tf_supermask.quiet import quiet
 
 with quiet():
-    from tf_supermask import claims, evidence, experiments, figures, papers, records, tables
+    from tf_supermask import claims, evidence, experiments, figures, papers, records, small, tables
     from tf_supermask.errors import InputError
 
 FLAGS = flags.FLAGS
 BEGIN, END = "<!-- {}: made by `python -m tf_supermask.report` -->", "<!-- end of {} -->"
+SIZES = "figures/sizes.csv"  # of the containers at paper scale
 _NEUTRAL = {"Date": None, "Creator": None}  # equal records, equal bytes
 
 
@@ -148,12 +149,18 @@ def speed(folder):
 
 def blocks(found, speed_folder):
     """Name -> markdown of each generated block of the README; `found` is scale -> Evidence."""
-    its = {"checks": checks(found["paper"]), "speed": speed(speed_folder)}
+    its = {"checks": checks(found["paper"]), "speed": speed(speed_folder), "sizes": sizes(SIZES)}
     for paper in papers.PAPERS:
         its[f"{paper} tables"] = all_tables(paper, found["paper"])
         its[f"{paper} reduced"] = all_tables(paper, found["reduced"])
         its[f"{paper} claims"] = ledger(paper, found)
     return its
+
+
+def sizes(file):
+    """Markdown of the sizes of all containers."""
+    table = small.table(file)
+    return markdown(table) if len(table) else "No containers yet."
 
 
 def between_markers(text, name, content):
@@ -277,6 +284,7 @@ def _check(found):
         folder = evidence.FOLDERS[scale][1]
         old += stale_figures(found[scale], folder)
         old += [path for path, content in table_files(found[scale], folder).items() if _text(path) != content.decode()]
+    old += [SIZES] if small.stale(found["paper"], SIZES) else []
     text = _text(FLAGS.readme)
     if readme_with(text, found, FLAGS.speed) != text:
         old.append(FLAGS.readme)
@@ -351,6 +359,8 @@ def main(argv):
             print("\n\n".join(all_tables(paper, chosen) for paper in papers.PAPERS))
         _update(chosen, FLAGS.scale)
         if FLAGS.readme and FLAGS.scale != "quick" and not FLAGS.results_dir:
+            content = small.updated(found["paper"], SIZES)
+            records.write(SIZES, lambda file: file.write(content.encode()))
             text = readme_with(pathlib.Path(FLAGS.readme).read_text(), found, FLAGS.speed)
             records.write(FLAGS.readme, lambda file: file.write(text.encode()))
             print(f"wrote {FLAGS.readme}")
