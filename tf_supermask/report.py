@@ -205,7 +205,8 @@ def table_files(found, folder):
             name: table for name, table in paper.tables.items() if any(row.experiment in found for row in table.rows)
         }
         frames |= {name: tables.frame(table, found.experiments) for name, table in its.items()}
-        frames |= {name: make(found)[1] for name, make in paper.frames.items() if its}
+        made = {name: make(found)[1] for name, make in paper.frames.items() if its}
+        frames |= {name: frame for name, frame in made.items() if len(frame)}
     for name, frame in frames.items():
         files[pathlib.Path(folder, f"{name}.csv")] = frame.to_csv(index=False).encode()
         files[pathlib.Path(folder, f"{name}.tex")] = latex(frame).encode()
