@@ -22,7 +22,7 @@ def _inits(prefix, network):
 def _pairs(rows):
     """Rows of a baseline and of what stands against it: `(label, experiment, baseline)`."""
     for label, experiment, baseline in rows:
-        yield Row(f"{label} baseline", baseline)
+        yield Row(f"{label.removesuffix(' signed')} baseline", baseline)
         yield Row(label, experiment, baseline)
 
 
