@@ -291,7 +291,7 @@ def overview(evidence):
         raise Missing(f"1 run of {signed(NETS[0])}, there are 0")
     figure, axes = grid(len(found), 2)
     for row, net in zip(axes, found, strict=True):
-        its = {"signed": signed(net), "baseline": baseline(net)} | ({"binary": BINARY} if net == "fcn" else {})
+        its = {"signed": signed(net)} | ({"binary": BINARY} if net == "fcn" else {}) | {"baseline": baseline(net)}
         its = {label: name for label, name in its.items() if name in evidence}
         for axis, column in zip(row, ("test_accuracy", "remaining"), strict=True):
             masked = {label: name for label, name in its.items() if column != "remaining" or label != "baseline"}
