@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains the rows of both papers' tables and figures, then prints the result table and draws the figures.
 #
-#   bash run_all.sh                                          all tables at quick scale, on embedded data: minutes on 2 cores
+#   bash run_all.sh                                          all tables at quick scale, on embedded data: less than half an hour on 2 cores
 #   bash run_all.sh --scale=reduced koster_table12           the rows whose names begin so, real data, a tenth of the epochs
 #   bash run_all.sh --scale=paper koster_table1_ --seeds=0-9 as published, with further flags of tf_supermask.main
 #
