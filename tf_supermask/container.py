@@ -118,10 +118,9 @@ def sealed(version, body):
 
 def _kernel(source, kernel):
     """The Kernel of a layer, None where its array is neither masked nor ternary."""
-    scale = np.abs(kernel).max(initial=0)
-    codes = np.sign(kernel).astype(np.int8)
-    if np.array_equal(codes * scale, kernel):
-        return Kernel(codes, scale)
+    found = ternary.codes_of(kernel)
+    if found is not None:
+        return Kernel(*found)
     if not isinstance(source, SignedMask):
         return None
     weight = np.asarray(source.weight)
@@ -219,11 +218,15 @@ def _unpacked(body, size, most):
 
 def load(path, most_weights=MOST_WEIGHTS):
     """The plain Keras model in a file, not compiled. Raises InputError as `read` does, and where weights are drawn otherwise."""
-    contents = read(path, most_weights)
+    return built(read(path, most_weights), path)
+
+
+def built(contents, name):
+    """The model of Contents; `name` is for the error messages. Raises InputError as `load` does."""
     try:
         return _built(contents)
     except _WRONG as error:
-        raise InputError(f"{path} is damaged: {error}") from error
+        raise InputError(f"{name} is damaged: {error}") from error
 
 
 def _built(contents):

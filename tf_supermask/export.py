@@ -152,7 +152,7 @@ def _some_images():
 
 def main(argv):
     del argv
-    from tf_supermask import runs
+    from tf_supermask import runs, sparsity
 
     logging.set_verbosity(logging.ERROR)
     try:
@@ -167,7 +167,7 @@ def main(argv):
         path = FLAGS.output or os.path.join("exported", name)
         model = runs.load_run(FLAGS.run)
         _exported(model, path)
-        dense = sum(4 * int(np.prod(weight.shape)) for weight in plain(model).weights)
+        dense = sparsity.dense_bytes(plain(model))
         print(f"wrote {path}: {size_of(path):,} bytes; the dense network has {dense:,} bytes of weights")
     except (InputError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@
 from typing import Callable, NamedTuple
 
 import matplotlib
+import matplotlib.ticker
 from matplotlib.figure import Figure
 
 from tf_supermask.evidence import Missing
@@ -56,3 +57,10 @@ def available(evidence, experiments, runs=1, masks=False):
 def grid(rows, columns, width=None, height=2.6, **kwargs):
     figure = Figure(figsize=(width or 4.2 * columns, 0.3 + height * rows))
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def percent_ticks(axis):
+    """Ticks of a logarithmic axis of percentages: 1, 2, 5, 10..., written as they are."""
+    axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(matplotlib.ticker.NullFormatter())

@@ -15,14 +15,14 @@ with quiet():
     import numpy as np
     import tensorflow as tf
 
-    from tf_supermask import container, export, masking, runs
+    from tf_supermask import container, export, masking, runs, sparsity
     from tf_supermask.errors import InputError
 
 
 def _container(path):
     contents = container.read(path)
-    model = container.load(path)
-    dense = sum(4 * int(np.prod(weight.shape)) for weight in model.weights)
+    model = container.built(contents, path)
+    dense = sparsity.dense_bytes(model)
     kinds = {True: "a mask and a seed", False: "signs and a scale"}
     print(
         f"{path}: {contents.size:,} bytes, {dense / contents.size:.0f} times smaller than its {dense:,} bytes of weights"

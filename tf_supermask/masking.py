@@ -132,11 +132,11 @@ def summary(model, print_fn=print):
 
 
 def _coded(kernel, view):
-    codes = np.sign(kernel).astype(np.int8)
-    if not np.array_equal(codes * np.abs(kernel).max(initial=0), kernel):
+    found = ternary.codes_of(kernel)
+    if found is None:
         return None
     encoder = constriction.stream.queue.RangeEncoder()
-    ternary.encode(codes.reshape(view), encoder)
+    ternary.encode(found[0].reshape(view), encoder)
     return encoder.get_compressed().nbytes
 
 

@@ -21,7 +21,7 @@ def measured(path):
     small, kernels = compact.compact(model), [np.asarray(layer.kernel) for layer in sparsity.kernel_layers(model)]
     report = compact.Analysis(model).report().values()
     return {
-        "dense_bytes": sum(4 * int(np.prod(weight.shape)) for weight in model.weights),
+        "dense_bytes": sparsity.dense_bytes(model),
         "csr_bytes": sum(sparsity.csr_bytes(kernel) for kernel in kernels),
         "entropy_bytes": round(sum(ternary.entropy_bytes(np.sign(kernel).astype(np.int8)) for kernel in kernels)),
         "container_bytes": path.stat().st_size,

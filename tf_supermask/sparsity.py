@@ -38,6 +38,11 @@ def layer_macs(layer):
     return int(np.prod(layer.output.shape[1:-1], dtype=int)) * int(np.prod(kernel_shape(layer)))
 
 
+def dense_bytes(model):
+    """Bytes of all weights of a model as float32, its zeros among them."""
+    return sum(_FLOAT_BYTES * int(np.prod(weight.shape)) for weight in model.weights)
+
+
 def kernel_shape(layer):
     return tuple((layer.weight if isinstance(layer, SignedMask) else layer.kernel).shape)
 

@@ -113,6 +113,12 @@ def decode(shape, parameters, decoder):
     return codes
 
 
+def codes_of(kernel):
+    """`(codes, scale)` of a kernel that is codes * scale, with int8 codes of -1, 0, +1; None of any other."""
+    scale, codes = np.abs(kernel).max(initial=0), np.sign(kernel).astype(np.int8)
+    return (codes, scale) if np.array_equal(codes * scale, kernel) else None
+
+
 def entropy_bytes(codes):
     """Bytes of the codes of one layer at the entropy of independent symbols, for comparison."""
     shares = np.bincount(np.ravel(codes) + 1, minlength=3) / np.size(codes)

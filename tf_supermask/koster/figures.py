@@ -5,13 +5,12 @@ panel, and raises `Missing` where there is nothing to show. Bands and bars reach
 """
 
 import matplotlib.colors
-import matplotlib.ticker
 import numpy as np
 from matplotlib.figure import Figure
 
 from tf_supermask import tables
 from tf_supermask.evidence import Missing, equality, uses
-from tf_supermask.figures import BLUE, ORANGE, PINK, RED, Drawing, available, grid
+from tf_supermask.figures import BLUE, ORANGE, PINK, RED, Drawing, available, grid, percent_ticks
 from tf_supermask.koster.claims import BINARY, CONVS, WIDTHS, baseline, elus_scores, resnet, signed, sinn, uniform
 
 NETS = ("fcn", *CONVS)
@@ -39,9 +38,7 @@ def curves(axes, evidence, experiments, column):
     axes.set(xlabel="epoch", ylabel=_LABELS[column])
     if column == "remaining":
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+        percent_ticks(axes.yaxis)
     axes.legend(loc="best")
 
 

@@ -137,7 +137,7 @@ def _(e):
         return more.mean() > -0.1, f"{more.mean():+.2f} points, significant at {clear[net]:.0%} of the levels"
 
     holds, text = compared(e)
-    return holds if max(clear.values()) > 0 else holds and False, text
+    return holds and max(clear.values()) > 0, text
 
 
 @claim(3, "magnitude_increase is slightly more accurate than large_final on Conv2 and Conv4")

@@ -5,13 +5,11 @@ S1, S2, S6, S7 are Figures 1, 2, S1, 6, its 4 and S8 are Figure 7. The cartoons 
 Lines are means, bands reach from the least to the greatest run. A star: significantly better than every other line.
 """
 
-import matplotlib.colors
-import matplotlib.ticker
 import numpy as np
 
 from tf_supermask import criteria, tables
 from tf_supermask.evidence import Missing
-from tf_supermask.figures import BLUE, GREEN, ORANGE, PINK, RED, SKY, Drawing, grid
+from tf_supermask.figures import BLUE, GREEN, ORANGE, PINK, RED, SKY, Drawing, grid, percent_ticks
 from tf_supermask.zhou.claims import (
     ELEVEN,
     GRID,
@@ -137,9 +135,7 @@ def _axis(axes):
     axes.set_xscale("log")
     axes.invert_xaxis()
     axes.set_xlabel("remaining weights, %")
-    axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+    percent_ticks(axes.xaxis)
 
 
 def _curves(axes, left, lines, better=np.greater):
@@ -281,7 +277,7 @@ def _all(variants):
     return tuple(dict.fromkeys(name for net in NETS for name in variants(net).values()))
 
 
-_SUPERMASKS = {net: supermask(net) for net in NETS}
+_SUPERMASKS = tuple(supermask(net) for net in NETS)
 _LEARNED = tuple(learned(net, score) for net in NETS for score in GRID)
 _BOTH = tuple(_COLUMNS)
 
@@ -296,7 +292,7 @@ FIGURES = {
         (),
         planes("random", "large_final", "large_final_same_sign", "large_final_diff_sign", share=0.2),
     ),
-    "zhou_fig7": Drawing("Supermasks of untrained networks", tuple(_SUPERMASKS.values()) + _LEARNED, supermasks),
+    "zhou_fig7": Drawing("Supermasks of untrained networks", _SUPERMASKS + _LEARNED, supermasks),
     "zhou_figS1": Drawing("large_final prunes what moved toward zero", (), motion),
     "zhou_learned": Drawing(
         "Learned masks by initial score",

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from tf_supermask import models
+from tf_supermask import data, models, sparsity
 from tf_supermask.criteria import MASK0_ACTIONS
 from tf_supermask.spec import Spec
 from tf_supermask.tables import Row, Table, show, summary
@@ -105,9 +105,9 @@ def settings(evidence):
 
 def weight_counts(spec):
     """Weights of the convolutions and of all kernels of a network."""
-    shape = (28, 28, 1) if spec.dataset == "mnist" else (32, 32, 3)
-    kernels = [v.shape for v in models.build(spec, shape, 10).trainable_variables if v.name == "kernel"]
-    sizes = [(len(shape) == 4, int(np.prod(shape))) for shape in kernels]
+    layers = sparsity.kernel_layers(models.build(spec, data.DATASETS[spec.dataset], 10))
+    shapes = [sparsity.kernel_shape(layer) for layer in layers]
+    sizes = [(len(shape) == 4, int(np.prod(shape))) for shape in shapes]
     return sum(size for conv, size in sizes if conv), sum(size for _, size in sizes)
 
 
