@@ -236,6 +236,14 @@ def test_readme_and_figures_follow_the_records(found, nothing, tmp_path, monkeyp
     assert tmp_path / "koster_fig10.svg" not in report.stale_figures(other, tmp_path)
 
 
+def test_a_clone_without_the_weights_that_git_ignores_is_up_to_date(found, tmp_path, monkeypatch):
+    monkeypatch.setattr(papers, "FIGURES", {name: papers.FIGURES[name] for name in ("koster_fig2", "koster_fig5")})
+    list(report.draw(found, tmp_path / "figures"))
+    shutil.copytree(found.folder, tmp_path / "clone", ignore=shutil.ignore_patterns("*.npz"))
+    clone = papers.evidence(tmp_path / "clone", "paper")
+    assert clone.experiments == found.experiments and not list(report.stale_figures(clone, tmp_path / "figures"))
+
+
 def test_tables_as_csv_and_latex(found, tmp_path):
     files = report.table_files(found, tmp_path)
     number = sum(len(paper.tables) + len(paper.frames) for paper in papers.PAPERS.values())
