@@ -3,7 +3,8 @@
 #
 #   bash run_all.sh                                          all tables at quick scale, on embedded data: less than half an hour on 2 cores
 #   bash run_all.sh --scale=reduced koster_table12           the rows whose names begin so, real data, a tenth of the epochs
-#   bash run_all.sh --scale=paper koster_table1_ --seeds=0-9 as published, with further flags of tf_supermask.main
+#   bash run_all.sh --scale=paper koster_table1_ --seeds=0-9 as published, with further flags of tf_supermask.main:
+#                                                            --jobs=4, --executor=ray, --status...
 #
 # Rows named `check` answer questions about the papers and are left out, unless the prefix says check. Without a prefix, quick
 # scale also leaves out Zhou et al.'s Conv4 and Conv6: the same methods once more, in three times the time.
@@ -29,6 +30,7 @@ source tests/environment.sh
 
 status=0
 $python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" ${further[@]+"${further[@]}"} || status=$?
+[[ " ${further[*]-} " == *" --status "* ]] && exit $status
 results=()
 for argument in ${further[@]+"${further[@]}"}; do [[ $argument == --results_dir=* ]] && results=("$argument"); done
 [ $status -eq 0 ] || echo "some runs failed, see above" >&2

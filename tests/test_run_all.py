@@ -55,3 +55,8 @@ def test_a_prefix_or_another_scale_leaves_no_network_out(run_all):
 def test_bad_input(run_all, argument, message):
     code, lines, error = run_all(argument)
     assert code == 2 and lines == [] and message in error and len(error.splitlines()) == 1
+
+
+def test_status_makes_no_report(run_all):
+    code, lines, _ = run_all("--scale=paper", "koster_table1_", "--status")
+    assert code == 0 and len(lines) == 1 and lines[0].endswith("--flagfile=flags/_paper.flags --status")

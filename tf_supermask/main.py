@@ -5,6 +5,7 @@ interrupted one goes on where it was. Flags may stand in a file: --flagfile=flag
 named without --flagfile, are trained in an order that tells most soonest: flags/koster_table1*.flags --seeds=0-9
 """
 
+import dataclasses
 import functools
 import importlib.util
 import math
@@ -18,31 +19,15 @@ from absl import app, flags, logging
 from tf_supermask.quiet import quiet
 
 with quiet():
-    import keras
     import tensorflow as tf
 
-    from tf_supermask import (
-        data,
-        evidence,
-        experiments,
-        export,
-        learned,
-        lottery,
-        models,
-        records,
-        runs,
-        sparsity,
-        supermasks,
-        tables,
-        training,
-    )
+    from tf_supermask import cluster, device, evidence, experiments, export, jobs, runs, status, tables, training, walk
     from tf_supermask.errors import InputError
     from tf_supermask.koster import printed as koster
-    from tf_supermask.spec import Spec
+    from tf_supermask.records import Run, find
     from tf_supermask.zhou import printed as zhou
 
 FLAGS = flags.FLAGS
-_IMAGES = {"digits": 1_437, "digits8": 1_437}  # of training data, where it is far from the others' 50,000 or 60,000
 
 
 def usage():
@@ -73,133 +58,158 @@ def fail(error):
 PROGRESS = {"auto": None, "bar": 1, "epoch": 2, "silent": 0}
 
 
+EXECUTORS = ("local", "ray")
+
+
 def options():
     if FLAGS.progress not in PROGRESS:
         raise InputError(f"--progress={FLAGS.progress} is unknown; choose from {', '.join(PROGRESS)}")
-    for name in ("steps_per_execution", "checkpoint_seconds"):
+    if FLAGS.executor not in EXECUTORS:
+        raise InputError(f"--executor={FLAGS.executor} is unknown; choose from {', '.join(EXECUTORS)}")
+    for name in ("steps_per_execution", "checkpoint_seconds", "jobs", "threads", "gpus_per_run"):
         value = getattr(FLAGS, name)
-        if value is not None and not (0 <= value < math.inf) or value == 0 and name == "steps_per_execution":
+        zero = name in ("checkpoint_seconds", "gpus_per_run")
+        if value is not None and not (0 <= value < math.inf) or value == 0 and not zero:
             raise InputError(f"--{name} must be positive, not {value}")
     if FLAGS.tensorboard_dir and importlib.util.find_spec("tensorboard") is None:
         raise InputError("--tensorboard_dir needs the package tensorboard: pip install 'tf_supermask[tensorboard]'")
-    if deterministic() and FLAGS.jit_compile:
+    if FLAGS.deterministic and FLAGS.jit_compile:
         raise InputError(
-            "--jit_compile has no effect with --deterministic, under which Keras does not use XLA; leave one out"
+            "--deterministic excludes --jit_compile: Keras has no XLA with a GPU's deterministic kernels; leave one out"
+        )
+    if FLAGS.deterministic and FLAGS.threads not in (None, 1) and not device.has_gpu():
+        raise InputError(
+            f"--deterministic takes one thread on a CPU, --threads={FLAGS.threads} does not; leave one out"
         )
     progress = PROGRESS[FLAGS.progress]
     return training.Options(
-        jit_compile=False if deterministic() else FLAGS.jit_compile,
+        jit_compile=FLAGS.jit_compile,
         steps_per_execution=FLAGS.steps_per_execution,
         progress=(1 if sys.stdout.isatty() else 2) if progress is None else progress,
         checkpoint_seconds=FLAGS.checkpoint_seconds,
+        deterministic=FLAGS.deterministic,
         tensorboard_dir=FLAGS.tensorboard_dir,
     )
 
 
-def deterministic():
-    """A CPU's kernels repeat themselves as they are; those of a GPU have to be told."""
-    return bool(tf.config.list_physical_devices("GPU")) if FLAGS.deterministic is None else FLAGS.deterministic
-
-
-def prepare_tensorflow():
+def hush():
+    """Keeps warnings of TensorFlow from the view of a user who did not ask for them."""
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
         tf.get_logger().setLevel("ERROR")  # warns of retracing when several runs share a process
         logging.set_verbosity(logging.ERROR)  # tensorflow-datasets tells what it reads
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
-    if deterministic():
-        tf.config.experimental.enable_op_determinism()
 
 
-def shape_of(model, dataset):
-    """Shape of the images that `model` gets: those of the data set, or, where it takes any, of the one it was made for."""
-    return data.DATASETS.get(dataset) or data.DATASETS[Spec.of(model=model).dataset]
+def set_up(threads, deterministic, number, count):
+    """TensorFlow in one of `count` processes."""
+    hush()
+    device.set_up(threads, deterministic, number, count)
 
 
-@functools.cache
-def load(dataset, shape):
-    return data.load(dataset, FLAGS.data_dir, FLAGS.cache_dir, shape)
+def units_of(found):
+    """The Units of Experiments, in the order in which they tell most. Raises InputError where their folders differ."""
+    todo = experiments.in_order(found, walk.cost) if len(found) > 1 else [(found[0], spec) for spec in found[0].specs]
+    folders = {spec.scale: FLAGS.results_dir or evidence.FOLDERS[spec.scale][0] for _, spec in todo}
+    if len(set(folders.values())) > 1:
+        raise InputError(f"rows of the scales {', '.join(folders)} at a time; give one --scale, or --results_dir")
+    return [walk.Unit(Run(folders[spec.scale], experiment.name, spec.seed), spec) for experiment, spec in todo]
 
 
-@functools.cache
-def _multiply_adds(model, shape):
-    return sparsity.multiply_adds(models.build(Spec.of(model=model, mode="baseline"), shape, 10))
+def planned(units):
+    """The status.Plan of units. Raises InputError for records of other specs."""
+    its = []
+    for run, spec in units:
+        rows = walk.rows(spec)
+        share = 1.0 if find(run, spec) else min(1.0, status.rows_done(run) / rows)
+        its.append((run.experiment, run.seed, walk.cost(spec), rows, share))
+    return status.Plan(time.time(), its)
 
 
-def cost(spec):
-    """What a run takes beside others: multiplications of its forward passes, and as many as pass while it starts."""
-    if spec.mode == "supermask":
-        images = 20_000 * 25 * 2 * 13
-    elif spec.iterations:
-        images = spec.iterations * spec.batch_size * ((spec.rounds or 0) + 1)
-    else:
-        images = _IMAGES.get(spec.dataset, 60_000) * spec.passes * spec.epochs
-    return 2e11 + _multiply_adds(spec.model, shape_of(spec.model, spec.dataset)) * images
+def in_this_process():
+    """Whether runs are trained in this process."""
+    return FLAGS.jobs == 1 and FLAGS.executor == "local"
 
 
-def train(spec, run, how):
-    """Trains a run; before a chain of lottery tickets or supermasks, the dense run that they begin with."""
-    dataset = load(spec.dataset, shape_of(spec.model, spec.dataset))
-    if not spec.iterations:
-        return training.train(spec, dataset, run, how)
-    dense = None
-    if spec.rounds:
-        first = lottery.dense_spec(spec)
-        dense = records.Run(run.results_dir, experiments.name_of(first), spec.seed)
-        if records.find(dense, first) is None or not dense.final.exists():  # dense weights are not in the repository
-            print(f"  first its dense run, {dense.experiment}", flush=True)
-            lottery.train(first, dataset, dense, how)
-    method = {"lottery": lottery, "supermask": supermasks}.get(spec.mode, learned)
-    return method.train(spec, dataset, run, how, dense)
+def threads():
+    """Threads of each run; None: as many as there are processors."""
+    share = max(1, device.processors() // FLAGS.jobs) if FLAGS.jobs > 1 else None
+    return FLAGS.threads or share
 
 
-def results_dir(spec):
-    return FLAGS.results_dir or evidence.FOLDERS[spec.scale][0]
+def train_all(units, how):
+    """Trains what has no record; returns the records. Raises Failed where a run fails, after all others."""
+    plan, folder = planned(units), units[0].run.results_dir
+    load = functools.partial(walk.load, FLAGS.data_dir, FLAGS.cache_dir)
+    hidden = dataclasses.replace(how, say=jobs.silent, progress=0)
+    walk.prepare(units)
+    with status.Planned(folder, plan):
+        if in_this_process():
+            told = Told(units, plan)
+            walk.walk(units, walk.Walk(load, how, plan.began), told.begin, told.end)
+        elif FLAGS.executor == "ray":
+            with jobs.Progress(units, plan) as progress:
+                cluster.run(
+                    units, load, hidden, plan.began, FLAGS.ray_address, threads() or 1, FLAGS.gpus_per_run, progress
+                )
+        else:
+            setting = functools.partial(set_up, threads(), FLAGS.deterministic, count=FLAGS.jobs)
+            with jobs.Progress(units, plan) as progress:
+                jobs.run(units, walk.Walk(load, hidden, plan.began), FLAGS.jobs, setting, progress)
+    return walk.finish(units, plan.began)
 
 
-def run_all(todo, how):
-    """Trains or skips each `(experiment, spec)`; returns the records. A run that diverges is told, the others go on."""
-    found, failed = [], []
-    places = [records.Run(results_dir(spec), name, spec.seed) for name, spec in todo]
-    before = [
-        records.find(run, spec) for run, (_, spec) in zip(places, todo, strict=True)
-    ]  # all, before any is trained
-    costs = [0 if record else cost(spec) for record, (_, spec) in zip(before, todo, strict=True)]
-    began = time.monotonic()
-    for position, (run, record, (name, spec)) in enumerate(zip(places, before, todo, strict=True), 1):
-        skipped = record is not None
-        print(f"{name}, seed {spec.seed} ({position} of {len(todo)}){': done before' if skipped else ''}", flush=True)
-        model = None
-        if not skipped:
-            records.prepare(run)
-            try:
-                model, record = train(spec, run, how)
-            except training.Diverged as error:
-                print(f"  {error}")
-                failed.append(f"{name}, seed {spec.seed}")
-            left = (time.monotonic() - began) / sum(costs[:position]) * sum(costs[position:])
-            if left:
-                others = sum(map(bool, costs[position:]))
-                print(f"  about {training.duration(left)} left for the other {others} runs")
-        if record is not None:
-            if FLAGS.export_dir:
-                model = model or runs.rebuild(spec, record, run)
-                folder = os.path.join(FLAGS.export_dir, f"{name}_seed{spec.seed}")
-                print(f"  exported to {export.saved_model(model, folder)}")
-            found.append(record)
-        keras.backend.clear_session()
-    if failed:
-        raise training.Diverged(f"{len(failed)} of {len(todo)} runs diverged: {'; '.join(failed)}")
-    return found
+class Told:
+    """What a walk in this process says around each run."""
+
+    def __init__(self, units, plan):
+        self.units, self.plan, self.waiting = units, plan, set()
+
+    def begin(self, position, unit):
+        if position not in self.waiting:
+            done = ": done before" if self.plan.runs[position][-1] == 1.0 else ""
+            print(f"{unit.name} ({position + 1} of {len(self.units)}){done}", flush=True)
+
+    def end(self, position, unit, outcome):
+        if outcome == walk.BUSY:
+            if position not in self.waiting:
+                print("  another process trains it; looked at again after the others")
+            self.waiting.add(position)
+        elif outcome == walk.FAILED:
+            print(f"  failed: {walk.reason(unit.run)}")
+        elif outcome == walk.TRAINED:
+            states = self.plan.states(unit.run.results_dir)
+            others = sum(its.kind in (status.WAITING, status.RUNNING) for its in states)
+            if others:
+                print(
+                    f"  about {training.duration(self.plan.left(states, time.time()))} left for the other {others} runs"
+                )
+
+
+def print_status(rows, further):
+    """Of rows if there are some, else of all that is in the folder of results and all that walks mean to do there."""
+    units = units_of(experiments.read_all(rows, further)) if rows else None
+    folder = units[0].run.results_dir if units else FLAGS.results_dir or evidence.FOLDERS[FLAGS.scale or "paper"][0]
+    wanted = [(unit.run.experiment, unit.run.seed) for unit in units] if units else None
+    for line in status.report(folder, wanted):
+        print(line)
 
 
 def main(arguments):
     rows, further = arguments
     try:
-        prepare_tensorflow()
+        hush()
+        how = options()
+        if FLAGS.status:
+            return print_status(rows, further)
+        if in_this_process():
+            device.set_up(threads(), FLAGS.deterministic)
+        else:
+            device.without_gpu()
         found = experiments.read_all(rows, further) if rows else experiments.described(FLAGS)
-        todo = experiments.in_order(found, cost) if len(found) > 1 else [(found[0], spec) for spec in found[0].specs]
-        made = run_all([(experiment.name, spec) for experiment, spec in todo], options())
+        units = units_of(found)
+        made = train_all(units, how)
+        for unit in units if FLAGS.export_dir else ():
+            folder = os.path.join(FLAGS.export_dir, f"{unit.run.experiment}_seed{unit.spec.seed}")
+            print(f"exported to {export.saved_model(runs.load_run(unit.run.record), folder)}")
         if len(found) == 1:
             print(f"\n{tables.result(made, (koster.PAPER | zhou.PAPER).get(found[0].name))}")
     except KeyboardInterrupt:

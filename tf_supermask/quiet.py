@@ -8,8 +8,8 @@ import tempfile
 
 @contextlib.contextmanager
 def quiet():
-    """Hides standard error during an import of TensorFlow, unless the import fails or TF_CPP_MIN_LOG_LEVEL is set."""
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    """Hides standard error during an import of TensorFlow, unless the import fails or TF_CPP_MIN_LOG_LEVEL asks for more."""
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

@@ -5,6 +5,8 @@ results/<experiment>/seed<k>.csv         the history, one line per epoch, for ot
 results/<experiment>/seed<k>.final.npz   what training changed: masks (int8) in place of scores, and all other trained variables
 results/<experiment>/seed<k>.supermask   the masked network in one small file (container.py), of runs with masks
 results/<experiment>/seed<k>.ckpt.npz    the checkpoint of an unfinished run
+results/<experiment>/seed<k>.lock        says which process trains it (locks.py)
+results/<experiment>/seed<k>.error       why it failed when it was last tried
 """
 
 import dataclasses
@@ -63,6 +65,19 @@ class Run:
     @property
     def checkpoint(self):
         return self._file("ckpt.npz")
+
+    @property
+    def lock(self):
+        return self._file("lock")
+
+    @property
+    def error(self):
+        return self._file("error")
+
+    @property
+    def made(self):
+        """Paths of what a run makes, the record last: without one a run is not finished."""
+        return [self.history, self.checkpoint, self.final, self.container, self.record]
 
 
 def write(path, writer):
@@ -197,6 +212,8 @@ def environment():
     import keras
     import tensorflow as tf
 
+    from tf_supermask import device
+
     gpus = [
         tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
         for gpu in tf.config.list_physical_devices("GPU")
@@ -209,12 +226,8 @@ def environment():
         "keras": keras.__version__,
         "numpy": np.__version__,
         "device": gpus[0] if gpus else platform.machine(),
-        "threads": tf.config.threading.get_intra_op_parallelism_threads() or _processors(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or device.processors(),
     }
-
-
-def _processors():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _version():

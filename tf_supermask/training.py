@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_supermask import container, data, layers, masks, models, records, sparsity
+from tf_supermask import container, data, device, layers, masks, models, records, sparsity
 from tf_supermask.errors import InputError
 
 COLUMNS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "remaining", "learning_rate", "seconds")
@@ -27,6 +27,7 @@ class Options:
     steps_per_execution: int | None = None  # None: see `steps_at_once`
     progress: str | int = "auto"  # `verbose` of keras.Model.fit
     checkpoint_seconds: float = 30.0  # at least so long between two checkpoints
+    deterministic: bool | None = False  # as given to device.set_up; on a GPU such kernels exclude XLA
     tensorboard_dir: str | None = None
     say: callable = print  # receives one line of text
 
@@ -260,7 +261,9 @@ def compiled(spec, dataset, options=Options()):
 
 def compile_model(model, spec, steps, options):
     """Compiles `model` as `spec` says, for epochs of `steps` steps, and makes the optimizer's variables."""
-    xla = use_xla(model) if options.jit_compile is None else options.jit_compile
+    xla = options.jit_compile
+    if xla is None:
+        xla = use_xla(model) and not (device.has_gpu() and options.deterministic is not False)
     steps_per_execution = options.steps_per_execution or steps_at_once(steps, xla)
     if steps % steps_per_execution:  # a call would reach into the next epoch
         raise InputError(f"--steps_per_execution={steps_per_execution} must divide the {steps} steps of an epoch")

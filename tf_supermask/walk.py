@@ -1,0 +1,238 @@
+"""Many runs, one after the other: `walk` trains what has no record yet, and leaves alone what another process trains.
+
+Any number of processes may walk over the same runs at the same time; each run is trained by the one that takes its lock
+(locks.py). jobs.py starts several on this machine, cluster.py sends runs to the nodes of a Ray cluster.
+"""
+
+import functools
+import os
+import signal
+import time
+import traceback
+from typing import NamedTuple
+
+import keras
+
+from tf_supermask import data, experiments, learned, locks, lottery, models, records, sparsity, supermasks, training
+from tf_supermask.errors import InputError
+from tf_supermask.spec import Spec
+
+POLL = 1.0  # seconds between two looks at what others train
+DONE, TRAINED, FAILED, BUSY = "done", "trained", "failed", "busy"
+_IMAGES = {"digits": 1_437, "digits8": 1_437}  # of training data, where it is far from the others' 50,000 or 60,000
+
+
+class Failed(InputError):
+    """Some runs of a walk failed; the others are recorded."""
+
+
+class Unit(NamedTuple):
+    """A run to do: where its files are, and its Spec."""
+
+    run: records.Run
+    spec: Spec
+
+    @property
+    def name(self):
+        return f"{self.run.experiment}, seed {self.spec.seed}"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One run
+
+
+def shape_of(spec):
+    """Shape of the images that a model gets: those of the data set, or, where it takes any, of the one it was made for."""
+    return data.DATASETS.get(spec.dataset) or data.DATASETS[Spec.of(model=spec.model).dataset]
+
+
+@functools.cache
+def load(data_dir, cache_dir, dataset, shape):
+    return data.load(dataset, data_dir, cache_dir, shape)
+
+
+@functools.cache
+def _multiply_adds(model, shape):
+    return sparsity.multiply_adds(models.build(Spec.of(model=model, mode="baseline"), shape, 10))
+
+
+def cost(spec):
+    """What a run takes beside others: multiplications of its forward passes, and as many as pass while it starts."""
+    if spec.mode == "supermask":
+        images = 20_000 * 25 * 2 * 13
+    elif spec.iterations:
+        images = spec.iterations * spec.batch_size * ((spec.rounds or 0) + 1)
+    else:
+        images = _IMAGES.get(spec.dataset, 60_000) * spec.passes * spec.epochs
+    return 2e11 + _multiply_adds(spec.model, shape_of(spec)) * images
+
+
+def rows(spec):
+    """How many rows the history of a run gets."""
+    if spec.mode == "supermask":
+        return 1
+    if spec.iterations:
+        return -(-spec.iterations // spec.evaluate_every) + 1 if spec.rounds is None else spec.rounds + 1
+    return spec.epochs
+
+
+def dense_of(unit):
+    """The Unit of the dense run that `unit` begins with, or None."""
+    if not unit.spec.rounds:
+        return None
+    first = lottery.dense_spec(unit.spec)
+    return Unit(records.Run(unit.run.results_dir, experiments.name_of(first), first.seed), first)
+
+
+def train(unit, load, how):
+    """Trains a run and writes its files. `load(dataset, shape)` gives the data."""
+    run, spec = unit
+    dataset = load(spec.dataset, shape_of(spec))
+    if not spec.iterations:
+        return training.train(spec, dataset, run, how)
+    dense = dense_of(unit)
+    method = {"lottery": lottery, "supermask": supermasks}.get(spec.mode, learned)
+    return method.train(spec, dataset, run, how, dense and dense.run)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Among others
+
+
+def state(unit, since, weights=False):
+    """DONE, FAILED where it failed after the time `since`, else None; with `weights` a run without its weights is not done,
+    of which a clone has none. Raises InputError for a damaged record and for one of another spec."""
+    if records.find(*unit) is not None and (unit.run.final.exists() or not weights):
+        return DONE
+    return FAILED if _failed(unit.run, since) else None
+
+
+def _failed(run, since):
+    try:
+        return run.error.stat().st_mtime >= since
+    except FileNotFoundError:
+        return False
+
+
+class Walk:
+    """What one process needs to train its share of runs; `since` is when all of them began, in seconds of `time.time`.
+
+    `load(dataset, shape)` gives the data, `how` are training.Options.
+    """
+
+    def __init__(self, load, how, since):
+        self.load, self.how, self.since = load, how, since
+        self._leases, self._training = {}, False
+
+    def attempt(self, unit, weights=False):
+        """DONE, TRAINED, FAILED, or BUSY while another process trains it or the dense run that it begins with.
+
+        Whatever goes wrong in a run is written to its `.error` file. Raises OSError where files cannot be written, and
+        InputError for a damaged record or one of another spec.
+        """
+        found = state(unit, self.since, weights)
+        if found:
+            return found
+        unit.run.lock.parent.mkdir(parents=True, exist_ok=True)
+        lease = self.lease(unit.run)
+        if not locks.take(lease):
+            return BUSY
+        try:
+            found = state(unit, self.since, weights)  # another process may have finished it just now
+            return found or self._prepared(unit) or self._train(unit)
+        finally:
+            lease.release()
+
+    def _prepared(self, unit):
+        """None where the dense run that `unit` begins with is there, or FAILED or BUSY."""
+        dense = dense_of(unit)
+        if dense is None:
+            return None
+        if state(dense, self.since, weights=True) is None:
+            self.how.say(f"  first its dense run, {dense.run.experiment}")
+        outcome = self.attempt(dense, weights=True)
+        if outcome == FAILED:
+            note(unit.run, f"its dense run failed: {reason(dense.run)}")
+        return outcome if outcome in (FAILED, BUSY) else None
+
+    def lease(self, run):
+        """The lock of a run, the same one each time."""
+        if run not in self._leases:
+            self._leases[run] = locks.lease(run.lock, _lost)
+        return self._leases[run]
+
+    def _train(self, unit):
+        signal.signal(signal.SIGUSR1, self._stop)
+        try:
+            self._training = True
+            train(unit, self.load, self.how)
+        except locks.Lost:
+            return BUSY
+        except OSError:
+            raise  # the disk's fault, and all runs'
+        except Exception as error:
+            note(unit.run, " ".join(str(error).split()) or type(error).__name__, traceback.format_exc())
+            return FAILED
+        finally:
+            self._training = False
+            keras.backend.clear_session()
+        unit.run.error.unlink(missing_ok=True)
+        return TRAINED
+
+    def _stop(self, *_):
+        if self._training:
+            raise locks.Lost
+
+
+def _lost():
+    """Called in a thread when another process has taken a lock over, as this one stood still for long."""
+    os.kill(os.getpid(), signal.SIGUSR1)
+
+
+def note(run, reason, details=""):
+    """Writes why a run failed: a line, and details."""
+    records.write(run.error, lambda file: file.write(f"{reason}\n\n{details}".encode()))
+
+
+def reason(run):
+    """The line that `note` wrote."""
+    try:
+        return run.error.read_text().partition("\n")[0]
+    except FileNotFoundError:
+        return "it left no reason"
+
+
+def walk(units, its, begin=lambda position, unit: None, end=lambda position, unit, outcome: None):
+    """Attempts all units, and those that others train again and again until they are done or can be taken over.
+
+    `its` is a Walk. `begin` and `end` are called around each attempt with the unit's position, from 0.
+    """
+    todo = list(enumerate(units))
+    while todo:
+        busy = []
+        for position, unit in todo:
+            begin(position, unit)
+            outcome = its.attempt(unit)
+            end(position, unit, outcome)
+            if outcome == BUSY:
+                busy.append((position, unit))
+        if len(busy) == len(todo):
+            time.sleep(POLL)
+        todo = busy
+
+
+def finish(units, since):
+    """The records of all units, in their order. Raises Failed where some have none, with the reasons."""
+    lacking = [unit for unit in units if state(unit, since) != DONE]
+    if len(units) == 1 and lacking:
+        raise Failed(reason(lacking[0].run))
+    if lacking:
+        names = "; ".join(f"{unit.name} ({reason(unit.run)})" for unit in lacking[:3])
+        raise Failed(f"{len(lacking)} of {len(units)} runs failed: {names}{'; ...' if len(lacking) > 3 else ''}")
+    return [records.find(*unit) for unit in units]
+
+
+def prepare(units):
+    """Makes the folders of units that are not done. Raises InputError where they cannot be written."""
+    for run in {unit.run.experiment: unit.run for unit in units if not unit.run.record.exists()}.values():
+        records.prepare(run)
