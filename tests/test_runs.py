@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from tf_supermask import compact, container, data, export, load_run, lottery, records, runs, training
+from tf_supermask import compact, container, data, export, learned, load_run, lottery, records, runs, training
 from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
 
@@ -43,6 +43,19 @@ def test_the_trained_network_comes_back_from_masks_or_from_the_container(made, t
     shutil.copytree(run.record.parent, copy.record.parent)
     copy.final.unlink()
     np.testing.assert_allclose(load_run(str(copy.record).removesuffix(".json"))(images()), model(images()), rtol=1e-5)
+
+
+def test_a_network_of_learned_probabilities_comes_back(tiny, tmp_path):
+    small = {"iterations": 8, "evaluate_every": 4, "batch_size": 10, "validation_images": 14, "learning_rate": 1.0}
+    for mode in ("bernoulli", "rounded"):
+        run = records.Run(tmp_path, mode, 0)
+        model, record = learned.train(Spec.of(mode=mode, **small), tiny, run, QUIET)
+        for layer, other in zip(load_run(run.record).layers, model.layers, strict=True):
+            for one, its in zip(layer.weights, other.weights, strict=True):
+                if one.name in ("weight", "score") and (mode == "bernoulli" or one.name == "weight"):
+                    np.testing.assert_array_equal(one, its)
+        agrees, text = runs.verified(run, record, lambda name, shape: tiny)
+        assert agrees is {"bernoulli": None, "rounded": True}[mode], text
 
 
 def test_a_container_is_verified_against_its_record(made, tiny, tmp_path):

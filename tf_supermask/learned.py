@@ -12,7 +12,7 @@ import time
 import keras
 import numpy as np
 
-from tf_supermask import data, export, lottery, models, records, sparsity, training
+from tf_supermask import container, data, export, lottery, masks, models, records, sparsity, training
 from tf_supermask.errors import InputError
 from tf_supermask.evaluation import Evaluation
 
@@ -132,6 +132,8 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     }
     if run is not None:
         records.save_arrays(run.final, models.snapshot(model))
+        if spec.mode not in masks.SAMPLED:
+            container.save(model, run.container)
         records.save(run, record)
         run.checkpoint.unlink(missing_ok=True)
     return model, record
