@@ -30,7 +30,7 @@ source tests/environment.sh
 
 status=0
 $python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" ${further[@]+"${further[@]}"} || status=$?
-[[ " ${further[*]-} " == *" --status "* ]] && exit $status
+[[ $status -eq 130 || " ${further[*]-}" == *" --status"* ]] && exit $status  # stopped by Ctrl-C
 results=()
 for argument in ${further[@]+"${further[@]}"}; do [[ $argument == --results_dir=* ]] && results=("$argument"); done
 [ $status -eq 0 ] || echo "some runs failed, see above" >&2

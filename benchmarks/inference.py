@@ -1,7 +1,10 @@
 """What compaction gains in inference: python benchmarks/inference.py [--runs=RECORD,...] [--batches=1,256,4096]
 
 For each run, as SavedModel and as TFLite: the dense baseline's form, which is the folded network with all its zeros, and the
-compact one, in turns in one process. The bound is the ratio of their multiplications. Written to inference.json.
+compact one, in turns in one process. The bound is the ratio of their multiplications, once as they are and once with the units
+of each layer rounded up to whole tiles, as TFLite's kernels do (`tiles`). `tflite_relu` is without the exponentials of ELU,
+`first_dense` the first dense layer of the compact network alone: as it is, with a gather of the inputs that it reads, and as a
+sparse product. Written to inference.json.
 """
 
 import json
@@ -15,6 +18,7 @@ from absl import app, flags
 from tf_supermask.quiet import hidden, quiet
 
 with quiet():
+    import keras
     import numpy as np
     import tensorflow as tf
     from train_step import in_turns, ratio
@@ -27,12 +31,18 @@ flags.DEFINE_list(
     [
         "results/koster_table1_fcn_signed_elus/seed0",
         "results/koster_table12_conv2_signed_elus/seed0",
+        "results/reduced/koster_table12_conv4_signed_elus/seed0",
         "results/koster_check_conv8_signed_8_epochs/seed0",
     ],
     "records of masked runs",
 )
 flags.DEFINE_integer("threads", os.cpu_count(), "threads of TFLite")
 flags.DEFINE_list("batches", ["1", "256", "4096"], "images per call")
+flags.DEFINE_list(
+    "kinds",
+    ["saved_model", "tflite", "tflite_relu", "first_dense", "tiles"],
+    "what to measure; the rest of the file stays",
+)
 
 
 def repeated(call):
@@ -66,28 +76,104 @@ def lite(model, x, folder):
     return repeated(call)
 
 
+def first_dense(model, batch):
+    """Three ways to multiply by the kernel of the first dense layer: `(name, repeated call)` of each."""
+    kernel = next(layer for layer in model.layers if isinstance(layer, keras.layers.Dense)).kernel.numpy()
+    x = tf.constant(np.random.default_rng(0).normal(size=(batch, len(kernel))).astype(np.float32))
+    live = np.flatnonzero(kernel.any(axis=1))
+    rows, columns = np.nonzero(kernel.T)
+    sparse = tf.sparse.SparseTensor(np.stack([rows, columns], axis=1), kernel.T[rows, columns], kernel.T.shape)
+    whole, part = tf.constant(kernel), tf.constant(kernel[live])
+    ways = {
+        "dense": lambda: x @ whole,
+        "gather": lambda: tf.gather(x, live, axis=1) @ part,
+        "sparse": lambda: tf.sparse.sparse_dense_matmul(sparse, x, adjoint_b=True),
+    }
+    for call in ways.values():
+        np.testing.assert_allclose(np.squeeze(call()).sum(), np.squeeze(x @ whole).sum(), rtol=1e-2, atol=1)
+    functions = [tf.function(call) for call in ways.values()]
+    return list(ways), [repeated(lambda call=call: call().numpy()) for call in functions]
+
+
+def with_relu(model):
+    """The same network with ReLU in place of ELU, whose exponential is no multiplication: what is left of the gain's bound."""
+
+    def other(layer):
+        config = layer.get_config()
+        if config.get("activation") == "elu":
+            config["activation"] = "relu"
+        return type(layer).from_config(config)
+
+    clone = keras.models.clone_model(model, clone_function=other)
+    clone.set_weights(model.get_weights())
+    return clone
+
+
+def gain(form, models, x):
+    """Milliseconds of the first of two models in a form, and how many times as fast the second one is."""
+    with tempfile.TemporaryDirectory() as folder, hidden(1, 2):
+        dense, compacted = in_turns([form(model, x, folder) for model in models], FLAGS.rounds, FLAGS.turn_seconds)
+    return {"dense_ms": 1000 * statistics.median(dense), "gain": ratio(dense, compacted)}
+
+
+def layer_gains(models, x):
+    names, calls = first_dense(models[1], len(x))
+    dense, *others = in_turns(calls, FLAGS.rounds, FLAGS.turn_seconds)
+    gains = {name: ratio(dense, other) for name, other in zip(names[1:], others, strict=True)}
+    return {"dense_ms": 1000 * statistics.median(dense)} | gains
+
+
+TILE = 32  # filters that TFLite's kernels take at a time, see `tiles`
+KINDS = {
+    "saved_model": lambda models, x: gain(saved, models, x),
+    "tflite": lambda models, x: gain(lite, models, x),
+    "tflite_relu": lambda models, x: gain(lite, list(map(with_relu, models)), x),
+    "first_dense": layer_gains,
+}
+
+
+def multiplications(model, tile=1):
+    """Those of a network whose layers have a whole number of tiles of units."""
+    layers = sparsity.kernel_layers(model)
+    return sum(
+        sparsity.layer_macs(its) / its.kernel.shape[-1] * -(-its.kernel.shape[-1] // tile) * tile for its in layers
+    )
+
+
+def tiles():
+    """Milliseconds of one convolution in TFLite, 3x3 of 64 channels at 32x32, 64 images, by its number of filters."""
+    x, counts = np.random.default_rng(0).normal(size=(64, 32, 32, 64)).astype(np.float32), (64, 48, 34, 32, 16)
+    models = [keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Conv2D(n, 3, padding="same")]) for n in counts]
+    with tempfile.TemporaryDirectory() as folder, hidden(1, 2):
+        times = in_turns([lite(model, x, folder) for model in models], FLAGS.rounds, FLAGS.turn_seconds)
+    return {n: 1000 * statistics.median(taken) for n, taken in zip(counts, times, strict=True)}
+
+
 def main(argv):
     del argv
     tf.get_logger().setLevel("ERROR")
-    found = {}
+    target = pathlib.Path(__file__).with_suffix(".json")
+    found = json.loads(target.read_text()) if target.exists() else {"runs": {}}
+    found |= {"threads": FLAGS.threads, "environment": records.environment()}
     for path in FLAGS.runs:
         model = runs.load_run(path)
-        folded, small = export.plain(model), compact.compact(model)
-        bound = sparsity.multiply_adds(folded) / sparsity.multiply_adds(small)
-        found[path] = {"bound": bound}
-        for batch in map(int, FLAGS.batches):
-            x = np.random.default_rng(0).normal(size=(batch, *model.input.shape[1:])).astype(np.float32)
-            for name, form in (("saved_model", saved), ("tflite", lite)):
-                with tempfile.TemporaryDirectory() as folder, hidden(1, 2):
-                    dense, compacted = in_turns(
-                        [form(folded, x, folder), form(small, x, folder)], FLAGS.rounds, FLAGS.turn_seconds
-                    )
-                its = {"dense_ms": 1000 * statistics.median(dense), "gain": ratio(dense, compacted)}
-                found[path][f"{name}, batch {batch}"] = its
-                gain = f"{its['dense_ms']:.3f} ms dense, {its['gain']:.2f} times as fast, bound {bound:.2f}"
-                print(f"{path} {name} batch {batch}: {gain}", flush=True)
-    found["environment"] = records.environment()
-    target = pathlib.Path(__file__).with_suffix(".json")
+        models = export.plain(model), compact.compact(model)
+        bound, tiled = (multiplications(models[0], tile) / multiplications(models[1], tile) for tile in (1, TILE))
+        its = found["runs"].setdefault(path, {"batches": {}})
+        its |= {"model": runs.find_run(path)[1]["spec"]["model"], "bound": bound, "tiled": tiled}
+        for batch in FLAGS.batches:
+            x = np.random.default_rng(0).normal(size=(int(batch), *model.input.shape[1:])).astype(np.float32)
+            rows = its["batches"].setdefault(batch, {})
+            for kind in set(FLAGS.kinds) & KINDS.keys():
+                rows[kind] = KINDS[kind](models, x)
+            print(path, batch, f"bound {bound:.2f}, in tiles {tiled:.2f}", rows, flush=True)
+            write(found, target)
+    if "tiles" in FLAGS.kinds:
+        found["tiles"] = tiles()
+        write(found, target)
+
+
+def write(found, target):
     records.write(target, lambda file: file.write((json.dumps(found, indent=1) + "\n").encode()))
 
 

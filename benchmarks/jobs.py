@@ -1,9 +1,9 @@
 """Runs per hour by number of jobs, and what equal bits cost: python benchmarks/jobs.py
 
-A turn is a process of its own, `python -m tf_supermask.main`, that trains some seeds of one network on real data, cut to a few
-epochs: in one job with all processors, in as many jobs of one thread as there are processors, and in one job of one thread,
-which is what --deterministic means on a CPU. Turns alternate; runs per hour count all that a user waits for, seconds per epoch
-are the records' own. Medians over the rounds go to jobs.json beside this file.
+A turn is a process of its own, `python -m tf_supermask.main`, that trains some seeds of one network, cut to a few epochs: in one
+job with all processors, in as many jobs of one thread as there are processors, and in one job of one thread, which is what
+--deterministic means on a CPU. Turns alternate; runs per hour count all that a user waits for, seconds per epoch are the records'
+own. Medians over the rounds go to jobs.json beside this file.
 """
 
 import json
@@ -23,7 +23,7 @@ flags.DEFINE_integer("rounds", 3, "turns of each kind")
 flags.DEFINE_integer("runs", 4, "seeds in a turn")
 NETWORKS = {  # flags of a run of about half a minute
     "fcn": ("--model=fcn", "--epochs=20", "--decay_steps=938"),
-    "conv2": ("--model=conv2", "--dataset=digits", "--epochs=12"),
+    "conv2": ("--model=conv2", "--dataset=digits", "--epochs=6"),
 }
 KINDS = {
     "one_job": (),

@@ -49,7 +49,9 @@ def main():
     def run(*flags, ok=True, **kwargs):
         command = [sys.executable, "-m", "tf_supermask.main", *map(str, flags)]
         environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, **kwargs)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1200, **kwargs
+        )
         assert (done.returncode == 0) == ok, done.stdout + done.stderr
         return done
 

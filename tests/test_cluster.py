@@ -1,4 +1,4 @@
-"""Runs on a real Ray cluster of two nodes on this machine, one of which is killed."""
+"""Runs on a real Ray cluster of two nodes on this machine, one of which is killed; CLUSTER_RUNS says how many."""
 
 import os
 import pathlib
@@ -6,12 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 from test_walk import leftovers, outcome, start, wait_for
 
+from tf_supermask import cluster as cluster_module
+from tf_supermask import records, walk
+
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'tf_supermask[ray]'")
-RUNS = int(os.environ.get("CLUSTER_RUNS", 40))
+RUNS = int(os.environ.get("CLUSTER_RUNS", 10))
 FLAGS = ("--model=fcn", "--dataset=digits8", "--epochs=2", "--nojit_compile", "--deterministic", "--progress=silent")
 
 
@@ -97,6 +101,26 @@ def test_a_node_is_killed_and_every_run_is_recorded_as_if_trained_here(cluster, 
     main(*rows, f"--results_dir={tmp_path}/local2", ok=False)
     here, there = outcome(tmp_path / "local2"), outcome(tmp_path / "ray2")
     assert len(here) == 3 and here == there and not leftovers(tmp_path / "ray2")
+
+
+def test_checkpoints_come_back_while_a_run_goes_on(tmp_path):
+    run = records.Run(tmp_path / "node", "x", 0)
+    sent, over = [], threading.Event()
+    thread = threading.Thread(target=cluster_module._send, args=(over, 0.0, run, sent.append))
+    thread.start()
+    for epoch in (1, 2):
+        records.write(run.history, lambda file, epoch=epoch: file.write(b"header\n" + b"row\n" * epoch))
+        records.write(run.checkpoint, lambda file, epoch=epoch: file.write(b"checkpoint %d" % epoch))
+        wait_for(lambda epoch=epoch: len(sent) == epoch)
+    over.set()
+    thread.join()
+    assert list(sent[-1]) == ["x/seed0.csv", "x/seed0.ckpt.npz"] and sent[-1]["x/seed0.ckpt.npz"] == b"checkpoint 2"
+    box, unit = cluster_module.Mailbox(), walk.Unit(run, None)
+    box.put(unit, sent[-1])
+    assert box.last(unit) == sent[-1] and box.take({unit}) == {unit: sent[-1]} and box.take({unit}) == {}
+    assert box.last(unit) == sent[-1] and box.take(set()) == {} and box.last(unit) == {}
+    cluster_module.write(sent[-1], tmp_path / "driver")
+    assert (tmp_path / "driver" / "x" / "seed0.csv").read_bytes() == b"header\nrow\nrow\n"
 
 
 def test_without_a_cluster(main, tmp_path):

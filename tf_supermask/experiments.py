@@ -50,10 +50,10 @@ def define_flags(values=flags.FLAGS):
     define(bool, "deterministic", None, bits, RUNNING)
     define(str, "progress", "auto", "bar, epoch (one line each), silent or auto", RUNNING)
     define(int, "jobs", 1, "runs at a time on this machine", RUNNING)
-    define(int, "threads", None, "processors for each run; default: all, divided by --jobs", RUNNING)
+    define(int, "threads", None, "processors for each run; default: all, divided by --jobs; on Ray 1", RUNNING)
     define(str, "executor", "local", "local, or ray: on the nodes of a Ray cluster", RUNNING)
     define(str, "ray_address", None, "of the Ray cluster; default: the one that runs here", RUNNING)
-    define(float, "gpus_per_run", 0.0, "GPUs of a node, or a part of one, for each run on Ray", RUNNING)
+    define(float, "gpus_per_run", 0.0, "GPUs, or a part of one, for each run on Ray", RUNNING)
     define(bool, "status", False, "train nothing; say which runs are done, running, waiting or failed", RUNNING)
     define(float, "checkpoint_seconds", 30.0, "least time between two checkpoints", RUNNING)
     named = "name of the results; default: the row in flags/ with these settings, else model_mode_dataset"

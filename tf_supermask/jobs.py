@@ -31,55 +31,65 @@ def run(units, its, jobs, setting, progress):
     `progress.update()` is called now and then. Raises InputError where a process gives up, as when the disk is full.
     """
     context = multiprocessing.get_context("spawn")  # TensorFlow does not live through a fork
-    workers = [_start(context, units, its, setting, number) for number in range(min(jobs, len(units)))]
+    workers = [_start(context, units, its, setting, number) for number in range(jobs)]
+    gone = set()
     try:
         while any(worker.is_alive() for worker in workers):
-            time.sleep(walk.POLL)
-            progress.update()
+            progress.wait()
             for number, worker in enumerate(workers):
-                if worker.exitcode is not None and worker.exitcode < 0:
-                    _give_up(units, worker)
+                if worker.exitcode is None or worker.exitcode >= 0 or worker.pid in gone:
+                    continue
+                gone.add(worker.pid)
+                if _give_up(units, worker):  # else it would die again
                     workers[number] = _start(context, units, its, setting, number)
         progress.update()
     finally:
         _stop(workers)
-    if any(worker.exitcode for worker in workers):
-        raise InputError("a process gave up, see above; the same command goes on where it was")
+    codes = [worker.exitcode for worker in workers if worker.exitcode]
+    if codes:
+        why = f"was killed by signal {-codes[0]}" if codes[0] < 0 else "gave up, see above"
+        raise InputError(f"a process {why}; the same command goes on where it was")
 
 
 class Progress:
     """Tells when a run ends, and how far all are: by a bar on a terminal, else with each run that ends."""
 
     def __init__(self, units, plan):
-        self.units, self.plan = units, plan
-        self.folder = units[0].run.results_dir
-        self.ended = {unit for unit, its in zip(units, plan.runs, strict=True) if its[-1] == 1.0}
+        self.units, self.plan, self.folder = units, plan, units[0].run.results_dir
+        self.states = plan.states(self.folder)
+        self.ended, self.took = 0, 0.0
         total = sum(cost * (1 - before) for _, _, cost, _, before in plan.runs)
         self.bar = tqdm.tqdm(total=total, disable=None, bar_format="{percentage:3.0f} %|{bar}|{postfix}")
 
     def __enter__(self):
-        for unit in self.units:
-            if unit in self.ended:
-                print(f"{unit.name}: done before", flush=True)
         return self
 
     def __exit__(self, *exception):
         self.bar.close()
 
+    def wait(self):
+        """Looks at the files after a moment, which is long where there are many."""
+        time.sleep(max(walk.POLL, 20 * self.took))
+        self.update()
+
     def update(self):
-        states = self.plan.states(self.folder)
-        did, rest = self.plan.work(states)
-        left = self.plan.left(states, time.time())
+        began = time.monotonic()
+        over = (status.DONE, status.FAILED)
+        news = []
+        for number, unit in enumerate(self.units):
+            if self.states[number].kind not in over:
+                self.states[number] = self.plan.state(number, self.folder)
+                news += [(unit, self.states[number])] * (self.states[number].kind in over)
+        left = self.plan.left(self.states, time.time())
         text = "" if left is None else f", about {duration(left)} left"
-        for unit, state in zip(self.units, states, strict=True):
-            if unit in self.ended or state.kind not in (status.DONE, status.FAILED):
-                continue
-            self.ended.add(unit)
+        for unit, state in news:
+            self.ended += 1
             what = "done" if state.kind == status.DONE else f"FAILED: {state.note}"
-            self.bar.write(f"{unit.name} ({len(self.ended)} of {len(self.units)}): {what}" + text * self.bar.disable)
-        running = sum(state.kind == status.RUNNING for state in states)
-        self.bar.n = did
-        self.bar.set_postfix_str(f"{len(self.ended)} of {len(self.units)} runs, {running} running{text}")
+            self.bar.write(f"{unit.name} ({self.ended} of {len(self.units)}): {what}" + text * self.bar.disable)
+        running = sum(state.kind == status.RUNNING for state in self.states)
+        self.bar.n, _ = self.plan.work(self.states)
+        self.bar.set_postfix_str(f"{self.ended} of {len(self.units)} runs, {running} running{text}")
+        self.took = time.monotonic() - began
 
 
 def _start(context, units, its, setting, number):
@@ -126,7 +136,8 @@ def _stop(workers):
 
 
 def _give_up(units, worker):
-    """Notes the failure of what a dead process was training, unless another one has taken it over."""
-    for run, _ in units:
-        if not run.record.exists() and locks.written_by(run.lock) == worker.pid:
-            walk.note(run, f"the process that trained it was killed by signal {-worker.exitcode}")
+    """Notes the failure of what a dead process was training, unless another one has taken it over; whether there was any."""
+    mine = [unit.run for unit in units if locks.written_by(unit.run.lock) == (locks.host(), worker.pid)]
+    for run in mine:
+        walk.note(run, f"the process that trained it was killed by signal {-worker.exitcode}")
+    return bool(mine)

@@ -5,6 +5,7 @@ interrupted one goes on where it was. Flags may stand in a file: --flagfile=flag
 named without --flagfile, are trained in an order that tells most soonest: flags/koster_table1*.flags --seeds=0-9
 """
 
+import contextlib
 import dataclasses
 import functools
 import importlib.util
@@ -24,7 +25,7 @@ with quiet():
     from tf_supermask import cluster, device, evidence, experiments, export, jobs, runs, status, tables, training, walk
     from tf_supermask.errors import InputError
     from tf_supermask.koster import printed as koster
-    from tf_supermask.records import Run, find
+    from tf_supermask.records import find
     from tf_supermask.zhou import printed as zhou
 
 FLAGS = flags.FLAGS
@@ -50,9 +51,9 @@ def parse(argv):
         fail(error)
 
 
-def fail(error):
+def fail(error, code=2):
     print("error: " + " ".join(str(error).split()), file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)
 
 
 PROGRESS = {"auto": None, "bar": 1, "epoch": 2, "silent": 0}
@@ -77,7 +78,14 @@ def options():
         raise InputError(
             "--deterministic excludes --jit_compile: Keras has no XLA with a GPU's deterministic kernels; leave one out"
         )
-    if FLAGS.deterministic and FLAGS.threads not in (None, 1) and not device.has_gpu():
+    if FLAGS.executor == "ray" and FLAGS.jobs > 1:
+        raise InputError("--jobs is for this machine; Ray takes as many runs as fit, by --threads and --gpus_per_run")
+    if FLAGS.executor != "ray" and (FLAGS.ray_address or FLAGS.gpus_per_run):
+        raise InputError("--ray_address and --gpus_per_run are for --executor=ray")
+    if FLAGS.gpus_per_run > 1 and FLAGS.gpus_per_run % 1:
+        raise InputError(f"--gpus_per_run={FLAGS.gpus_per_run} must be a part of a GPU, or whole")
+    gpu = FLAGS.gpus_per_run if FLAGS.executor == "ray" else device.has_gpu()
+    if FLAGS.deterministic and FLAGS.threads not in (None, 1) and not gpu:
         raise InputError(
             f"--deterministic takes one thread on a CPU, --threads={FLAGS.threads} does not; leave one out"
         )
@@ -105,22 +113,23 @@ def set_up(threads, deterministic, number, count):
     device.set_up(threads, deterministic, number, count)
 
 
-def units_of(found):
-    """The Units of Experiments, in the order in which they tell most. Raises InputError where their folders differ."""
-    todo = experiments.in_order(found, walk.cost) if len(found) > 1 else [(found[0], spec) for spec in found[0].specs]
+def units_of(found, ordered=True):
+    """The Units of Experiments, if `ordered` those first that tell most. Raises InputError where their folders differ."""
+    todo = [(experiment, spec) for experiment in found for spec in experiment.specs]
+    if ordered and len(found) > 1:
+        todo = experiments.in_order(found, walk.cost)
     folders = {spec.scale: FLAGS.results_dir or evidence.FOLDERS[spec.scale][0] for _, spec in todo}
     if len(set(folders.values())) > 1:
         raise InputError(f"rows of the scales {', '.join(folders)} at a time; give one --scale, or --results_dir")
-    return [walk.Unit(Run(folders[spec.scale], experiment.name, spec.seed), spec) for experiment, spec in todo]
+    return [walk.unit_of(experiment.name, spec, folders[spec.scale]) for experiment, spec in todo]
 
 
 def planned(units):
-    """The status.Plan of units. Raises InputError for records of other specs."""
+    """The status.Plan of units that are not done."""
     its = []
-    for run, spec in units:
+    for run, spec, _ in units:
         rows = walk.rows(spec)
-        share = 1.0 if find(run, spec) else min(1.0, status.rows_done(run) / rows)
-        its.append((run.experiment, run.seed, walk.cost(spec), rows, share))
+        its.append((run.experiment, run.seed, walk.cost(spec), rows, min(status.rows_saved(run), rows - 1) / rows))
     return status.Plan(time.time(), its)
 
 
@@ -131,30 +140,36 @@ def in_this_process():
 
 def threads():
     """Threads of each run; None: as many as there are processors."""
+    if FLAGS.executor == "ray":
+        return FLAGS.threads or 1
     share = max(1, device.processors() // FLAGS.jobs) if FLAGS.jobs > 1 else None
     return FLAGS.threads or share
 
 
 def train_all(units, how):
-    """Trains what has no record; returns the records. Raises Failed where a run fails, after all others."""
-    plan, folder = planned(units), units[0].run.results_dir
+    """Trains `units`, none of which is done; returns a walk.Failed where some fail, else None."""
+    walk.prepare(units)
+    plan = planned(units)
     load = functools.partial(walk.load, FLAGS.data_dir, FLAGS.cache_dir)
     hidden = dataclasses.replace(how, say=jobs.silent, progress=0)
-    walk.prepare(units)
-    with status.Planned(folder, plan):
+    with status.Planned(units[0].run.results_dir, plan):
         if in_this_process():
             told = Told(units, plan)
             walk.walk(units, walk.Walk(load, how, plan.began), told.begin, told.end)
         elif FLAGS.executor == "ray":
             with jobs.Progress(units, plan) as progress:
-                cluster.run(
-                    units, load, hidden, plan.began, FLAGS.ray_address, threads() or 1, FLAGS.gpus_per_run, progress
-                )
+                cluster.run(units, load, hidden, plan.began, FLAGS.ray_address, threads(), FLAGS.gpus_per_run, progress)
         else:
-            setting = functools.partial(set_up, threads(), FLAGS.deterministic, count=FLAGS.jobs)
+            for dataset, shape in {(unit.spec.dataset, walk.shape_of(unit.spec)) for unit in units}:
+                with contextlib.suppress(
+                    InputError
+                ):  # prepared once; the runs themselves will say that it cannot be had
+                    load(dataset, shape)
+            count = min(FLAGS.jobs, len(units))
+            setting = functools.partial(set_up, threads(), FLAGS.deterministic, count=count)
             with jobs.Progress(units, plan) as progress:
-                jobs.run(units, walk.Walk(load, hidden, plan.began), FLAGS.jobs, setting, progress)
-    return walk.finish(units, plan.began)
+                jobs.run(units, walk.Walk(load, hidden, plan.began), count, setting, progress)
+    return walk.failures(units, plan.began)
 
 
 class Told:
@@ -165,8 +180,7 @@ class Told:
 
     def begin(self, position, unit):
         if position not in self.waiting:
-            done = ": done before" if self.plan.runs[position][-1] == 1.0 else ""
-            print(f"{unit.name} ({position + 1} of {len(self.units)}){done}", flush=True)
+            print(f"{unit.name} ({position + 1} of {len(self.units)})", flush=True)
 
     def end(self, position, unit, outcome):
         if outcome == walk.BUSY:
@@ -178,19 +192,28 @@ class Told:
         elif outcome == walk.TRAINED:
             states = self.plan.states(unit.run.results_dir)
             others = sum(its.kind in (status.WAITING, status.RUNNING) for its in states)
-            if others:
-                print(
-                    f"  about {training.duration(self.plan.left(states, time.time()))} left for the other {others} runs"
-                )
+            left = self.plan.left(states, time.time())
+            if others and left is not None:
+                print(f"  about {training.duration(left)} left for the other {others} run{'s' * (others > 1)}")
 
 
 def print_status(rows, further):
     """Of rows if there are some, else of all that is in the folder of results and all that walks mean to do there."""
-    units = units_of(experiments.read_all(rows, further)) if rows else None
+    units = units_of(experiments.read_all(rows, further), ordered=False) if rows else None
     folder = units[0].run.results_dir if units else FLAGS.results_dir or evidence.FOLDERS[FLAGS.scale or "paper"][0]
     wanted = [(unit.run.experiment, unit.run.seed) for unit in units] if units else None
     for line in status.report(folder, wanted):
         print(line)
+
+
+def exported(units):
+    """Writes the networks of all units that are done."""
+    for run, spec, _ in units:
+        if find(run, spec):
+            path = export.saved_model(
+                runs.load_run(run.record), os.path.join(FLAGS.export_dir, f"{run.experiment}_seed{run.seed}")
+            )
+            print(f"exported to {path}")
 
 
 def main(arguments):
@@ -198,22 +221,32 @@ def main(arguments):
     try:
         hush()
         how = options()
-        if FLAGS.status:
-            return print_status(rows, further)
-        if in_this_process():
+        if in_this_process() and not FLAGS.status:
             device.set_up(threads(), FLAGS.deterministic)
         else:
             device.without_gpu()
+        if FLAGS.status:
+            return print_status(rows, further)
         found = experiments.read_all(rows, further) if rows else experiments.described(FLAGS)
         units = units_of(found)
-        made = train_all(units, how)
-        for unit in units if FLAGS.export_dir else ():
-            folder = os.path.join(FLAGS.export_dir, f"{unit.run.experiment}_seed{unit.spec.seed}")
-            print(f"exported to {export.saved_model(runs.load_run(unit.run.record), folder)}")
+        if FLAGS.export_dir and any(unit.spec.mode in ("lottery", "supermask") for unit in units):
+            raise InputError(
+                "--export_dir is for trained masks and baselines; lottery tickets and supermasks keep no network"
+            )
+        todo = [unit for unit in units if not find(unit.run, unit.spec)]
+        for unit in units:
+            if unit not in todo:
+                print(f"{unit.name}: done before", flush=True)
+        failed = train_all(todo, how) if todo else None
+        if FLAGS.export_dir:
+            exported(units)
+        if failed:
+            raise failed
         if len(found) == 1:
+            made = [find(unit.run, unit.spec) for unit in units]
             print(f"\n{tables.result(made, (koster.PAPER | zhou.PAPER).get(found[0].name))}")
     except KeyboardInterrupt:
-        fail("stopped; the same command goes on from the last checkpoint")
+        fail("stopped; the same command goes on from the last checkpoint", 130)
     except InputError as error:
         fail(error)
     except OSError as error:

@@ -19,7 +19,7 @@ from absl import app, flags, logging
 from tf_supermask.quiet import quiet
 
 with quiet():
-    from tf_supermask import claims, evidence, experiments, figures, papers, records, small, tables
+    from tf_supermask import claims, evidence, experiments, figures, measured, papers, records, small, tables
     from tf_supermask.errors import InputError
 
 FLAGS = flags.FLAGS
@@ -117,39 +117,12 @@ def _seeds(finding):
     return "-".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "-"
 
 
-def speed(folder):
-    """Markdown of the JSON files of benchmarks: what a supermask costs per step, an FCN epoch, a round of lottery tickets."""
-    found, lottery = (
-        json.loads(pathlib.Path(folder, f"{name}.json").read_text()) for name in ("train_step", "lottery")
-    )
-    epoch, environment = found.pop("fcn_epoch"), found.pop("environment")
-    table = pd.DataFrame(
-        {
-            "network": name,
-            "baseline, ms per step": f"{row['baseline_ms']:.2f}",
-            "signed / baseline": f"{row['signed_over_baseline']:.3f}",
-            "kernels alone / step": f"{row['kernels_over_step']:.2f}",
-            "peak memory of the baseline, MiB": f"{row['baseline_mib']:.0f}",
-            "signed adds": f"{row['signed_mib'] - row['baseline_mib']:.0f}",
-            "scores and one copy of the weights": f"{2 * row['weights_mib']:.0f}",
-        }
-        for name, row in found.items()
-    )
-    return (
-        f"{markdown(table)}\n\nAn FCN epoch with evaluation and callbacks takes {epoch['ours_over_bare']:.2f} times a bare "
-        f"`tf.function` loop that trains and evaluates on the same arrays ({epoch['ours_s']:.2f} s; training alone "
-        f"{epoch['training_over_bare']:.2f} times). TensorFlow {environment['tensorflow']}, {environment['device']}, "
-        f"{environment['threads']} threads.\n\n"
-        f"A round of lottery tickets of FC with its validations takes {lottery['training_over_bare']:.2f} times a bare compiled "
-        f"loop ({1000 * lottery['ours_s'] / lottery['steps']:.2f} ms a step). The {lottery['masks']} masks of a dense run (11 "
-        f"criteria, 25 levels) are evaluated on 10,000 images in {lottery['supermasks_s']:.1f} s, "
-        f"{lottery['supermasks_over_dense']:.2f} of the dense run's time, at {lottery['supermasks_gflops']:.0f} GFLOP/s."
-    )
-
-
 def blocks(found, speed_folder):
     """Name -> markdown of each generated block of the README; `found` is scale -> Evidence."""
-    its = {"checks": checks(found["paper"]), "speed": speed(speed_folder), "sizes": sizes(SIZES)}
+    its = {"checks": checks(found["paper"]), "sizes": sizes(SIZES)}
+    for name, make in measured.BLOCKS.items():
+        frame, text = make(speed_folder)
+        its[name] = f"{markdown(frame)}\n\n{text}"
     for paper in papers.PAPERS:
         its[f"{paper} tables"] = all_tables(paper, found["paper"])
         its[f"{paper} reduced"] = all_tables(paper, found["reduced"])

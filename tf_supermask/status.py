@@ -34,7 +34,7 @@ def look(run, rows=None, since=0.0):
     """The State of a run, of whose history `rows` rows are the whole; a failure before the time `since` counts no more."""
     if run.record.exists():
         return State(DONE, 1.0)
-    share = min(1.0, rows_done(run) / rows) if rows else 0.0
+    share = min(rows_done(run), rows - 1) / rows if rows else 0.0  # whole with its record only
     owner = locks.owner(run.lock)
     if owner:
         return State(RUNNING, share, owner)
@@ -51,7 +51,11 @@ def rows_done(run):
     try:
         return max(0, run.history.read_bytes().count(b"\n") - 1)  # without the header
     except OSError:
-        pass
+        return rows_saved(run)
+
+
+def rows_saved(run):
+    """Rows of the history that are in the checkpoint of an unfinished run, from which it goes on."""
     try:
         with np.load(run.checkpoint) as arrays:  # reads this one array
             history = json.loads(arrays["note"].tobytes())["history"]
@@ -71,15 +75,19 @@ class Plan(NamedTuple):
     began: float
     runs: list
 
+    def state(self, number, folder):
+        name, seed, _, rows, _ = self.runs[number]
+        return look(records.Run(folder, name, seed), rows, self.began)
+
     def states(self, folder):
-        return [look(records.Run(folder, name, seed), rows, self.began) for name, seed, _, rows, _ in self.runs]
+        return [self.state(number, folder) for number in range(len(self.runs))]
 
     def work(self, states):
         """What was done since the walk began, and what is left, as costs."""
         did, rest = 0.0, 0.0
         for (_, _, cost, _, before), its in zip(self.runs, states, strict=True):
-            share = 1.0 if its.kind == FAILED else its.share
-            did, rest = did + cost * (share - before), rest + cost * (1 - share)
+            did += cost * (its.share - before)
+            rest += cost * (1 - its.share) * (its.kind != FAILED)  # a failed one is not tried again
         return did, rest
 
     def left(self, states, now):
@@ -93,15 +101,15 @@ class Planned:
 
     def __init__(self, folder, plan):
         self.path = pathlib.Path(folder, ".walks", f"{socket.gethostname()}-{os.getpid()}.json")
-        self.plan, self.lease = plan, locks.lease(self.path.with_suffix(".lock"))
+        self.plan, self.lock = plan, locks.Lock(self.path.with_suffix(".lock"))
 
     def __enter__(self):
         records.write(self.path, lambda file: file.write(json.dumps(self.plan).encode()))
-        locks.take(self.lease)
+        self.lock.take()
 
     def __exit__(self, *exception):
         self.path.unlink(missing_ok=True)
-        self.lease.release()
+        self.lock.release()
         with contextlib.suppress(OSError):  # another walk goes on
             self.path.parent.rmdir()
 

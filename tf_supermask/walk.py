@@ -31,6 +31,7 @@ class Unit(NamedTuple):
 
     run: records.Run
     spec: Spec
+    dense: records.Run | None = None  # of the dense run that it begins with
 
     @property
     def name(self):
@@ -76,23 +77,27 @@ def rows(spec):
     return spec.epochs
 
 
+def unit_of(name, spec, results_dir):
+    """The Unit of a run; a chain's dense run is named after the row that has its settings."""
+    dense = None
+    if spec.rounds:
+        dense = records.Run(results_dir, experiments.name_of(lottery.dense_spec(spec)), spec.seed)
+    return Unit(records.Run(results_dir, name, spec.seed), spec, dense)
+
+
 def dense_of(unit):
     """The Unit of the dense run that `unit` begins with, or None."""
-    if not unit.spec.rounds:
-        return None
-    first = lottery.dense_spec(unit.spec)
-    return Unit(records.Run(unit.run.results_dir, experiments.name_of(first), first.seed), first)
+    return unit.dense and Unit(unit.dense, lottery.dense_spec(unit.spec))
 
 
 def train(unit, load, how):
     """Trains a run and writes its files. `load(dataset, shape)` gives the data."""
-    run, spec = unit
+    run, spec, dense = unit
     dataset = load(spec.dataset, shape_of(spec))
     if not spec.iterations:
         return training.train(spec, dataset, run, how)
-    dense = dense_of(unit)
     method = {"lottery": lottery, "supermask": supermasks}.get(spec.mode, learned)
-    return method.train(spec, dataset, run, how, dense and dense.run)
+    return method.train(spec, dataset, run, how, dense)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -102,7 +107,7 @@ def train(unit, load, how):
 def state(unit, since, weights=False):
     """DONE, FAILED where it failed after the time `since`, else None; with `weights` a run without its weights is not done,
     of which a clone has none. Raises InputError for a damaged record and for one of another spec."""
-    if records.find(*unit) is not None and (unit.run.final.exists() or not weights):
+    if records.find(unit.run, unit.spec) is not None and (unit.run.final.exists() or not weights):
         return DONE
     return FAILED if _failed(unit.run, since) else None
 
@@ -122,26 +127,29 @@ class Walk:
 
     def __init__(self, load, how, since):
         self.load, self.how, self.since = load, how, since
-        self._leases, self._training = {}, False
+        self._locks, self._training = {}, False
 
     def attempt(self, unit, weights=False):
         """DONE, TRAINED, FAILED, or BUSY while another process trains it or the dense run that it begins with.
 
         Whatever goes wrong in a run is written to its `.error` file. Raises OSError where files cannot be written, and
-        InputError for a damaged record or one of another spec.
+        InputError for a damaged record of this run or one of another spec.
         """
         found = state(unit, self.since, weights)
         if found:
             return found
         unit.run.lock.parent.mkdir(parents=True, exist_ok=True)
-        lease = self.lease(unit.run)
-        if not locks.take(lease):
-            return BUSY
+        lock = self._locks.setdefault(unit.run, locks.Lock(unit.run.lock, _lost))
         try:
-            found = state(unit, self.since, weights)  # another process may have finished it just now
-            return found or self._prepared(unit) or self._train(unit)
+            if not lock.take():
+                return BUSY
+        except InputError as error:
+            return self._failed(unit.run, error)
+        try:
+            # Another process may have finished it just now.
+            return state(unit, self.since, weights) or self._train(unit)
         finally:
-            lease.release()
+            lock.release()
 
     def _prepared(self, unit):
         """None where the dense run that `unit` begins with is there, or FAILED or BUSY."""
@@ -155,29 +163,28 @@ class Walk:
             note(unit.run, f"its dense run failed: {reason(dense.run)}")
         return outcome if outcome in (FAILED, BUSY) else None
 
-    def lease(self, run):
-        """The lock of a run, the same one each time."""
-        if run not in self._leases:
-            self._leases[run] = locks.lease(run.lock, _lost)
-        return self._leases[run]
-
     def _train(self, unit):
         signal.signal(signal.SIGUSR1, self._stop)
         try:
-            self._training = True
-            train(unit, self.load, self.how)
+            outcome = self._prepared(unit)
+            if outcome is None:
+                self._training = True
+                train(unit, self.load, self.how)
+                unit.run.error.unlink(missing_ok=True)
+            return outcome or TRAINED
         except locks.Lost:
             return BUSY
         except OSError:
             raise  # the disk's fault, and all runs'
         except Exception as error:
-            note(unit.run, " ".join(str(error).split()) or type(error).__name__, traceback.format_exc())
-            return FAILED
+            return self._failed(unit.run, error)
         finally:
             self._training = False
             keras.backend.clear_session()
-        unit.run.error.unlink(missing_ok=True)
-        return TRAINED
+
+    def _failed(self, run, error):
+        note(run, " ".join(str(error).split()) or type(error).__name__, traceback.format_exc())
+        return FAILED
 
     def _stop(self, *_):
         if self._training:
@@ -221,18 +228,18 @@ def walk(units, its, begin=lambda position, unit: None, end=lambda position, uni
         todo = busy
 
 
-def finish(units, since):
-    """The records of all units, in their order. Raises Failed where some have none, with the reasons."""
+def failures(units, since):
+    """None where all units have a record, else Failed, with the reasons."""
     lacking = [unit for unit in units if state(unit, since) != DONE]
     if len(units) == 1 and lacking:
-        raise Failed(reason(lacking[0].run))
+        return Failed(reason(lacking[0].run))
     if lacking:
         names = "; ".join(f"{unit.name} ({reason(unit.run)})" for unit in lacking[:3])
-        raise Failed(f"{len(lacking)} of {len(units)} runs failed: {names}{'; ...' if len(lacking) > 3 else ''}")
-    return [records.find(*unit) for unit in units]
+        return Failed(f"{len(lacking)} of {len(units)} runs failed: {names}{'; ...' if len(lacking) > 3 else ''}")
+    return None
 
 
 def prepare(units):
-    """Makes the folders of units that are not done. Raises InputError where they cannot be written."""
-    for run in {unit.run.experiment: unit.run for unit in units if not unit.run.record.exists()}.values():
+    """Makes the folders of units. Raises InputError where they cannot be written."""
+    for run in {unit.run.experiment: unit.run for unit in units}.values():
         records.prepare(run)

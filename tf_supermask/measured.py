@@ -1,0 +1,117 @@
+"""What benchmarks/ measured, as tables of the README: name of a block -> (folder of the JSON files) -> (data frame, text)."""
+
+import json
+import pathlib
+
+import pandas as pd
+
+
+def measurements(folder, name):
+    """What benchmarks/`name`.py measured."""
+    return json.loads(pathlib.Path(folder, f"{name}.json").read_text())
+
+
+def speed(folder):
+    """What a supermask costs per step, an FCN epoch, a round of lottery tickets, and many runs at a time."""
+    found, lottery = measurements(folder, "train_step"), measurements(folder, "lottery")
+    epoch, environment = found.pop("fcn_epoch"), found.pop("environment")
+    table = pd.DataFrame(
+        {
+            "network": name,
+            "baseline, ms per step": f"{row['baseline_ms']:.2f}",
+            "signed / baseline": f"{row['signed_over_baseline']:.3f}",
+            "kernels alone / step": f"{row['kernels_over_step']:.2f}",
+            "peak memory of the baseline, MiB": f"{row['baseline_mib']:.0f}",
+            "signed adds": f"{row['signed_mib'] - row['baseline_mib']:.0f}",
+            "scores and one copy of the weights": f"{2 * row['weights_mib']:.0f}",
+        }
+        for name, row in found.items()
+    )
+    return table, (
+        f"An FCN epoch with evaluation and callbacks takes {epoch['ours_over_bare']:.2f} times a bare "
+        f"`tf.function` loop that trains and evaluates on the same arrays ({epoch['ours_s']:.2f} s; training alone "
+        f"{epoch['training_over_bare']:.2f} times). TensorFlow {environment['tensorflow']}, {environment['device']}, "
+        f"{environment['threads']} threads.\n\n"
+        f"A round of lottery tickets of FC with its validations takes {lottery['training_over_bare']:.2f} times a bare compiled "
+        f"loop ({1000 * lottery['ours_s'] / lottery['steps']:.2f} ms a step). The {lottery['masks']} masks of a dense run (11 "
+        f"criteria, 25 levels) are evaluated on 10,000 images in {lottery['supermasks_s']:.1f} s, "
+        f"{lottery['supermasks_over_dense']:.2f} of the dense run's time, at {lottery['supermasks_gflops']:.0f} GFLOP/s."
+    )
+
+
+def many(folder):
+    """Runs per hour by jobs and threads."""
+    found = measurements(folder, "jobs")
+    runs, threads = found.pop("runs"), found.pop("environment")["threads"]
+    table = pd.DataFrame(
+        {
+            "network": name,
+            f"one job, {threads} threads: runs per hour": f"{row['one_job']['runs_per_hour']:.0f}",
+            f"{threads} jobs of one thread": f"{row['jobs']['runs_per_hour']:.0f}",
+            "gain": f"{row['jobs']['runs_per_hour'] / row['one_job']['runs_per_hour']:.2f}",
+            "an epoch with --deterministic / without": f"{_slowdown(row):.2f}",
+        }
+        for name, row in found.items()
+    )
+    return table, f"{runs} short runs in each turn, with all that a user waits for."
+
+
+def _slowdown(row):
+    return row["deterministic"]["seconds_per_epoch"] / row["one_job"]["seconds_per_epoch"]
+
+
+def inference(folder):
+    """How much faster compact networks are, beside the bound of their multiplications."""
+    found, rows = measurements(folder, "inference"), []
+    for its in found["runs"].values():
+        for batch, row in its["batches"].items():
+            if not row:  # not measured yet
+                continue
+            bound = its["bound"]
+            rows.append({"network": its["model"], "batch": batch, "bound": f"{bound:.2f}"})
+            rows[-1]["bound in tiles of 32"] = f"{its['tiled']:.2f}"
+            for kind, name in (("tflite", "TFLite"), ("saved_model", "SavedModel")):
+                rows[-1][f"{name}: dense, ms"] = f"{row[kind]['dense_ms']:.3g}"
+                rows[-1][f"{name}: gain (of the bound)"] = f"{row[kind]['gain']:.2f} ({row[kind]['gain'] / bound:.0%})"
+            rows[-1]["TFLite, ReLU for ELU"] = (
+                f"{row['tflite_relu']['gain']:.2f} ({row['tflite_relu']['gain'] / bound:.0%})"
+            )
+            layer = row["first_dense"]
+            rows[-1]["first dense layer, ms"] = f"{layer['dense_ms']:.3g}"
+            rows[-1] |= {f"gain by {way}": f"{layer[way]:.2f}" for way in ("gather", "sparse")}
+    tiles = ", ".join(f"{count} filters {ms:.1f} ms" for count, ms in found["tiles"].items())
+    return pd.DataFrame(rows), (
+        f"{found['threads']} threads. TFLite takes filters 32 at a time: a 3x3 convolution of 64 channels on 64 images of 32x32 "
+        f"takes with {tiles}."
+    )
+
+
+def formats(folder):
+    """Size and test accuracy of every export."""
+    found, rows = measurements(folder, "formats"), []
+    found.pop("environment")
+    for path, its in found.items():
+        by_form = {(row["format"], row["int8"], row["compact"]): row for row in its["forms"]}
+        for (name, int8, compact), row in by_form.items():
+            if compact:
+                continue
+            small = by_form.get((name, int8, True))
+            rows.append(
+                {
+                    "run": path.removeprefix("results/"),
+                    "format": name + " int8" * int8,
+                    "bytes": f"{row['bytes']:,}",
+                    "bytes, compact": f"{small['bytes']:,}" if small else "-",
+                    "test accuracy, %": f"{row['test_accuracy']:.2f}",
+                    "compact": f"{small['test_accuracy']:.2f}" if small else "-",
+                    "recorded": f"{its['recorded']:.2f}",
+                    "largest difference of a logit": f"{max(one['difference'] for one in (row, small) if one):.0e}",
+                }
+            )
+    return pd.DataFrame(rows), (
+        "All read again in a fresh process and run on the real test images. Differences are "
+        "parts of the largest logit of the masked network."
+    )
+
+
+BLOCKS = {"speed": speed, "many runs": many, "inference": inference, "formats": formats}
