@@ -9,13 +9,13 @@ import sys
 import threading
 
 import pytest
-from test_walk import leftovers, outcome, start, wait_for
+from test_jobs import leftovers, outcome, start, wait_for
 
 from tf_supermask import cluster as cluster_module
 from tf_supermask import records, walk
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'tf_supermask[ray]'")
-RUNS = int(os.environ.get("CLUSTER_RUNS", 10))
+RUNS = int(os.environ.get("CLUSTER_RUNS", 6))
 FLAGS = ("--model=fcn", "--dataset=digits8", "--epochs=2", "--nojit_compile", "--deterministic", "--progress=silent")
 
 

@@ -145,7 +145,7 @@ def test_one_who_stood_still_leaves_its_run_to_the_one_who_took_over(tmp_path, m
 
 
 def test_any_number_of_jobs_gives_the_same_bits(main, tmp_path):
-    flags = (*SHORT, "--epochs=20", "--shuffle", "--seeds=0-2", "--deterministic")
+    flags = (*SHORT, "--epochs=6", "--shuffle", "--seeds=0-2", "--deterministic")
     done = main(*flags, "--jobs=2", f"--results_dir={tmp_path}/two")
     assert done.stderr == "" and "(3 of 3): done" in done.stdout and "mean [5 %, 95 %]" in done.stdout
     main(*flags, f"--results_dir={tmp_path}/one")
