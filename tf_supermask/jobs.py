@@ -81,7 +81,7 @@ class Progress:
                 self.states[number] = self.plan.state(number, self.folder)
                 news += [(unit, self.states[number])] * (self.states[number].kind in over)
         left = self.plan.left(self.states, time.time())
-        text = "" if left is None else f", about {duration(left)} left"
+        text = f", about {duration(left)} left" if left else ""
         for unit, state in news:
             self.ended += 1
             what = "done" if state.kind == status.DONE else f"FAILED: {state.note}"
