@@ -23,7 +23,7 @@ flags.DEFINE_integer("rounds", 3, "turns of each kind")
 flags.DEFINE_integer("runs", 4, "seeds in a turn")
 NETWORKS = {  # flags of a run of about half a minute
     "fcn": ("--model=fcn", "--epochs=20", "--decay_steps=938"),
-    "conv2": ("--model=conv2", "--dataset=digits", "--epochs=6"),
+    "conv2": ("--model=conv2", "--dataset=digits", "--epochs=12"),
 }
 KINDS = {
     "one_job": (),

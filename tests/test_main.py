@@ -56,6 +56,13 @@ def test_tensorboard_and_the_progress_bar(main, tmp_path):
     assert list((tmp_path / "t" / "train").glob("events.*")) and "━" in done.stdout
 
 
+def test_deterministic_kernels(main, tmp_path):
+    main(
+        "--model=resnet20", "--mode=baseline", *SHORT[1:4], "--deterministic", "--epochs=1", f"--results_dir={tmp_path}"
+    )
+    assert not record(tmp_path, "resnet20_baseline_digits")["environment"]["jit_compile"]
+
+
 def test_help_is_grouped_and_complete(main):
     text = main("--help").stdout
     for group in ("what to train:", "data:", "training:", "initialization:", "masks:", "running:", "files:"):

@@ -11,7 +11,6 @@ import time
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tf_supermask import container, data, device, layers, masks, models, records, sparsity
 from tf_supermask.errors import InputError
@@ -243,7 +242,7 @@ def use_xla(model):
         or getattr(layer, "rule", None) in masks.SAMPLED
         for layer in model.layers
     )
-    return not slow or bool(tf.config.list_physical_devices("GPU"))
+    return not slow or device.has_gpu()
 
 
 def steps_at_once(steps, xla):
