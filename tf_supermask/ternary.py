@@ -29,44 +29,56 @@ def _axes(codes):
     return [_sizes(there.sum(axis)) for axis in ((2, 3), (0, 1, 3), (0, 1, 2))]
 
 
-class _Row:
-    """Row `y` of a kernel whose rows above are known: where weights may be, how likely they are, and what is above."""
+class _Rows:
+    """How likely weights are in the rows of a kernel, of which only the channels and units with any weight are looked at."""
 
-    def __init__(self, codes, axes, y):
-        places, channels, units = axes[0][y], *axes[1:]
-        used = [np.flatnonzero(its) for its in (places, channels, units)]
-        self.where = np.ix_([y], *used)
-        self.base = 2.0 ** (places[used[0]][:, None, None] + channels[used[1]][:, None] + units[used[2]] - 3)
-        above = codes[y - 1][:, used[1]][:, :, used[2]] if y else None
-        if above is None:
-            self.context, self.sign = np.zeros(self.base.shape, np.int8), np.zeros(self.base.shape, np.int8)
-        else:
-            padded = np.pad(above, ((1, 1), (0, 0), (0, 0)))
-            near = [padded[used[0] + shift] for shift in (0, 1, 2)]
-            self.context = 2 * np.abs(near[1]) + np.abs(near[0]) + np.abs(near[2])
-            self.sign = np.sign(sum(near))
+    def __init__(self, axes):
+        self.places, channels, units = axes
+        self.channels, self.units = np.flatnonzero(channels), np.flatnonzero(units)
+        self.base = np.multiply.outer(*(np.ldexp(1.0, its[its > 0]) for its in (channels, units)))
 
-    def likely(self, factors):
-        return np.clip(self.base * factors[self.context], _LEAST, _MOST)
+    def framed(self):
+        """Zeros for the live codes, with a row above and a column on both sides."""
+        height, width = self.places.shape
+        return np.zeros((height + 1, width + 2, *self.base.shape), np.int8)
+
+    def row(self, framed, y):
+        """Of row `y`, when framed codes are known above it: `(places, base, weights above each place and beside that)`."""
+        places = np.flatnonzero(self.places[y])
+        base = np.ldexp(1.0, self.places[y, places] - 3)[:, None, None] * self.base
+        return (y + 1, places + 1), base, [framed[y, places + shift] for shift in (1, 0, 2)]
 
 
-def _fit(codes, axes):
+def _context(near):
+    above, *beside = near
+    return 2 * np.abs(above) + sum(np.abs(its) for its in beside)
+
+
+def _sign(near, there):
+    return np.sign(sum(its[there] for its in near))
+
+
+def _likely(base, factors, context):
+    return np.clip(base * factors[context], _LEAST, _MOST)
+
+
+def _fit(framed, rows):
     """Factors as `(number, exponent)` of number * 2**exponent, and P(+1) in 256ths by sign above."""
-    rows = [_Row(codes, axes, y) for y in range(len(codes))]
-    base, context, sign, its = (
-        np.concatenate([np.ravel(part) for part in parts])
-        for parts in zip(*((r.base, r.context, r.sign, codes[r.where]) for r in rows), strict=True)
+    parts = []
+    for y in range(len(rows.places)):
+        places, base, near = rows.row(framed, y)
+        there = framed[places] != 0
+        parts.append((base, _context(near), there, _sign(near, there), framed[places][there] > 0))
+    base, context, there, sign, positive = (
+        np.concatenate([np.ravel(part) for part in its]) for its in zip(*parts, strict=True)
     )
-    factors, there = np.full(CONTEXTS, 1 / max(base.sum(), 1)), its != 0
+    factors = np.full(CONTEXTS, 1 / max(base.sum(), 1))
     wanted = np.bincount(context[there], minlength=CONTEXTS) + 0.25
     for _ in range(8):
-        likely = np.clip(base * factors[context], _LEAST, _MOST)
-        factors *= wanted / np.maximum(np.bincount(context, likely, CONTEXTS), 0.25)
+        factors *= wanted / np.maximum(np.bincount(context, _likely(base, factors, context), CONTEXTS), 0.25)
     numbers, exponents = np.frexp(factors)
     numbers = np.clip(np.round(numbers * 256), 128, 255).astype(int)
-    plus = [
-        np.mean(its[there & (sign == value)] > 0) if (there & (sign == value)).any() else 0.5 for value in (-1, 0, 1)
-    ]
+    plus = [positive[sign == value].mean() if (sign == value).any() else 0.5 for value in (-1, 0, 1)]
     plus = np.clip(np.round(256 * np.array(plus)), 1, 255).astype(int)
     return numbers.tolist(), (exponents - 8).tolist(), plus.tolist()
 
@@ -82,14 +94,17 @@ def encode(codes, encoder):
     histograms = [np.bincount(its.ravel(), minlength=2).tolist() for its in axes]
     for its, histogram in zip(axes, histograms, strict=True):
         encoder.encode(its.ravel(), _model(histogram))
-    numbers, exponents, plus = _fit(codes, axes)
+    rows = _Rows(axes)
+    framed = rows.framed()
+    framed[1:, 1:-1] = codes[:, :, rows.channels][..., rows.units]
+    numbers, exponents, plus = _fit(framed, rows)
     factors = np.ldexp(np.array(numbers, float), exponents)
     for y in range(len(codes)):
-        row = _Row(codes, axes, y)
-        its = codes[row.where][0]
+        places, base, near = rows.row(framed, y)
+        its = framed[places]
         there = its != 0
-        encoder.encode(there.ravel().astype(np.int32), _BERNOULLI, row.likely(factors).ravel())
-        encoder.encode((its[there] > 0).astype(np.int32), _BERNOULLI, np.array(plus)[row.sign[there] + 1] / 256)
+        encoder.encode(there.ravel().astype(np.int32), _BERNOULLI, _likely(base, factors, _context(near)).ravel())
+        encoder.encode((its[there] > 0).astype(np.int32), _BERNOULLI, np.array(plus)[_sign(near, there) + 1] / 256)
     return [histograms, numbers, exponents, plus]
 
 
@@ -101,15 +116,19 @@ def decode(shape, parameters, decoder):
         decoder.decode(_model(histogram), int(np.prod(size))).reshape(size)
         for histogram, size in zip(histograms, sizes, strict=True)
     ]
-    codes, factors = np.zeros(shape, np.int8), np.ldexp(np.array(numbers, float), exponents)
+    rows, factors = _Rows(axes), np.ldexp(np.array(numbers, float), exponents)
+    framed = rows.framed()
     for y in range(shape[0]):
-        row = _Row(codes, axes, y)
-        likely = row.likely(factors)
+        places, base, near = rows.row(framed, y)
+        likely = _likely(base, factors, _context(near))
         there = decoder.decode(_BERNOULLI, likely.ravel()).reshape(likely.shape) == 1
-        signs = decoder.decode(_BERNOULLI, np.array(plus)[row.sign[there] + 1] / 256)
+        signs = decoder.decode(_BERNOULLI, np.array(plus)[_sign(near, there) + 1] / 256)
         its = np.zeros(likely.shape, np.int8)
         its[there] = 2 * signs - 1
-        codes[row.where] = its
+        framed[places] = its
+    codes, live = np.zeros(shape, np.int8), framed[1:, 1:-1]
+    y, x, channel, unit = where = np.nonzero(live)
+    codes[y, x, rows.channels[channel], rows.units[unit]] = live[where]
     return codes
 
 
