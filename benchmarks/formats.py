@@ -1,14 +1,17 @@
-"""Size and test accuracy of every export: python benchmarks/formats.py [--runs=RECORD,...]
+"""Size and test accuracy of every export, and time to read it: python benchmarks/formats.py [--runs=RECORD,...]
 
 Each run is exported by `python -m tf_supermask.export` in every form; a fresh process reads all files and classifies the real
-test images. Written to formats.json.
+test images. Then dense weights and container are read in turns. Written to formats.json.
 """
 
 import json
+import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 from absl import app, flags
 
@@ -36,6 +39,7 @@ FORMS = [
     if not (name == "supermask" and compact) and (name == "tflite" or not int8)
 ]
 BATCH = 500
+TURNS = 25
 
 
 def in_batches(call, x):
@@ -78,6 +82,36 @@ def read(folder):
     np.savez(folder.parent / "logits.npz", **logits)
 
 
+def forget(path):
+    """Makes the system read a file from disk the next time."""
+    with open(path, "rb") as file:
+        os.fsync(file)
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def reading(folder):
+    """Medians over turns, in ms, of what it takes to have the weights in memory, and to have a model."""
+    models, weights = folder / "models", folder / "weights"
+    packed, dense = models / "supermask.supermask", models / "keras.keras"
+    container.load(packed)  # Keras' first model costs more
+    np.concatenate([np.ravel(kernel.array()) for kernel in container.read(packed).kernels.values()]).tofile(weights)
+    ways = {
+        "weights from disk": lambda: np.fromfile(weights, np.float32),
+        "weights, cached": lambda: np.fromfile(weights, np.float32),
+        "container": lambda: [kernel.array() for kernel in container.read(packed).kernels.values()],
+        ".keras to model": lambda: keras.models.load_model(dense, compile=False),
+        "container to model": lambda: container.load(packed),
+    }
+    taken = {name: [] for name in ways}
+    for _ in range(TURNS):
+        forget(weights)
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            taken[name].append(1000 * (time.perf_counter() - start))
+    return {name: statistics.median(its) for name, its in taken.items()}
+
+
 def measured(path):
     """Form -> bytes, test accuracy in percent and the largest difference of a logit to the masked network's."""
     _, record = runs.find_run(path)
@@ -96,12 +130,13 @@ def measured(path):
             subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
             found[its.name] = {"format": name, "compact": compact, "int8": int8, "bytes": export.size_of(its)}
         subprocess.run([sys.executable, __file__, f"--read={folder}"], check=True, capture_output=True)
+        taken = reading(folder)
         with np.load(folder / "logits.npz") as logits:
             for name, row in found.items():
                 right = logits[name].argmax(axis=-1) == dataset.test_labels
                 row |= {"test_accuracy": 100 * float(right.mean())}
                 row |= {"difference": float(np.abs(logits[name] - expected).max() / np.abs(expected).max())}
-    return {"recorded": record["final"]["test_accuracy"], "forms": list(found.values())}
+    return {"recorded": record["final"]["test_accuracy"], "forms": list(found.values()), "reading_ms": taken}
 
 
 def main(argv):

@@ -14,7 +14,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one must not fail a test
 hypothesis.settings.load_profile("any machine")
 ROOT = pathlib.Path(__file__).parent.parent
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C, and so does what they start
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a shell's background jobs ignore Ctrl-C, and so does what they start
 
 
 @pytest.fixture(autouse=True)

@@ -54,6 +54,13 @@ def test_random_codes_take_about_their_entropy(density):
     assert np.array_equal(found, codes) and 0.99 * least <= size <= 1.1 * least + 80
 
 
+def test_how_a_model_was_trained_is_not_stored():
+    model = masked("fcn")
+    size = len(container.packed(model))
+    model.compile(keras.optimizers.SGD(0.05), keras.losses.SparseCategoricalCrossentropy())
+    assert len(container.packed(model)) == size
+
+
 @pytest.mark.parametrize(
     "name, given",
     [

@@ -106,7 +106,7 @@ def _without_training(description):
         return [_without_training(part) for part in description]
     if not isinstance(description, dict):
         return description
-    unused = ("_initializer", "_regularizer", "_constraint", "build_config")
+    unused = ("_initializer", "_regularizer", "_constraint", "build_config", "compile_config")
     its = {key: _without_training(value) for key, value in description.items() if not key.endswith(unused)}
     return {key: value for key, value in its.items() if (key, value) != ("registered_name", None)}
 

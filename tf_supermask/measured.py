@@ -87,10 +87,12 @@ def inference(folder):
 
 
 def formats(folder):
-    """Size and test accuracy of every export."""
-    found, rows = measurements(folder, "formats"), []
+    """Size and test accuracy of every export, and how long weights and models take to read."""
+    found, rows, reading = measurements(folder, "formats"), [], []
     found.pop("environment")
     for path, its in found.items():
+        taken = ", ".join(f"{way} {ms:.3g} ms" for way, ms in its["reading_ms"].items())
+        reading.append(f"Reading {path.removeprefix('results/')}: {taken}.")
         by_form = {(row["format"], row["int8"], row["compact"]): row for row in its["forms"]}
         for (name, int8, compact), row in by_form.items():
             if compact:
@@ -110,7 +112,7 @@ def formats(folder):
             )
     return pd.DataFrame(rows), (
         "All read again in a fresh process and run on the real test images. Differences are "
-        "parts of the largest logit of the masked network."
+        "parts of the largest logit of the masked network.\n\n" + " ".join(reading)
     )
 
 
