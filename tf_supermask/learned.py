@@ -2,8 +2,8 @@
 
     kernel = w_i * g(m),   g(m) = Bernoulli(sigmoid(m)), one sample a step and one for all test images
 
-Kernels are those that the dense run of the same seed began with, or their signed constants; there are no biases. Accuracies
-are means over ten samples. The iteration that counts is that of the lowest validation loss.
+Kernels are those that the dense run of the same seed began with, or signed constants with signs of their own; there are no
+biases. Accuracies are means over ten samples. The iteration that counts is that of the lowest validation loss.
 """
 
 import dataclasses

@@ -58,20 +58,30 @@ def summary(numbers):
 
 
 def additional_time(records, baseline):
-    """(percent,) by which an epoch of `records` takes longer than one of `baseline`, in the 10 % quantile over epochs.
+    """(percent,) by which an epoch of `records` takes longer than one of `baseline`; () where they cannot be compared."""
+    found = timed(records, baseline)
+    return (slower(*found[1:]),) if found else ()
 
-    The first epoch, with tracing, is left out. Only runs on an otherwise idle machine count, and only such on one kind of
-    device with the same number of threads are compared; of several kinds that with most runs. () if there is none with both.
+
+def timed(*groups):
+    """`(place, seconds, ...)`: of each group of records the seconds of its epochs in one place, without the first epoch and its
+    tracing. Only runs on an otherwise idle machine count, and only such on one kind of device with the same number of threads
+    are compared; of several kinds that with most runs. () if there is none with all groups.
     """
-    ours, theirs = ([_place(record) for record in its if _alone(record)] for its in (records, baseline))
-    common = sorted(set(ours) & set(theirs), key=lambda place: (min(ours.count(place), theirs.count(place)), place))
+    alone = [[record for record in records if _alone(record)] for records in groups]
+    places = [[_place(record) for record in records] for records in alone]
+    common = sorted(
+        set(places[0]).intersection(*places), key=lambda place: (min(its.count(place) for its in places), place)
+    )
     if not common:
         return ()
-    seconds = [
-        [s for r in its if _alone(r) and _place(r) == common[-1] for s in r["history"]["seconds"][1:]]
-        for its in (records, baseline)
-    ]
-    return (float(100 * (_fast(seconds[0]) / _fast(seconds[1]) - 1)),) if all(seconds) else ()
+    seconds = [[s for r in its if _place(r) == common[-1] for s in r["history"]["seconds"][1:]] for its in alone]
+    return (common[-1], *seconds) if all(seconds) else ()
+
+
+def slower(ours, theirs):
+    """Percent by which epochs take longer than others, in the 10 % quantile over epochs: what else a machine does only adds."""
+    return float(100 * (_fast(ours) / _fast(theirs) - 1))
 
 
 def _alone(record):
@@ -101,12 +111,12 @@ def welch(first, second):
 def overlap(ours, printed):
     """Whether our interval and the paper's have a point in common; None where either is missing.
 
-    A single number counts as an interval of no length, and the paper's last digit as rounded.
+    A single number counts as an interval of no length, and the paper's last digit as rounded; two single numbers do not compare.
     """
-    if not ours or not printed:
+    if not ours or not printed or len(ours) == len(printed) == 1:
         return None
-    slack = 0.5 * 10.0 ** -max(len(str(value).partition(".")[2]) for value in printed)
     (low, high), (paper_low, paper_high) = _ends(ours), _ends(printed)
+    slack = 0.5 * 10.0 ** -max(len(str(value).partition(".")[2]) for value in (paper_low, paper_high))
     return low <= paper_high + slack and paper_low - slack <= high
 
 
@@ -127,10 +137,12 @@ def show(interval, digits):
 
 
 def measured(experiments, row, measure):
-    """Interval of a measure over the records of a row, () where there are none."""
+    """Interval of a measure over the records of a row, () where there are none; of times, over runs on an idle machine."""
     records = experiments.get(row.experiment, ())
     if measure == "additional_time":
         return additional_time(records, experiments.get(row.baseline, ()))
+    if measure == "seconds_per_epoch":
+        records = [record for record in records if _alone(record)]
     return summary(values(records, measure))
 
 

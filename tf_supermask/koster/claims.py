@@ -1,5 +1,7 @@
 """The claims of 'Signing the Supermask' (Koster et al. 2022), numbered in the order of its text."""
 
+import platform
+
 import numpy as np
 
 from tf_supermask import tables
@@ -9,8 +11,8 @@ from tf_supermask.koster import printed
 
 claim = CLAIMS = Claims()
 SIGNIFICANT = 0.01  # the paper's level
-# Least runs for a verdict. With fewer, true differences of the paper's size are missed, orders of close means are chance, and
-# what all runs agree on is not what the paper's 50 agree on.
+# Least runs for a verdict. With fewer, true differences of the paper's size are missed, and orders of close means are chance.
+# MANY: differences of a tenth of a point, widths of accuracies, and what all runs agree on, which is not what 10 agree on.
 TESTED, ORDERED, MANY = 10, 5, 40
 FEW = 3  # ResNet56 and 110: all that the paper has
 CONVS = ("conv2", "conv4", "conv6", "conv8")
@@ -26,8 +28,9 @@ def signed(net, scheme="elus"):
     return f"koster_table{1 if net == 'fcn' else 12}_{net}_signed_{scheme}"
 
 
-def baseline(net, scheme="elu"):
-    return f"koster_table{1 if net == 'fcn' else 12}_{net}_baseline_{scheme}"
+def baseline(net, scheme=None):
+    """The paper's own choice, where there is no other scheme: He for Conv2, ELU for the others (Tables 2 and 3)."""
+    return f"koster_table{1 if net == 'fcn' else 12}_{net}_baseline_{scheme or ('he' if net == 'conv2' else 'elu')}"
 
 
 def resnet(net, kind="signed"):
@@ -46,23 +49,31 @@ def sinn(net, number):
     return f"koster_table15_{net}_sinn{number}"
 
 
-def difference(e, first, second, measure="test_accuracy"):
-    """Difference of the means and p that there is none."""
-    ours, theirs = e.values(first, measure, TESTED), e.values(second, measure, TESTED)
+def difference(e, first, second, measure="test_accuracy", least=None):
+    """Difference of the means and p that there is none; of `least` runs, else TESTED."""
+    ours, theirs = (e.values(name, measure, least or TESTED) for name in (first, second))
     return float(ours.mean() - theirs.mean()), tables.welch(ours, theirs)
 
 
-def wider_by(e, ours, theirs, measure):
-    """How many times as wide the 5-95 % interval of one experiment is as that of another."""
-    width = e.width(theirs, measure, TESTED)
-    return e.width(ours, measure, TESTED) / width if width else float("inf")
+def wider_by(e, ours, theirs, measure, least=None):
+    """How many times as wide the 5-95 % interval of one experiment is as that of another; of `least` runs, else TESTED."""
+    first, second = (e.width(name, measure, least or TESTED) for name in (ours, theirs))
+    return first / second if second else float("inf")
 
 
-def time(e, ours, theirs):
-    found = tables.additional_time(e.need(ours), e.need(theirs))
-    if not found:
-        raise Missing(f"{ours} and {theirs}, timed on an idle machine")
-    return found[0]
+def cost(e, pairs, most, holds, text):
+    """Verdict and text of a claim on time and compression: `pairs` are net -> (masked, baseline), `most` percent of additional
+    time are as claimed, `holds` and `text` are of its other part. A time on a CPU decides nothing: the paper's are a GPU's."""
+    found = {net: tables.timed(*(e.need(name) for name in pair)) for net, pair in pairs.items()}
+    lacking = [net for net, its in found.items() if not its]
+    if lacking:
+        raise Missing(f"{' and '.join(pairs[lacking[0]])}, timed on an idle machine")
+    more = {net: tables.slower(*its[1:]) for net, its in found.items()}
+    place = ", ".join(sorted({its[0][0] for its in found.values()}))
+    text = f"{listed(more, '{:.1f}')} % more time on {place} (as claimed up to {most}); {text}"
+    if any(its[0][0] == platform.machine() for its in found.values()):
+        return None if holds else False, text + "; needs times of a GPU"
+    return holds and 0 <= min(more.values()) and max(more.values()) <= most, text
 
 
 def first_epoch(e, name, column, reached):
@@ -89,7 +100,7 @@ def _(e):
 def _(e):
     pairs = {"he": "he", "elus": "elu", "xavier": "xavier"}
     widths = {
-        s: (e.width(signed("fcn", s), "test_accuracy", TESTED), e.width(baseline("fcn", b), "test_accuracy", TESTED))
+        s: (e.width(signed("fcn", s), "test_accuracy", MANY), e.width(baseline("fcn", b), "test_accuracy", MANY))
         for s, b in pairs.items()
     }
     remaining = {s: e.width(signed("fcn", s), "remaining", TESTED) for s in pairs}
@@ -106,10 +117,8 @@ def _(e):
 
 @claim(4, "Signed FCN: about 5 % more time, 92 % compression", full_length=True)
 def _(e):
-    more, rate = time(e, signed("fcn"), baseline("fcn")), e.mean(signed("fcn"), "csr_compression")
-    return 0 <= more <= 10 and abs(
-        rate - 92
-    ) < 0.5, f"{more:.1f} % more time (holds up to 10), {rate:.2f} % compression"
+    rate = e.mean(signed("fcn"), "csr_compression")
+    return cost(e, {"FCN": (signed("fcn"), baseline("fcn"))}, 10, abs(rate - 92) < 0.5, f"{rate:.2f} % compression")
 
 
 @claim(5, "FCN's first layer selects features: inputs that are background are masked for all units")
@@ -171,12 +180,10 @@ def _(e):
 @claim(9, "Signed Conv4, 6, 8 beat their baselines significantly, Conv2 is within .4 points")
 def _(e):
     deep = {net: difference(e, signed(net), baseline(net)) for net in CONVS[1:]}
-    ours, theirs = (e.mean(name, "test_accuracy", ORDERED) for name in (signed("conv2"), baseline("conv2", "he")))
-    gap = ours - theirs
+    gap = e.mean(signed("conv2"), "test_accuracy", ORDERED) - e.mean(baseline("conv2"), "test_accuracy", ORDERED)
     text = "; ".join(f"{net} {more:+.2f} (p {p:.1g})" for net, (more, p) in deep.items())
-    return all(more > 0 and p < SIGNIFICANT for more, p in deep.values()) and abs(
-        gap
-    ) <= 0.5, f"conv2 {gap:+.2f}; {text}"
+    beaten = all(more > 0 and p < SIGNIFICANT for more, p in deep.values())
+    return beaten and gap >= -0.5, f"conv2 {gap:+.2f} (holds from -.5); {text}"
 
 
 @claim(10, "The benefit grows with depth")
@@ -204,15 +211,10 @@ def _(e):
 
 @claim(13, "Signed Conv networks: 6 to 10 % more time, 94 to 98 % compression", full_length=True)
 def _(e):
-    more = {net: time(e, signed(net), baseline(net)) for net in CONVS}
     rates = {net: e.mean(signed(net), "csr_compression") for net in CONVS}
-    holds = (
-        0 <= min(more.values())
-        and max(more.values()) <= 10.5
-        and 93.5 <= min(rates.values())
-        and max(rates.values()) < 98.5
-    )
-    return holds, f"more time: {listed(more, '{:.1f}')} % (holds up to 10); compression: {listed(rates)} %"
+    holds = 93.5 <= min(rates.values()) and max(rates.values()) < 98.5
+    pairs = {net: (signed(net), baseline(net)) for net in CONVS}
+    return cost(e, pairs, 10.5, holds, f"compression: {listed(rates)} %")
 
 
 @claim(14, "ELUS is more accurate than He and Xavier in all Conv networks; Conv2 collapses with Xavier")
@@ -259,7 +261,7 @@ def _(e):
 
 @claim(17, "Equality of |masks| differs from that of masks only in output layers with He or Xavier")
 def _(e):
-    texts, holds = [], True
+    texts, others, exceptions = [], 0.0, []
     for net in ("fcn", *CONVS):
         for scheme in ("he", "elus", "xavier"):
             runs = e.masks(signed(net, scheme), MANY)
@@ -267,11 +269,13 @@ def _(e):
                 layer: equality([run[layer] for run in runs], True) - equality([run[layer] for run in runs])
                 for layer in runs[0]
             }
-            first, *inner, last = more  # 'and some inputs': the first layer is not judged
+            _, *inner, last = more  # 'and some inputs': the first layer is not judged
             hidden = max(more[layer] for layer in inner)
-            holds &= hidden < 0.05 and (more[last] > 0.05) == (scheme != "elus")
+            others = max(others, hidden)
+            exceptions += [f"{net} {scheme}"] * ((more[last] > 0.05) != (scheme != "elus"))
             texts.append(f"{net} {scheme}: out {more['out']:+.2f}, other layers at most {hidden:+.2f}")
-    return holds, "; ".join(texts)
+    # 'almost all models'
+    return others < 0.05 and len(exceptions) <= 2, "; ".join(texts) + f"; exceptions: {', '.join(exceptions) or 'none'}"
 
 
 @claim(18, "ELUS prunes the last layer clearly more than He and Xavier")
@@ -298,10 +302,10 @@ def _(e):
 @claim(20, "Signed runs vary more in accuracy than baselines; deeper ELUS networks need a few epochs to warm up")
 def _(e):
     widths = {
-        net: e.width(signed(net), "test_accuracy", TESTED) - e.width(baseline(net), "test_accuracy", TESTED)
+        net: e.width(signed(net), "test_accuracy", MANY) - e.width(baseline(net), "test_accuracy", MANY)
         for net in CONVS
     }
-    starts = {net: 1 + first_epoch(e, signed(net), "test_accuracy", lambda accuracy: accuracy > 25) for net in CONVS}
+    starts = {net: _start(e, signed(net)) for net in CONVS}
     holds = min(widths.values()) > 0 and starts["conv8"] >= starts["conv2"] + 2
     return holds, f"wider by {listed(widths)} points; above 25 % accuracy from epoch {listed(starts, '{:.1f}')}"
 
@@ -313,7 +317,7 @@ def _(e):
 )
 def _(e):
     quoted = {label: accuracy for label, accuracy, _ in printed.QUOTED["koster_table2"]}
-    ours = {net: e.mean(signed(net), "test_accuracy") for net in CONVS}
+    ours = {net: e.mean(signed(net), "test_accuracy", ORDERED) for net in CONVS}
 
     def gains(who):
         return [
@@ -353,9 +357,9 @@ def _(e):
 )
 def _(e):
     left = {net: e.mean(resnet(net), "remaining") for net in WIDTHS}
-    target = e.mean(resnet("resnet20", "baseline"), "test_accuracy")
+    target = e.mean(resnet("resnet20", "baseline"), "test_accuracy", ORDERED)
     counts = {net: left[net] / 100 * sum(e.sizes(resnet(net)).values()) for net in WIDTHS[3:]}
-    gaps = {net: e.mean(resnet(net), "test_accuracy") - target for net in WIDTHS[3:]}
+    gaps = {net: e.mean(resnet(net), "test_accuracy", ORDERED) - target for net in WIDTHS[3:]}
     third = sum(e.sizes(resnet("resnet20", "baseline")).values()) * 0.4
     holds = falling(list(left.values())) and min(gaps.values()) > -0.5 and max(counts.values()) < third
     return (
@@ -375,37 +379,45 @@ def _(e):
     return holds, f"{listed(means)} %; {listed(gaps, '{:+.2f}')}"
 
 
-@claim(25, "Learned batch normalization raises accuracy and lowers remaining weights, still below the baseline")
+@claim(
+    25,
+    "Learned batch normalization raises accuracy and lowers remaining weights, still below the baseline",
+    full_length=True,
+)
 def _(e):
     texts, holds = [], True
     for net in ("resnet20", "resnet56", "resnet110"):
         name = f"koster_table6_{net}_bn"
-        more = e.mean(name, "test_accuracy") - e.mean(resnet(net), "test_accuracy")
-        gap = e.mean(name, "test_accuracy") - e.mean(resnet(net, "baseline"), "test_accuracy")
+        ours, frozen, dense = (
+            e.mean(experiment, "test_accuracy", FEW) for experiment in (name, resnet(net), resnet(net, "baseline"))
+        )
         fewer = e.mean(name, "remaining") - e.mean(resnet(net), "remaining")
-        holds &= more > 0 and fewer < 0 and gap < 0
-        texts.append(f"{net} {more:+.2f} points, remaining {fewer:+.2f}, against the baseline {gap:+.2f}")
+        holds &= ours > frozen and fewer < 0 and ours < dense
+        texts.append(
+            f"{net} {ours - frozen:+.2f} points, remaining {fewer:+.2f}, against the baseline {ours - dense:+.2f}"
+        )
     return holds, "; ".join(texts)
 
 
 @claim(26, "Signed ResNet20: 3 to 14.5 % more time; compression rises with the pruning rate")
 def _(e):
-    more = {net: time(e, resnet(net), resnet(net, "baseline")) for net in WIDTHS}
     rates = {net: e.mean(resnet(net), "csr_compression") for net in WIDTHS}
-    holds = 0 <= min(more.values()) and max(more.values()) <= 15 and falling(list(rates.values())[::-1])
-    return holds, f"more time: {listed(more, '{:.1f}')} % (holds up to 15); compression: {listed(rates)} %"
+    pairs = {net: (resnet(net), resnet(net, "baseline")) for net in WIDTHS}
+    return cost(e, pairs, 15, falling(list(rates.values())[::-1]), f"compression: {listed(rates)} %")
 
 
-@claim(27, "In ResNet20, wider layers are pruned more; 1x1 shortcuts are relatively sparse")
+@claim(27, "In ResNet20, wider layers are pruned more; 1x1 shortcuts are relatively sparse", full_length=True)
 def _(e):
     left, sizes = e.remaining(resnet("resnet20")), e.sizes(resnet("resnet20"))
     order = rank_correlation([sizes[k] for k in left], left.values())
-    shortcuts = np.mean([left[f"conv{i:03d}"] for i in (1, 8, 15)])
-    others = np.mean(list(left.values()))
-    first, last = left["conv000"], left["out"]
-    return order < -0.5 and shortcuts < others, (
-        f"rank correlation of size and remaining {order:.2f}; remaining: shortcuts {shortcuts:.1%}, mean of layers {others:.1%}, "
-        f"first {first:.1%}, output {last:.1%}"
+    shortcuts = [f"conv{i:03d}" for i in (1, 8, 15)]
+    hidden = [left[k] for k in left if k not in (*shortcuts, "conv000", "out")]
+    # The caption of Figure 11 calls the first and the last layer sparse, too, as in the Conv networks, where they are pruned
+    # least (claim 15): by 'sparse' it may mean sparsely pruned.
+    return order < -0.5, (
+        f"rank correlation of size and remaining {order:.2f}; remaining, not judged since 'sparse' may mean sparsely pruned: "
+        f"shortcuts {np.mean([left[k] for k in shortcuts]):.1%}, other hidden layers {np.mean(hidden):.1%}, "
+        f"first {left['conv000']:.1%}, output {left['out']:.1%}"
     )
 
 
@@ -431,15 +443,15 @@ def _(e):
 
 @claim(
     29,
-    "Conv: He signed constant beats He uniform significantly only in Conv2; it varies more in Conv2 and 8; sparsity is the same",
+    "Conv: He signed constant beats He uniform significantly only in Conv2; uniform varies more in Conv2 and 8, not in sparsity",
 )
 def _(e):
-    found = {net: difference(e, signed(net, "he"), uniform(net)) for net in CONVS}
+    found = {net: difference(e, signed(net, "he"), uniform(net), least=MANY) for net in CONVS}
     shifts = {net: e.mean(uniform(net), "remaining") - e.mean(signed(net, "he"), "remaining") for net in CONVS}
     clear = {net for net, (more, p) in found.items() if p < SIGNIFICANT and more > 0}
-    wider = {net: wider_by(e, uniform(net), signed(net, "he"), "test_accuracy") for net in ("conv2", "conv8")}
+    wider = {net: wider_by(e, uniform(net), signed(net, "he"), "test_accuracy", MANY) for net in ("conv2", "conv8")}
     text = "; ".join(f"{net} {more:+.2f} (p {p:.1g})" for net, (more, p) in found.items())
-    holds = clear == {"conv2"} and max(map(abs, shifts.values())) < 0.5 and min(wider.values()) > 1
+    holds = clear == {"conv2"} and max(map(abs, shifts.values())) < 0.5 and min(wider.values()) > 1.5
     return holds, f"{text}; remaining {listed(shifts, '{:+.2f}')}; uniform times as wide: {listed(wider)}"
 
 
@@ -447,11 +459,15 @@ def _half(e, name):
     return first_epoch(e, name, "remaining", lambda left: left < 50)
 
 
+def _start(e, name):
+    return 1 + first_epoch(e, name, "test_accuracy", lambda accuracy: accuracy > 25)
+
+
 @claim(
     30, "FCN: Xavier scores beat ELUS scores slightly but significantly; ELUS scores drop weights a few epochs later"
 )
 def _(e):
-    more, p = difference(e, signed("fcn"), elus_scores("fcn"))
+    more, p = difference(e, signed("fcn"), elus_scores("fcn"), least=MANY)
     later = _half(e, elus_scores("fcn")) - _half(e, signed("fcn"))
     left = e.mean(elus_scores("fcn"), "remaining") - e.mean(signed("fcn"), "remaining")
     holds = 0 < more < 0.5 and p < SIGNIFICANT and later >= 1 and abs(left) < 0.3
@@ -463,12 +479,12 @@ def _(e):
 
 @claim(31, "Conv: ELUS scores are significantly different, and better, only in Conv6; they start later in Conv4, 6, 8")
 def _(e):
-    found = {net: difference(e, elus_scores(net), signed(net)) for net in CONVS}
+    found = {net: difference(e, elus_scores(net), signed(net), least=MANY) for net in CONVS}
     clear = {net for net, (more, p) in found.items() if p < SIGNIFICANT}
-    later = {net: _half(e, elus_scores(net)) - _half(e, signed(net)) for net in CONVS[1:]}
+    later = {net: _start(e, elus_scores(net)) - _start(e, signed(net)) for net in CONVS[1:]}
     left = {net: e.mean(elus_scores(net), "remaining") - e.mean(signed(net), "remaining") for net in CONVS}
     text = "; ".join(f"{net} {more:+.2f} (p {p:.1g})" for net, (more, p) in found.items())
-    holds = clear == {"conv6"} and found["conv6"][0] > 0 and min(later.values()) > 0 and min(left.values()) > 0
+    holds = clear == {"conv6"} and found["conv6"][0] > 0 and min(later.values()) >= 1 and min(left.values()) > 0
     return holds, f"{text}; later by {listed(later, '{:.1f}')} epochs; remaining {listed(left, '{:+.2f}')}"
 
 
@@ -492,7 +508,9 @@ def _(e):
     full_length=True,
 )
 def _(e):
-    gaps = {n: e.mean(sinn(n, 2), "test_accuracy") - e.mean(baseline(n), "test_accuracy") for n in CONVS}
+    gaps = {
+        n: e.mean(sinn(n, 2), "test_accuracy", ORDERED) - e.mean(baseline(n), "test_accuracy", ORDERED) for n in CONVS
+    }
     counts = {n: e.mean(sinn(n, 2), "remaining") / 100 * sum(e.sizes(sinn(n, 2)).values()) for n in CONVS}
     left = {n: e.mean(sinn(n, 2), "remaining") for n in CONVS}
     holds = (
@@ -505,17 +523,19 @@ def _(e):
     return holds, f"{listed(gaps, '{:+.2f}')} points; {listed(left)} %, {listed(counts, '{:.0f}')} weights"
 
 
-@claim(35, "SiNN1 prunes the first layer more than the usual settings do, the last layer as much", full_length=True)
+@claim(
+    35,
+    "Conv: SiNN1 prunes the first layer even more than SiNN2 does, the last layer as much as usual",
+    full_length=True,
+)
 def _(e):
     texts, holds = [], True
-    for net in ("fcn", *CONVS):
-        usual, sparse = e.remaining(signed(net)), e.remaining(sinn(net, 1))
-        first = next(iter(usual))
-        holds &= sparse[first] < 0.8 * usual[first] and abs(sparse["out"] - usual["out"]) < 0.1
-        texts.append(
-            f"{net}: first {usual[first]:.1%} and {sparse[first]:.1%}, last {usual['out']:.1%} and {sparse['out']:.1%}"
-        )
-    return holds, "remaining, usual and SiNN1: " + "; ".join(texts)
+    for net in CONVS:
+        usual, more, most = (e.remaining(name) for name in (signed(net), sinn(net, 2), sinn(net, 1)))
+        holds &= most["conv1"] < more["conv1"] < usual["conv1"] and abs(most["out"] - usual["out"]) < 0.1
+        first, last = (" / ".join(f"{its[layer]:.1%}" for its in (usual, more, most)) for layer in ("conv1", "out"))
+        texts.append(f"{net}: first {first}, last {last}")
+    return holds, "remaining, usual / SiNN2 / SiNN1: " + "; ".join(texts)
 
 
 @claim(36, "FCN: SiNN1 keeps about 1.4 %, and is less accurate than SiNN2 and the usual settings", full_length=True)
