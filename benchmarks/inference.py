@@ -23,7 +23,7 @@ with quiet():
     import tensorflow as tf
     from train_step import in_turns, ratio
 
-    from tf_supermask import compact, export, records, runs, sparsity
+    from tf_supermask import compaction, export, records, runs, sparsity
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -157,7 +157,7 @@ def main(argv):
     found |= {"threads": FLAGS.threads, "environment": records.environment()}
     for path in FLAGS.runs:
         model = runs.load_run(path)
-        models = export.plain(model), compact.compact(model)
+        models = export.plain(model), compaction.compact(model)
         bound, tiled = (multiplications(models[0], tile) / multiplications(models[1], tile) for tile in (1, TILE))
         its = found["runs"].setdefault(path, {"batches": {}})
         its |= {"model": runs.find_run(path)[1]["spec"]["model"], "bound": bound, "tiled": tiled}

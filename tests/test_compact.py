@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_supermask import compact, models, sparsity
+from tf_supermask import compaction, models, sparsity
 from tf_supermask.spec import Spec
 
 SHAPE = (8, 8, 3)
@@ -35,7 +35,7 @@ def same(model, small, x):
 @pytest.mark.parametrize("density", [0.001, 0.01, 0.1, 1.0])
 def test_the_same_outputs_from_fewer_units(name, density):
     model = masked(name, density)
-    small = compact.compact(model)
+    small = compaction.compact(model)
     same(model, small, images())
     assert all(type(layer).__module__.startswith("keras.") for layer in small.layers)
     before, after = sparsity.multiply_adds(model), sparsity.multiply_adds(small)
@@ -55,9 +55,9 @@ def test_dense_networks_with_and_without_biases(seed, exponent, use_bias, activa
         kernel, *bias = layer.get_weights()
         kernel = draw.normal(size=kernel.shape) * (draw.random(kernel.shape) < 10**exponent)
         layer.set_weights([kernel, *(draw.normal(size=b.shape) for b in bias)])
-    small = compact.compact(model)
+    small = compaction.compact(model)
     same(model, small, draw.normal(size=(5, 9)).astype(np.float32))
-    report = compact.Analysis(model).report()
+    report = compaction.Analysis(model).report()
     assert [layer.units for layer in small.layers] == [its["units"][0] for its in report.values()]
 
 
@@ -69,10 +69,10 @@ def test_a_dead_unit_goes_and_with_it_all_that_only_served_it():
     first.set_weights([np.array([[1, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1]], "f")])  # unit 1 has no inputs
     second.set_weights([np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 1]], "f")])  # unit 2 is read by none below
     out.set_weights([np.array([[1, 1], [1, 0], [0, 0]], "f"), np.zeros(2)])
-    report = compact.Analysis(model).report()
+    report = compaction.Analysis(model).report()
     assert [its["units"] for its in report.values()] == [[2, 4], [2, 3], [2, 2]]
     assert report[first.name]["inputs"] == [2, 3]  # the last input only reaches what is gone
-    same(model, compact.compact(model), images((3,)))
+    same(model, compaction.compact(model), images((3,)))
 
 
 def test_constants_of_convolutions_fold_only_without_padding():
@@ -86,7 +86,7 @@ def test_constants_of_convolutions_fold_only_without_padding():
         kernel, bias = layers[0].get_weights()
         kernel[..., 1] = 0
         layers[0].set_weights([kernel, np.array([0.1, 0.7], "f")])
-        small = compact.compact(model)
+        small = compaction.compact(model)
         assert small.layers[0].filters == filters
         same(model, small, images())
 
@@ -99,7 +99,7 @@ def test_channels_of_an_addition_stay_together():
     for name, alive in (("one", [1, 0, 0, 1]), ("other", [0, 1, 0, 1])):
         layer = model.get_layer(name)
         layer.set_weights([layer.get_weights()[0] * np.array(alive, "f")])
-    small = compact.compact(model)
+    small = compaction.compact(model)
     assert small.get_layer("one").filters == small.get_layer("other").filters == 3  # only channel 2 is dead in both
     same(model, small, images())
 
@@ -112,18 +112,63 @@ def test_unknown_layers_keep_what_they_touch():
     kernel = model.get_layer("before").get_weights()[0]
     kernel[..., 1] = 0
     model.get_layer("before").set_weights([kernel])
-    small = compact.compact(model)
+    small = compaction.compact(model)
     assert small.get_layer("before").filters == 4
-    assert "LayerNormalization" in compact.Analysis(model).report()["before"]["kept"]
+    assert "LayerNormalization" in compaction.Analysis(model).report()["before"]["kept"]
     same(model, small, images())
+
+
+@keras.saving.register_keras_serializable("test")
+def of_length_one(x):
+    return x / keras.ops.sqrt(1e-6 + keras.ops.sum(x * x, axis=-1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    "activation", [keras.layers.Softmax(), keras.layers.UnitNormalization(), of_length_one, "softmax", keras.ops.elu]
+)
+def test_activations_that_it_does_not_know_keep_all_units(activation):
+    for layers in (
+        [keras.layers.Dense(8, activation=activation)],
+        [keras.layers.Dense(8), keras.layers.Activation(activation)],
+    ):
+        model = keras.Sequential([keras.Input((12,)), *layers, keras.layers.Dense(3)])
+        kernel, bias = model.layers[0].get_weights()
+        kernel[:, ::2] = 0
+        model.layers[0].set_weights([kernel, bias])
+        same(model, compaction.compact(model), images((12,)))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [keras.layers.Flatten(data_format="channels_first")],
+        [keras.layers.MaxPooling2D(2, data_format="channels_first"), keras.layers.Flatten()],
+        [keras.layers.GlobalAveragePooling2D(data_format="channels_first")],
+    ],
+)
+def test_layers_that_take_channels_first_keep_all(layers):
+    conv = keras.layers.Conv2D(8, 3, activation="relu")
+    model = keras.Sequential([keras.Input((6, 6, 3)), conv, *layers, keras.layers.Dense(3)])
+    kernel, bias = conv.get_weights()
+    kernel[..., ::2] = 0
+    conv.set_weights([kernel, bias])
+    same(model, compaction.compact(model), images((6, 6, 3)))
+
+
+def test_an_addition_of_other_arrangements_keeps_all():
+    inputs = keras.Input(SHAPE)
+    flat = keras.layers.Flatten()(keras.layers.Conv2D(2, 1)(inputs))
+    outputs = keras.layers.add([flat, keras.layers.Dense(128)(keras.layers.Flatten()(inputs))])
+    model = keras.Model(inputs, keras.layers.Dense(3)(outputs))
+    same(model, compaction.compact(model), images())
 
 
 def test_a_network_of_which_nothing_is_left():
     model = masked("conv2", 0.0)
-    same(model, compact.compact(model), images())
+    same(model, compaction.compact(model), images())
 
 
 def test_a_layer_used_twice_is_refused():
     inputs, dense = keras.Input((4,)), keras.layers.Dense(4)
     with pytest.raises(ValueError, match="used more than once"):
-        compact.compact(keras.Model(inputs, dense(dense(inputs))))
+        compaction.compact(keras.Model(inputs, dense(dense(inputs))))

@@ -1,7 +1,10 @@
 """Files of supermasks: exact, small, and refused whatever byte of them is wrong."""
 
+import json
+import struct
 import subprocess
 import sys
+import zlib
 
 import constriction
 import keras
@@ -12,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tf_supermask import SignedMaskConv2D, SignedMaskDense, container, export, models, ternary
+from tf_supermask import He, SignedMaskConv2D, SignedMaskDense, container, export, models, ternary
 from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
 
@@ -52,6 +55,20 @@ def test_random_codes_take_about_their_entropy(density):
     found, size = through_coder(codes)
     least = ternary.entropy_bytes(codes)
     assert np.array_equal(found, codes) and 0.99 * least <= size <= 1.1 * least + 80
+
+
+def unregistered(x):
+    return x
+
+
+def test_what_a_file_cannot_hold_is_refused():
+    normalization = keras.layers.BatchNormalization(dtype="float64")
+    model = keras.Sequential([keras.Input((4,)), SignedMaskDense(3), normalization])
+    normalization.gamma.assign([0.1, 0.2, 0.3])
+    with pytest.raises(InputError, match="variables of float64"):
+        container.packed(model)
+    with pytest.raises(InputError, match="cannot be made again from its description"):
+        container.packed(keras.Sequential([keras.Input((4,)), SignedMaskDense(3, activation=unregistered)]))
 
 
 def test_how_a_model_was_trained_is_not_stored():
@@ -164,6 +181,24 @@ def test_sizes_are_bounded_before_memory_is_taken(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match="weights, more than 1,000"):
         container.read(path, most_weights=1000)
+
+
+@pytest.mark.parametrize(
+    "change", [{"draw": {"shape": [20000, 5000]}}, {"scale": float("nan")}, {"view": [1, 1, 1, 10**9]}]
+)
+def test_headers_that_lie_are_refused(change, tmp_path):
+    """With a checksum that is right, as somebody could make it."""
+    model = keras.Sequential([keras.Input((4,)), SignedMaskDense(3, weight_initializer=He("uniform", seed=1))])
+    body = container.packed(model)[HEAD:]
+    (length,) = struct.unpack_from("<I", body)
+    header = json.loads(zlib.decompress(body[4 : 4 + length]))
+    (kernel,) = header["kernels"].values()
+    kernel |= {key: kernel[key] | value if isinstance(value, dict) else value for key, value in change.items()}
+    part = zlib.compress(json.dumps(header).encode())
+    path = tmp_path / "x.supermask"
+    path.write_bytes(container.sealed(container.VERSION, struct.pack("<I", len(part)) + part + body[4 + length :]))
+    with pytest.raises(InputError, match="is damaged"):
+        container.load(path)
 
 
 def test_newer_versions_and_other_files_are_named(content, tmp_path):

@@ -92,7 +92,7 @@ def test_an_earlier_export_is_replaced_whole_and_nothing_else_is(tmp_path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(export, "_save", full_disk)
-        with pytest.raises(InputError, match="cannot write .*No space left on device.*--export_dir"):
+        with pytest.raises(InputError, match="cannot write .*No space left on device.*give another folder"):
             export.saved_model(build("fcn", seed=1), folder)
     assert (folder / "variables" / "variables.data-00000-of-00001").read_bytes() == before
     export.saved_model(build("fcn", seed=1), folder)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tf_supermask import SignedMaskConv2D, SignedMaskDense, mask_model, sparsity, strip_masks, summary
+from tf_supermask import SignedMaskConv2D, SignedMaskDense, compact, mask_model, sparsity, strip_masks, summary
 
 
 def a_model():
@@ -65,6 +65,40 @@ def test_sequential_models_train_and_strip():
     np.testing.assert_array_equal(plain(x), masked(x))
 
 
+def test_normalization_keeps_what_it_adapted_to():
+    data = np.random.default_rng(0).normal(5, 3, (200, 6)).astype(np.float32)
+    normalization = keras.layers.Normalization()
+    normalization.adapt(data)
+    model = keras.Sequential([keras.Input((6,)), normalization, keras.layers.Dense(4), keras.layers.Dense(3)])
+    masked = mask_model(model, keep_weights=True, rule="binary")
+    for layer in sparsity.masked_layers(masked):
+        layer.score.assign(np.ones(layer.score.shape))
+    for same in (masked, strip_masks(masked), compact(masked)):
+        np.testing.assert_allclose(same(data), model(data), rtol=1e-4, atol=1e-4)
+
+
+def test_padding_is_passed_on():
+    layers = [keras.layers.Embedding(10, 6, mask_zero=True), keras.layers.Dense(8, "sigmoid"), keras.layers.LSTM(7)]
+    model = keras.Sequential([keras.Input((7,), dtype="int32"), *layers, keras.layers.Dense(3)])
+    masked = mask_model(model, keep_weights=True, rule="binary")
+    for layer in sparsity.masked_layers(masked):
+        layer.score.assign(np.ones(layer.score.shape))
+    x = np.array([[1, 2, 3, 0, 0, 0, 0], [4, 5, 0, 0, 0, 0, 0]])
+    for same in (masked, strip_masks(masked)):
+        np.testing.assert_allclose(same(x), model(x), rtol=1e-5)
+
+
+def test_frozen_layers_and_activity_regularizers_stay_so():
+    layers = [
+        keras.layers.Dense(4, activity_regularizer="l2", name="one"),
+        keras.layers.Dense(3, trainable=False, name="two"),
+    ]
+    masked = mask_model(keras.Sequential([keras.Input((5,)), *layers]))
+    for model in (masked, strip_masks(masked)):
+        model(np.ones((1, 5)))
+        assert len(model.losses) == 1 and not model.get_layer("two").trainable_variables
+
+
 class Own(keras.Model):
     def call(self, inputs):
         return inputs
@@ -75,6 +109,12 @@ class Own(keras.Model):
     [
         (keras.Input((3,)), "Received: KerasTensor; a tensor is not a model"),
         (Own(), "Received: Own, subclassed"),
+        (
+            keras.Sequential(
+                [keras.Input((3,)), keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)], name="inner")]
+            ),
+            "inner, a model inside .*, has layers to mask",
+        ),
         (keras.Sequential([keras.layers.Dense(2)]), "needs a built model: begin with keras.Input"),
         (keras.Sequential([keras.Input((3,)), keras.layers.ReLU()]), "has no layer to mask"),
         (
@@ -86,6 +126,32 @@ class Own(keras.Model):
 def test_what_cannot_be_masked_is_named(model, message):
     with pytest.raises(ValueError, match=message):
         mask_model(model)
+
+
+def test_models_with_masks_inside_others_are_not_stripped():
+    inner = mask_model(keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)], name="inner"))
+    with pytest.raises(ValueError, match="has masked layers inside inner"):
+        strip_masks(keras.Sequential([keras.Input((3,)), inner]))
+
+
+def test_summary_of_what_cannot_be_compacted_or_has_no_size():
+    inputs, relu = keras.Input((None, None, 3)), keras.layers.ReLU()
+    x = relu(keras.layers.Conv2D(4, 3, name="conv")(relu(inputs)))
+    lines = []
+    found = summary(keras.Model(inputs, x), print_fn=lines.append)
+    assert found["conv"]["macs"] is found["conv"]["dead_units"] is None and "used more than once" in lines[-1]
+    with pytest.raises(ValueError, match="no dense layer and no convolution"):
+        summary(keras.Sequential([keras.Input((3,)), keras.layers.ReLU()]))
+
+
+def test_summary_of_sampled_masks_is_of_one_sample():
+    masked = mask_model(
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(60, name="a"), keras.layers.Dense(1)]), rule="bernoulli"
+    )
+    for layer in sparsity.masked_layers(masked):
+        layer.score.assign(np.full(layer.score.shape, -2.5))
+    its = summary(masked, print_fn=len)["a"]
+    assert its["compact_macs"] == 2 * (its["units"] - its["dead_units"])
 
 
 def test_summary_counts_and_prints():

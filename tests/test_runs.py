@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from tf_supermask import compact, container, data, export, learned, load_run, lottery, records, runs, training
+from tf_supermask import compaction, container, data, export, learned, load_run, lottery, records, runs, training
 from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
 
@@ -120,7 +120,7 @@ def test_every_format_is_the_same_function_in_a_process_without_the_package(made
     model, run, _ = made
     np.save(tmp_path / "x.npy", images())
     names = []
-    for kind, its in {"whole": model, "compact": compact.compact(model)}.items():
+    for kind, its in {"whole": model, "compact": compaction.compact(model)}.items():
         for write, ending in ((export.saved_model, ""), (export.keras_file, ".keras"), (export.tflite, ".tflite")):
             names.append(f"{kind}{ending}")
             write(its, tmp_path / names[-1])

@@ -19,7 +19,7 @@ _WHERE = {
     "mask_model": "masking",
     "strip_masks": "masking",
     "summary": "masking",
-    "compact": "compact",
+    "compact": "compaction",
     "load_run": "runs",
 }
 __all__ = list(_WHERE)

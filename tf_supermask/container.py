@@ -30,7 +30,7 @@ MAGIC, VERSION, ENDING = b"SMSK", 1, ".supermask"
 _CHECKSUM = 16
 MOST_WEIGHTS = 2**28  # of a file to be read: 1 GiB of float32
 _MOST_HEADER = 2**24
-_WRONG = (ValueError, TypeError, LookupError, AttributeError)  # what a header of other content leads to
+_WRONG = (ValueError, TypeError, LookupError, AttributeError, RecursionError)  # what a header of other content leads to
 _KINDS = (keras.layers.Dense, keras.layers.Conv2D)
 
 
@@ -91,8 +91,17 @@ def packed(model):
             kernels[layer.name] = {"view": list(view), "codes": coded, "scale": float(kernel.scale)}
             kernels[layer.name] |= {"draw": kernel.draw} if kernel.draw else {}
             weights = weights[1:]
-        arrays += [np.asarray(array, np.float32).tobytes() for array in weights]
+        for array in weights:
+            if not np.array_equal(array, np.asarray(array, np.float32).astype(array.dtype), equal_nan=True):
+                raise InputError(f"{layer.name} has variables of {array.dtype} that float32, as files hold it, cannot")
+            arrays.append(np.asarray(array, np.float32).tobytes())
     description = _without_training(json.loads(plain.to_json()))
+    try:
+        keras.models.model_from_json(json.dumps(description))
+    except _WRONG as error:
+        raise InputError(
+            f"{model.name} cannot be made again from its description: {' '.join(str(error).split())}"
+        ) from error
     header = json.dumps({"model": description, "kernels": kernels}, separators=(",", ":"))
     parts = [zlib.compress(header.encode(), 9), zlib.compress(b"".join(arrays), 9)]
     body = b"".join(struct.pack("<I", len(part)) + part for part in parts)
@@ -145,7 +154,11 @@ def kernel_views(model):
 
     Dense layers that read flattened images have the images' places, others one.
     """
-    flat = {id(its.output): its.input.shape[1:] for its in model.layers if isinstance(its, keras.layers.Flatten)}
+    flat = {
+        id(its.output): its.input.shape[1:]
+        for its in model.layers
+        if isinstance(its, keras.layers.Flatten) and its.data_format == "channels_last"
+    }
     views = {}
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dense):
@@ -213,6 +226,12 @@ def _unpacked(body, size, most):
     for name, its in header["kernels"].items():
         codes = ternary.decode(tuple(its["view"]), its["codes"], decoder)
         kernels[name] = Kernel(codes, float(its["scale"]), its.get("draw"))
+        if (
+            kernels[name].draw
+            and math.prod(kernels[name].draw["shape"]) != codes.size
+            or not math.isfinite(kernels[name].scale)
+        ):
+            raise ValueError(f"{name} has another shape than its codes, or no scale")
     return Contents(header["model"], kernels, parts[1], size)
 
 
@@ -241,7 +260,7 @@ def _built(contents):
             else:
                 weights.append(rest[:size].reshape(variable.shape))
                 rest = rest[size:]
-        layer.set_weights(weights)
+        export.fill(layer, weights)
     if rest.size:
         raise ValueError(f"{rest.size} numbers too many")
     return model

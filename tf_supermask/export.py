@@ -29,8 +29,15 @@ FLAGS = flags.FLAGS
 def plain(model):
     """The same function in ordinary Keras layers: every `weight * mask(score)` folded into one kernel.
 
-    `model`: a Sequential or functional model with any mix of masked and other layers; it is left as it is.
+    `model`: a Sequential or functional model with any mix of masked and other layers; it is left as it is. Raises ValueError for
+    anything else, and for a model with masked layers inside another model.
     """
+    checked(model)
+    inner = [layer.name for layer in model.layers if isinstance(layer, keras.Model) and _any_masked(layer)]
+    if inner:
+        raise ValueError(
+            f"{model.name} has masked layers inside {inner[0]}; use that model's layers instead of the model"
+        )
 
     def unmask(layer):
         return layer.plain() if isinstance(layer, SignedMask) else type(layer).from_config(layer.get_config())
@@ -41,8 +48,35 @@ def plain(model):
             bias = [] if source.bias is None else [np.asarray(source.bias)]
             target.set_weights([np.asarray(source.effective_kernel), *bias])
         else:
-            target.set_weights(source.get_weights())
+            fill(target, source.get_weights())
     return folded
+
+
+def checked(model):
+    """Raises ValueError where `model` is not a built Sequential or functional model, of which a clone can be made."""
+    if not isinstance(model, keras.Model):
+        hint = "; a tensor is not a model: keras.Model(inputs, outputs)" if isinstance(model, keras.KerasTensor) else ""
+        raise ValueError(f"this needs a Keras model. Received: {type(model).__name__}{hint}")
+    if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
+        raise ValueError(f"this needs a Sequential or functional model. Received: {type(model).__name__}, subclassed")
+    if not model.built:
+        raise ValueError("this needs a built model: begin with keras.Input, or call the model once")
+
+
+def _any_masked(model):
+    return any(
+        isinstance(its, SignedMask) or (isinstance(its, keras.Model) and _any_masked(its)) for its in model.layers
+    )
+
+
+def fill(layer, weights):
+    """Sets the variables of a layer or model, and what `Normalization` makes of them, which Keras does only for files."""
+    layer.set_weights(weights)
+    for its in layer.layers if isinstance(layer, keras.Model) else [layer]:
+        if isinstance(its, keras.Model):
+            fill(its, its.get_weights())
+        elif isinstance(its, keras.layers.Normalization):
+            its.finalize_state()
 
 
 def saved_model(model, folder):
@@ -54,7 +88,7 @@ def saved_model(model, folder):
     """
     folder = pathlib.Path(folder)
     if folder.exists() and not (folder / "saved_model.pb").exists():
-        raise InputError(f"{folder} exists and is not a SavedModel; give another --export_dir")
+        raise InputError(f"{folder} exists and is not a SavedModel; give another folder")
     neighbour, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("new", "old"))
     try:
         neighbour.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +97,7 @@ def saved_model(model, folder):
             folder.rename(old)
         neighbour.rename(folder)
     except OSError as error:
-        raise InputError(f"cannot write {folder} ({error.strerror}); give another --export_dir") from error
+        raise InputError(f"cannot write {folder} ({error.strerror}); give another folder") from error
     finally:
         for leftover in (neighbour, old):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -124,14 +158,14 @@ def size_of(path):
 
 
 def _exported(model, path):
-    from tf_supermask import compact, container
+    from tf_supermask import compaction, container
 
     if FLAGS.compact and FLAGS.format == "supermask":
         raise InputError("--compact has no effect on a container, whose codes are of all units; leave it out")
     if FLAGS.int8 and FLAGS.format != "tflite":
         raise InputError(f"--int8 is for --format=tflite, not {FLAGS.format}")
     if FLAGS.compact:
-        model = compact.compact(model)
+        model = compaction.compact(model)
     if FLAGS.format == "tflite":
         return tflite(model, path, _some_images() if FLAGS.int8 else None)
     write = {"saved_model": saved_model, "keras": keras_file, "supermask": container.save}[FLAGS.format]

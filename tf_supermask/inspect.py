@@ -71,8 +71,11 @@ def _arrays(path, arrays):
 
 
 def _saved_model(path):
-    with hidden(2):
-        loaded = tf.saved_model.load(path)
+    try:
+        with hidden(2):
+            loaded = tf.saved_model.load(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as a SavedModel: {error}") from error
     for name, function in loaded.signatures.items():
         takes = ", ".join(f"{key} {its.shape}" for key, its in function.structured_input_signature[1].items())
         print(f"{name}: {takes} -> {', '.join(str(its.shape) for its in function.structured_outputs.values())}")
@@ -85,8 +88,11 @@ def _tflite(path):
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise InputError("TFLite files are read with ai-edge-litert: pip install 'tf_supermask[tflite]'") from error
-    with hidden(2):
-        interpreter = Interpreter(str(path))
+    try:
+        with hidden(2):
+            interpreter = Interpreter(str(path))
+    except ValueError as error:
+        raise InputError(f"{path} cannot be read as a TFLite file: {error}") from error
     constant = []
     for its in interpreter.get_tensor_details():
         try:
@@ -109,7 +115,7 @@ def main(argv):
         if kind is not _record and not path.exists():
             raise InputError(f"{path} does not exist")
         kind(path)
-    except InputError as error:
+    except (InputError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 

@@ -88,6 +88,7 @@ class SignedMask(keras.layers.Layer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self._plain_config = plain
         checked = self.plain()  # Keras refuses bad arguments here, and makes pairs of single numbers
+        self.supports_masking = checked.supports_masking  # of padding: Dense passes it on
         self._plain_config = {name: getattr(checked, name) for name in plain}
         for name, value in self._plain_config.items():
             setattr(self, name, value)
@@ -100,6 +101,8 @@ class SignedMask(keras.layers.Layer):
             use_bias=self.use_bias,
             name=self.name,
             dtype=self.dtype_policy,
+            trainable=self.trainable,
+            activity_regularizer=self.activity_regularizer,
         )
 
     def _add_variables(self, kernel_shape):

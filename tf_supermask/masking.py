@@ -5,8 +5,9 @@ import keras
 import numpy as np
 
 from tf_supermask import initializers, models, sparsity, ternary
-from tf_supermask.compact import Analysis, compact
+from tf_supermask.compaction import Analysis, compact
 from tf_supermask.container import kernel_views
+from tf_supermask.export import checked, fill
 from tf_supermask.export import plain as strip_masks
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
 
@@ -37,15 +38,15 @@ def mask_model(
 
     Raises ValueError for anything but such a model, and where no layer is left to mask.
     """
-    if not isinstance(model, keras.Model):
-        hint = "; a tensor is not a model: keras.Model(inputs, outputs)" if isinstance(model, keras.KerasTensor) else ""
-        raise ValueError(f"mask_model needs a Keras model. Received: {type(model).__name__}{hint}")
-    if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
-        raise ValueError(
-            f"mask_model needs a Sequential or functional model. Received: {type(model).__name__}, subclassed"
-        )
-    if not model.built:
-        raise ValueError("mask_model needs a built model: begin with keras.Input, or call the model once")
+    checked(model)
+    if scheme not in initializers.SCHEMES:
+        raise ValueError(f"`scheme` must be one of {', '.join(initializers.SCHEMES)}. Received: {scheme!r}")
+    for nested in (layer for layer in model.layers if isinstance(layer, keras.Model)):
+        if any(_maskable(layer) and filter(layer) for layer in nested.layers):
+            raise ValueError(
+                f"{nested.name}, a model inside {model.name}, has layers to mask; use its layers instead of the model, or leave "
+                "them out: filter=lambda layer: ..."
+            )
     chosen = [layer for layer in model.layers if _maskable(layer) and filter(layer)]
     if not chosen:
         raise ValueError(
@@ -69,7 +70,7 @@ def mask_model(
     masked = keras.models.clone_model(model, clone_function=clone)
     for source, target in zip(model.layers, masked.layers, strict=True):
         if source not in chosen:
-            target.set_weights(source.get_weights())
+            fill(target, source.get_weights())
             continue
         if keep_weights:
             target.weight.assign(source.kernel)
@@ -90,8 +91,20 @@ def _shared_arguments(layer):
         raise ValueError(
             f"{layer.name} has a {lost[0]}, which its masked counterpart has not; leave it out: filter=lambda layer: ..."
         )
-    names = ("name", "dtype", "units", "filters", "kernel_size", "strides", "padding", "dilation_rate", "use_bias")
-    return {name: config[name] for name in names if name in config} | {"activation": layer.activation}
+    names = (
+        "name",
+        "dtype",
+        "trainable",
+        "units",
+        "filters",
+        "kernel_size",
+        "strides",
+        "padding",
+        "dilation_rate",
+        "use_bias",
+    )
+    its = {name: config[name] for name in names if name in config}
+    return its | {"activation": layer.activation, "activity_regularizer": layer.activity_regularizer}
 
 
 def _maskable(layer):
@@ -104,11 +117,18 @@ def summary(model, print_fn=print):
 
     Columns: shape; minus, zero, plus (weights by sign of the kernel); remaining, percent; dead_units and units; csr_bytes and
     coded_bytes (scipy's CSR of the kernel, and its codes in a container; None for kernels that are not ternary); macs and
-    compact_macs (multiplications per image before and after `compact`). `print_fn` gets one line at a time.
+    compact_macs (multiplications per image before and after `compact`). What is not known is None: units alive where `compact`
+    refuses a model, which the last line then says, multiplications where the size of images is open. `print_fn` gets one line
+    at a time. Raises ValueError for a model without dense layers and convolutions.
     """
     folded = strip_masks(model)
-    views = kernel_views(folded)
-    report, small = Analysis(folded).report(), {layer.name: layer for layer in compact(model).layers}
+    if not sparsity.kernel_layers(folded):
+        raise ValueError(f"{model.name} has no dense layer and no convolution")
+    views, refused = kernel_views(folded), None
+    try:
+        report, small = Analysis(folded).report(), {layer.name: layer for layer in compact(folded).layers}
+    except ValueError as error:
+        report, small, refused = {}, {}, error
     lines = {}
     for layer in sparsity.kernel_layers(folded):
         kernel = np.asarray(layer.kernel)
@@ -124,11 +144,17 @@ def summary(model, print_fn=print):
             "units": units,
             "csr_bytes": sparsity.csr_bytes(kernel),
             "coded_bytes": _coded(kernel, views[layer.name]),
-            "macs": sparsity.layer_macs(layer),
-            "compact_macs": sparsity.layer_macs(small[layer.name]),
+            "macs": _macs(layer),
+            "compact_macs": _macs(small.get(layer.name)),
         }
     _print(lines, model, print_fn)
+    if refused:
+        print_fn(str(refused))
     return lines
+
+
+def _macs(layer):
+    return None if layer is None or None in layer.output.shape[1:] else sparsity.layer_macs(layer)
 
 
 def _coded(kernel, view):
@@ -160,7 +186,8 @@ def _print(lines, model, print_fn):
         )
     total = sum(np.prod(its["shape"]) for its in lines.values())
     left = sum(its["minus"] + its["plus"] for its in lines.values())
-    macs, after = (sum(its[key] for its in lines.values()) for key in ("macs", "compact_macs"))
+    columns = [[its[key] for its in lines.values()] for key in ("macs", "compact_macs")]
+    macs, after = ("-" if None in column else f"{sum(column):,}" for column in columns)
     print_fn(
-        f"{left:,} of {total:,} weights remain ({100 * left / total:.2f} %); {macs:,} multiplications, compact {after:,}"
+        f"{left:,} of {total:,} weights remain ({100 * left / total:.2f} %); {macs} multiplications, compact {after}"
     )

@@ -29,8 +29,8 @@ def load_run(path):
 
 
 def find_run(path):
-    """`(records.Run, record)` of the record at `path`, with or without .json. Raises InputError."""
-    path = pathlib.Path(os.fspath(path).removesuffix(".json") + ".json")
+    """`(records.Run, record)` of the record at `path`, with or without .json, or of a file beside it. Raises InputError."""
+    path = pathlib.Path(os.fspath(path).rstrip("/").removesuffix(".json").removesuffix(container.ENDING) + ".json")
     if not path.exists():
         raise InputError(f"{path} does not exist; name a record: results/EXPERIMENT/seed0")
     record = records.read(path)

@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 
-from tf_supermask import compact, container, sparsity, ternary
+from tf_supermask import compaction, container, sparsity, ternary
 
 KEY = ["experiment", "seed", "sha256"]
 
@@ -18,8 +18,8 @@ def measured(path):
     """What a container says of its network: bytes dense, in CSR, at the entropy of independent codes and of the file itself;
     multiplications per image, before and after `compact`; units, and those alive."""
     model = container.load(path)
-    small, kernels = compact.compact(model), [np.asarray(layer.kernel) for layer in sparsity.kernel_layers(model)]
-    report = compact.Analysis(model).report().values()
+    small, kernels = compaction.compact(model), [np.asarray(layer.kernel) for layer in sparsity.kernel_layers(model)]
+    report = compaction.Analysis(model).report().values()
     return {
         "dense_bytes": sparsity.dense_bytes(model),
         "csr_bytes": sum(sparsity.csr_bytes(kernel) for kernel in kernels),

@@ -25,8 +25,8 @@ _POOLS = (
     keras.layers.GlobalMaxPooling2D,
 )
 _RANDOM = (keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.GaussianNoise)  # nothing in inference
-_ACTIVATIONS = (keras.layers.Activation, keras.layers.ReLU, keras.layers.ELU, keras.layers.LeakyReLU)
-_JOINT = ("softmax", "log_softmax", "sparsemax", "glu")  # activations of all channels together
+_SEPARATE = (keras.layers.ReLU, keras.layers.ELU, keras.layers.LeakyReLU)  # activations of each channel by itself
+_JOINT = ("softmax", "log_softmax", "sparsemax", "glu")  # Keras' activations of all channels together
 
 
 class Channels:
@@ -96,8 +96,8 @@ class Analysis:
     def _tensor(self, tensor):
         if id(tensor) not in self.tensors:
             raise ValueError(
-                f"cannot compact {self.model.name}: {tensor.name} comes from a layer that is used more than once; "
-                "give each use a layer of its own"
+                f"cannot compact {self.model.name}: {tensor.name} comes from a layer that is used more than once, or passes a "
+                "padding mask on; give each use a layer of its own"
             )
         return self.tensors[id(tensor)]
 
@@ -114,16 +114,21 @@ class Analysis:
         if convertible(layer):
             self.kernels.append(layer)
             result = self._kernel_layer(layer, inputs[0])
+        elif not channels_last(layer):
+            return self._unknown(layer, inputs)
         elif isinstance(layer, keras.layers.Flatten) and None not in layer.input.shape[1:]:
             places = inputs[0].places * math.prod(layer.input.shape[1:-1])
             result = Tensor(inputs[0].channels, inputs[0].values, places)
         elif isinstance(layer, (*_POOLS, *_RANDOM)):
             result = Tensor(inputs[0].channels, inputs[0].values, inputs[0].places)
-        elif isinstance(layer, _ACTIVATIONS) and elementwise(layer):
+        elif isinstance(layer, (keras.layers.Activation, *_SEPARATE)) and elementwise(layer):
             result = Tensor(inputs[0].channels, applied(layer, inputs[0].values), inputs[0].places)
         elif isinstance(layer, keras.layers.BatchNormalization) and inputs[0].places == 1 and _last_axis(layer):
             result = Tensor(inputs[0].channels, applied(layer, inputs[0].values))
-        elif isinstance(layer, keras.layers.Add) and len({tuple(its.shape) for its in layer.input}) == 1:
+        elif (
+            isinstance(layer, keras.layers.Add)
+            and len({(tuple(t.shape), its.places) for t, its in zip(layer.input, inputs, strict=True)}) == 1
+        ):
             for other in inputs[1:]:
                 inputs[0].channels.join(other.channels)
             result = Tensor(inputs[0].channels, sum(its.values for its in inputs), inputs[0].places)
@@ -135,7 +140,7 @@ class Analysis:
         reason = f"{layer.name} ({type(layer).__name__}) may use any of them"
         pinned(inputs, reason)
         for output in layer.output if isinstance(layer.output, (list, tuple)) else [layer.output]:
-            self.tensors[id(output)] = Tensor(Channels(output.shape[-1] or 1, reason))
+            self.tensors[id(output)] = Tensor(Channels((output.shape and output.shape[-1]) or 1, reason))
 
     def _kernel_layer(self, layer, source):
         kernel, values = self.kernel(layer), source.features(self.folded(layer))
@@ -192,8 +197,15 @@ def convertible(layer):
 
 
 def elementwise(layer):
+    """Whether the activation of a layer is known to treat every channel by itself."""
     activation = getattr(layer, "activation", None)
-    return activation is None or keras.activations.serialize(activation) not in _JOINT
+    name = getattr(activation, "__name__", None)
+    ours = name and getattr(keras.activations, name, None) is activation
+    return activation is None or isinstance(activation, _SEPARATE) or bool(ours and name not in _JOINT)
+
+
+def channels_last(layer):
+    return getattr(layer, "data_format", None) in (None, "channels_last")
 
 
 def bias_of(layer):
@@ -228,7 +240,7 @@ def compact(model):
 
     small = keras.models.clone_model(plain, clone_function=shrink)
     for layer in small.layers:
-        layer.set_weights(made[layer.name][1])
+        export.fill(layer, made[layer.name][1])
     return small
 
 
