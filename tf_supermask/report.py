@@ -83,19 +83,35 @@ def all_tables(paper, found):
     return "\n\n".join(filter(None, made)) or "No records yet."
 
 
-def checks(found):
-    """Markdown of the experiments that are in no table of the papers: they answer questions."""
-    rows = []
-    for name in sorted(found.experiments.keys() - papers.shown()):
-        if "/" in name:
-            continue
-        its = found.experiments[name]
-        row = {"experiment": name, "n": len(its), "epochs": its[0]["spec"]["epochs"]}
+def checks(*scales):
+    """Markdown of the experiments that are in no table of the papers: they answer questions. Beside each stands the row of the
+    papers' that differs least from it, after as many epochs."""
+    rows, shown = [], papers.shown()
+    every = [(found, name) for found in scales for name in sorted(found.experiments.keys() - shown) if "/" not in name]
+    for found, name in every:
+        its, usual = found.experiments[name], _usual(found, name, shown)
+        epochs = its[0]["spec"]["epochs"]
+        row = {"experiment": name, "scale": found.scale, "n": len(its), "epochs": epochs}
         for measure in ("test_accuracy", "remaining"):
             heading, digits = tables.MEASURES[measure]
             row[heading] = tables.show(tables.summary(tables.values(its, measure)), digits)
+            at = [record["history"][measure][epochs - 1] for record in usual]
+            row[f"{heading.partition(',')[0]}, usual"] = tables.show(tables.summary(at), digits)
         rows.append(row)
     return markdown(pd.DataFrame(rows)) if rows else "None yet."
+
+
+def _usual(found, name, shown):
+    """The records of the papers' row whose settings differ least, [] where none is as long."""
+    spec = found.experiments[name][0]["spec"]
+
+    def different(its):
+        return sum(spec[key] != its[0]["spec"][key] for key in spec.keys() - {"seed", "epochs"})
+
+    rows = [found.experiments[row] for row in sorted(shown & found.experiments.keys()) if "/" not in row]
+    alike = [its for its in rows if all(spec[key] == its[0]["spec"][key] for key in ("model", "mode"))]
+    long = [its for its in alike if its[0]["spec"]["epochs"] >= spec["epochs"]]
+    return min(long, key=different, default=[])
 
 
 def ledger(paper, found):
@@ -119,7 +135,7 @@ def _seeds(finding):
 
 def blocks(found, speed_folder):
     """Name -> markdown of each generated block of the README; `found` is scale -> Evidence."""
-    its = {"checks": checks(found["paper"]), "sizes": sizes(SIZES)}
+    its = {"checks": checks(found["paper"], found["reduced"]), "sizes": sizes(SIZES)}
     for name, make in measured.BLOCKS.items():
         frame, text = make(speed_folder)
         its[name] = f"{markdown(frame)}\n\n{text}"
