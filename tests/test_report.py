@@ -248,6 +248,19 @@ def test_a_clone_without_the_weights_that_git_ignores_is_up_to_date(found, tmp_p
     assert clone.experiments == found.experiments and not list(report.stale_figures(clone, tmp_path / "figures"))
 
 
+def test_a_check_stands_beside_its_row_after_as_many_epochs(found):
+    """One epoch of a run whose row has two, at another rate: the row's first epoch, of the row that differs in this alone."""
+    its = papers.evidence(found.folder, "paper")
+    check = copy.deepcopy(its.need(FCN)[:1])
+    check[0]["spec"] |= {"epochs": 1, "learning_rate": 7.0}
+    check[0]["final"] |= {"test_accuracy": 50.0, "remaining": 5.0}
+    its.experiments = {"koster_check_new": check, FCN: its.need(FCN), BINARY: its.need(BINARY)}
+    first = np.mean([record["history"]["test_accuracy"][0] for record in its.need(FCN)])
+    assert f"| koster_check_new | paper | 1 | 1 | 50.00 | {first:.2f} [" in report.checks(its)
+    check[0]["spec"]["epochs"] = 3
+    assert "| koster_check_new | paper | 1 | 3 | 50.00 | - | 5.00 | - |" in report.checks(its)
+
+
 def test_tables_as_csv_and_latex(found, tmp_path):
     files = report.table_files(found, tmp_path)
     number = sum(len(paper.tables) + len(paper.frames) for paper in papers.PAPERS.values())

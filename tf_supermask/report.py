@@ -5,6 +5,7 @@ Nothing here is typed by hand: every number comes from a record, every printed o
 drawn again when its records or the code that draws it have changed.
 """
 
+import dataclasses
 import functools
 import hashlib
 import io
@@ -21,6 +22,7 @@ from tf_supermask.quiet import quiet
 with quiet():
     from tf_supermask import claims, evidence, experiments, figures, measured, papers, records, small, tables
     from tf_supermask.errors import InputError
+    from tf_supermask.spec import Spec
 
 FLAGS = flags.FLAGS
 BEGIN, END = "<!-- {}: made by `python -m tf_supermask.report` -->", "<!-- end of {} -->"
@@ -102,16 +104,17 @@ def checks(*scales):
 
 
 def _usual(found, name, shown):
-    """The records of the papers' row whose settings differ least, [] where none is as long."""
-    spec = found.experiments[name][0]["spec"]
-
-    def different(its):
-        return sum(spec[key] != its[0]["spec"][key] for key in spec.keys() - {"seed", "epochs"})
-
+    """The records of the papers' row whose settings differ least, [] where none is trained in as many epochs."""
+    wanted = _settings(found.experiments[name])
     rows = [found.experiments[row] for row in sorted(shown & found.experiments.keys()) if "/" not in row]
-    alike = [its for its in rows if all(spec[key] == its[0]["spec"][key] for key in ("model", "mode"))]
-    long = [its for its in alike if its[0]["spec"]["epochs"] >= spec["epochs"]]
-    return min(long, key=different, default=[])
+    alike = [its for its in rows if all(wanted[key] == _settings(its)[key] for key in ("model", "mode"))]
+    long = [its for its in alike if wanted["epochs"] and _settings(its)["epochs"] >= wanted["epochs"]]
+    return min(long, key=lambda its: sum(wanted[key] != value for key, value in _settings(its).items()), default=[])
+
+
+def _settings(records):
+    settings = dataclasses.asdict(Spec(**records[0]["spec"]))  # with those that did not exist when it was recorded
+    return {key: value for key, value in settings.items() if key != "seed"}
 
 
 def ledger(paper, found):
