@@ -227,8 +227,8 @@ def test_importing_the_package_does_nothing():
 
 @functools.cache
 def rows_of(scale):
-    """Name -> Specs of seeds 0 to 9 of all rows."""
-    found = experiments.read_all(experiments.rows("flags"), [f"--scale={scale}", "--seeds=0-9"])
+    """Name -> Specs of seeds 0 to 49 of all rows."""
+    found = experiments.read_all(experiments.rows("flags"), [f"--scale={scale}", "--seeds=0-49"])
     return {experiment.name: experiment.specs for experiment in found}
 
 
