@@ -416,7 +416,8 @@ def _(e):
 def _(e, net):
     ours, theirs = (e.values(name, "test_accuracy", TESTED) for name in (learned(net), learned(net, "rounded")))
     more, p = ours.mean() - theirs.mean(), tables.welch(ours, theirs)
-    return (more > 0 if p < SIGNIFICANT else None), f"{more:+.1f} points (p {p:.1g}), {length(e, learned(net))}"
+    text = f"{more:+.1f} points (p {p:.1g}), {length(e, learned(net))}; all weights are rounded, see Deviations"
+    return (more > 0 if p < SIGNIFICANT else None), text
 
 
 @claim(28, "The initial score decides how much is pruned: from 7 to 89 %", full_length=True)
