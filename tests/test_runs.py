@@ -154,6 +154,21 @@ def test_inspect_shows_a_record(made):
     assert f"{container.read(made[1].container).size:,} bytes" in output
 
 
+def test_a_run_is_found_by_any_of_its_files(made):
+    run = made[1]
+    for path in (run.record, run.container, run.record.with_suffix("")):
+        assert runs.find_run(path)[0].record == run.record
+
+
+@pytest.mark.parametrize("name", ["x.tflite", "x/saved_model.pb"])
+def test_inspect_names_a_damaged_file(name, tmp_path):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"nothing of the kind")
+    code, output, error = command("inspect", path if path.suffix == ".tflite" else path.parent)
+    assert code == 2 and "cannot be read as a" in error and len(error.splitlines()) == 1 and not output
+
+
 @pytest.mark.parametrize(
     "path",
     sorted({p.parent: p for p in ROOT.glob("results/koster_table1_*/*.supermask")}.values()),
