@@ -5,7 +5,8 @@
 Every comparison is made in one process, in turns, and printed as the median of the ratios of neighbouring turns; memory is
 the peak of one process per case. Images are random: no data set is read. Writes train_step.json beside this file.
 
-    signed / baseline   the training step that `main` runs, batch 128, at equal network
+    signed / baseline   the training step that `main` runs, batch 128, at equal network; `normalized` is a signed ResNet that
+                        learns its batch normalization, as its baseline does
     kernels / step      the step's convolutions and matrix products (forward, by input, by kernel), timed alone, over the
                         baseline's whole step: what part of the time the processor's limit accounts for
     epoch / bare loop   an FCN epoch of 60,000 images, and evaluation on 10,000, through keras.Model.fit with our callbacks,
@@ -96,13 +97,13 @@ def kernels_alone(spec):
     for number, layer in enumerate(sparsity.kernel_layers(model)):
         x = tf.random.normal((spec.batch_size, *layer.input.shape[1:]))
         y = tf.random.normal((spec.batch_size, *layer.output.shape[1:]))
-        cases.append((number == 0, x, tf.convert_to_tensor(layer.kernel), y))
+        cases.append((number == 0, x, tf.convert_to_tensor(layer.kernel), y, getattr(layer, "strides", None)))
 
     @tf.function(jit_compile=model.jit_compile)
     def once():
         results = []
-        for first, x, kernel, y in cases:
-            results += dense(first, x, kernel, y) if kernel.shape.rank == 2 else convolution(first, x, kernel, y)
+        for first, x, kernel, y, strides in cases:
+            results += convolution(first, x, kernel, y, strides) if strides else dense(first, x, kernel, y)
         return results
 
     def run(repeats):
@@ -119,13 +120,13 @@ def dense(first, x, kernel, y):
     return products if first else [*products, tf.matmul(y, kernel, transpose_b=True)]
 
 
-def convolution(first, x, kernel, y):
+def convolution(first, x, kernel, y, strides):
     """The same of a convolution."""
     by_kernel = tf.raw_ops.Conv2DBackpropFilter(
-        input=x, filter_sizes=kernel.shape, out_backprop=y, strides=[1, 1, 1, 1], padding="SAME"
+        input=x, filter_sizes=kernel.shape, out_backprop=y, strides=[1, *strides, 1], padding="SAME"
     )
-    products = [tf.nn.conv2d(x, kernel, 1, "SAME"), by_kernel]
-    return products if first else [*products, tf.nn.conv2d_transpose(y, kernel, x.shape, 1, "SAME")]
+    products = [tf.nn.conv2d(x, kernel, strides, "SAME"), by_kernel]
+    return products if first else [*products, tf.nn.conv2d_transpose(y, kernel, x.shape, strides, "SAME")]
 
 
 def bare_epoch(spec, dataset, evaluate):
@@ -225,21 +226,18 @@ def compare_memory(name):
 
 
 def compare_steps(name):
-    specs = {mode: Spec.of(model=name, mode=mode, epochs=ENDLESS) for mode in MODES}
-    (baseline, calls), (signed, _) = (stepper(spec) for spec in specs.values())
-    times = in_turns([baseline, signed, kernels_alone(specs["baseline"])], FLAGS.rounds, FLAGS.turn_seconds)
-    baseline, signed, kernels = ([seconds / n for seconds in t] for t, n in zip(times, (calls, calls, 1), strict=True))
-    found = {
-        "baseline_ms": 1e3 * statistics.median(baseline),
-        "signed_ms": 1e3 * statistics.median(signed),
-        "signed_over_baseline": ratio(signed, baseline),
-        "kernels_over_step": ratio(kernels, baseline),
-    }
-    print(
-        f"{name:8} baseline {found['baseline_ms']:7.2f} ms, signed {found['signed_ms']:7.2f} ms, "
-        f"signed/baseline {found['signed_over_baseline']:.3f}, kernels/step {found['kernels_over_step']:.3f}",
-        flush=True,
-    )
+    settings = {mode: {"mode": mode} for mode in MODES}
+    if name.startswith("resnet"):
+        settings["normalized"] = {"mode": "signed", "batch_norm": "trainable"}
+    specs = [Spec.of(model=name, epochs=ENDLESS, **its) for its in settings.values()]
+    steppers, calls = zip(*map(stepper, specs), strict=True)
+    times = in_turns([*steppers, kernels_alone(specs[0])], FLAGS.rounds, FLAGS.turn_seconds)
+    times = dict(zip([*settings, "kernels"], times, strict=True))
+    taken = {case: [s / n for s in times[case]] for case, n in zip(settings, calls, strict=True)}
+    found = {f"{mode}_ms": 1e3 * statistics.median(taken[mode]) for mode in MODES}
+    found |= {f"{case}_over_baseline": ratio(taken[case], taken["baseline"]) for case in settings if case != "baseline"}
+    found["kernels_over_step"] = ratio(times["kernels"], taken["baseline"])
+    print(name, ", ".join(f"{key} {value:.3f}" for key, value in found.items()), flush=True)
     return found
 
 
@@ -277,10 +275,16 @@ def main(argv):
     for part, compare in (("steps", compare_steps), ("memory", compare_memory)):
         for name in FLAGS.models if part in FLAGS.parts else ():
             results.setdefault(name, {}).update(compare(name))
+            save(results, target)
     if "epoch" in FLAGS.parts:
         results["fcn_epoch"] = compare_epochs()
-    results["environment"] = records.environment()
-    records.write(target, lambda file: file.write((json.dumps(results, indent=1) + "\n").encode()))
+        save(results, target)
+
+
+def save(results, target):
+    """Writes what has been measured so far."""
+    text = json.dumps(results | {"environment": records.environment()}, indent=1) + "\n"
+    records.write(target, lambda file: file.write(text.encode()))
 
 
 if __name__ == "__main__":

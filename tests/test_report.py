@@ -104,7 +104,7 @@ def ledgers(found):
 def test_every_table_figure_and_claim_can_be_made(found, monkeypatch):
     for paper in papers.PAPERS.values():
         for table in paper.tables.values():
-            frame = tables.frame(table, found.experiments)
+            frame = tables.frame(table, found.experiments, {"conv2": 4.3})
             assert len(frame) >= len(table.rows) and not frame.isna().any().any()
         for make in paper.frames.values():
             title, frame, notes = make(found)
@@ -137,7 +137,7 @@ def test_without_records_everything_says_what_it_needs(nothing, tmp_path):
     assert drawn == ["zhou_fig1", "zhou_fig2", "zhou_fig6", "zhou_figS1"]
     assert report.table_files(nothing, tmp_path) == {}
     for table in TABLES.values():
-        assert (tables.frame(table, {})["n"] == "-").all()
+        assert (tables.frame(table, {}, {})["n"] == "-").all()
     done = command(f"--results_dir={tmp_path}/none", f"--figures_dir={tmp_path}/f")
     assert done.returncode == 0 and "no records of paper scale" in done.stdout
 
@@ -152,7 +152,7 @@ def test_ours_beside_the_papers(found):
     made = copy.deepcopy(found.experiments)
     for number, record in enumerate(made[FCN]):
         record["final"] |= {"test_accuracy": 97.4 + 0.02 * number, "remaining": 3.2}
-    row = tables.frame(TABLES["koster_table1"], made).set_index("").loc["FCN signed, ELUS"]
+    row = tables.frame(TABLES["koster_table1"], made, {}).set_index("").loc["FCN signed, ELUS"]
     assert row["test accuracy, %"] == "97.45 [97.41, 97.50]" and row["overlap: test accuracy, %"] == "yes"
     assert (
         row["paper: test accuracy, %"] == "97.48 [97.30, 97.70]"

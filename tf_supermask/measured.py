@@ -11,6 +11,12 @@ def measurements(folder, name):
     return json.loads(pathlib.Path(folder, f"{name}.json").read_text())
 
 
+def step_times(folder):
+    """Model -> percent by which a training step of signed masks takes longer than one of the baseline."""
+    found = measurements(folder, "train_step")
+    return {model: 100 * (row["signed_over_baseline"] - 1) for model, row in found.items() if "signed_ms" in row}
+
+
 def speed(folder):
     """What a supermask costs per step, an FCN epoch, a round of lottery tickets, and many runs at a time."""
     found, lottery = measurements(folder, "train_step"), measurements(folder, "lottery")
@@ -20,11 +26,10 @@ def speed(folder):
             "network": name,
             "baseline, ms per step": f"{row['baseline_ms']:.2f}",
             "signed / baseline": f"{row['signed_over_baseline']:.3f}",
+            "the same, batch normalization learned": _or_dash(row.get("normalized_over_baseline"), 3),
             "kernels alone / step": f"{row['kernels_over_step']:.2f}",
-            "peak memory of the baseline, MiB": f"{row['baseline_mib']:.0f}",
-            "signed adds": f"{row['signed_mib'] - row['baseline_mib']:.0f}",
-            "scores and one copy of the weights": f"{2 * row['weights_mib']:.0f}",
         }
+        | _memory(row)
         for name, row in found.items()
     )
     return table, (
@@ -37,6 +42,19 @@ def speed(folder):
         f"criteria, 25 levels) are evaluated on 10,000 images in {lottery['supermasks_s']:.1f} s, "
         f"{lottery['supermasks_over_dense']:.2f} of the dense run's time, at {lottery['supermasks_gflops']:.0f} GFLOP/s."
     )
+
+
+def _memory(row):
+    mib = {
+        "peak memory of the baseline, MiB": row.get("baseline_mib"),
+        "signed adds": row["signed_mib"] - row["baseline_mib"] if "signed_mib" in row else None,
+        "scores and one copy of the weights": 2 * row["weights_mib"] if "weights_mib" in row else None,
+    }
+    return {heading: _or_dash(value, 0) for heading, value in mib.items()}
+
+
+def _or_dash(value, digits):
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def many(folder):

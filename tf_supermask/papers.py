@@ -43,9 +43,9 @@ PAPERS = {
 FIGURES = {name: drawing for paper in PAPERS.values() for name, drawing in paper.figures.items()}
 
 
-def evidence(folder, scale):
+def evidence(folder, scale, steps=None):
     """Evidence of the records in a folder, with what the papers' tables make of several parts of a record."""
-    return Evidence(folder, scale, zhou_tables.views)
+    return Evidence(folder, scale, zhou_tables.views, steps)
 
 
 def in_tables():

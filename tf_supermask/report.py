@@ -60,7 +60,7 @@ def title(name):
 
 def shown(name, table, found):
     """Markdown of a table with the rows that have records, a line on the others, and the notes; '' without records."""
-    frame = tables.frame(table, found.experiments)
+    frame = tables.frame(table, found.experiments, found.steps)
     known = [row.experiment in found for row in table.rows]
     if not any(known):
         return ""
@@ -198,7 +198,7 @@ def table_files(found, folder):
         its = {
             name: table for name, table in paper.tables.items() if any(row.experiment in found for row in table.rows)
         }
-        frames |= {name: tables.frame(table, found.experiments) for name, table in its.items()}
+        frames |= {name: tables.frame(table, found.experiments, found.steps) for name, table in its.items()}
         made = {name: make(found)[1] for name, make in paper.frames.items() if its}
         frames |= {name: frame for name, frame in made.items() if len(frame)}
     for name, frame in frames.items():
@@ -331,9 +331,10 @@ def main(argv):
         if FLAGS.scale not in evidence.FOLDERS:
             raise InputError(f"--scale={FLAGS.scale} is unknown; choose from {', '.join(evidence.FOLDERS)}")
         wanted = {"paper", "reduced", FLAGS.scale}
-        found = {scale: papers.evidence(evidence.FOLDERS[scale][0], scale) for scale in wanted}
+        steps = measured.step_times(FLAGS.speed)
+        found = {scale: papers.evidence(evidence.FOLDERS[scale][0], scale, steps) for scale in wanted}
         if FLAGS.results_dir:
-            found[FLAGS.scale] = papers.evidence(FLAGS.results_dir, FLAGS.scale)
+            found[FLAGS.scale] = papers.evidence(FLAGS.results_dir, FLAGS.scale, steps)
         chosen = found[FLAGS.scale]
         if FLAGS.check:
             return _check(found)

@@ -19,9 +19,14 @@ MEASURES = {
     "csr_compression": ("CSR compression, %", 2),
     "seconds_per_epoch": ("seconds per epoch", 2),
     "additional_time": ("additional time per epoch, %", 1),  # of a row against its baseline
+    "additional_step_time": ("per step, measured in turns, %", 1),  # the same, of benchmarks/train_step.py
 }
 _FIRST = ("test_accuracy", "remaining", "csr_compression", "seconds_per_epoch")
-_TIMES = ("seconds_per_epoch", "additional_time")  # of other machines: the intervals are not compared
+_TIMES = (
+    "seconds_per_epoch",
+    "additional_time",
+    "additional_step_time",
+)  # of other machines: the intervals are not compared
 
 
 class Row(NamedTuple):
@@ -136,9 +141,11 @@ def show(interval, digits):
     return f"{mean} [{', '.join(ends)}]" if ends else mean
 
 
-def measured(experiments, row, measure):
+def measured(experiments, row, measure, steps):
     """Interval of a measure over the records of a row, () where there are none; of times, over runs on an idle machine."""
     records = experiments.get(row.experiment, ())
+    if measure == "additional_step_time":
+        return tuple(steps[model] for model in {record["spec"]["model"] for record in records} if model in steps)
     if measure == "additional_time":
         return additional_time(records, experiments.get(row.baseline, ()))
     if measure == "seconds_per_epoch":
@@ -146,14 +153,20 @@ def measured(experiments, row, measure):
     return summary(values(records, measure))
 
 
-def frame(table, experiments):
-    """A Table filled from `experiments` (name -> records of one scale): ours, the paper's, whether they overlap."""
+def frame(table, experiments, steps):
+    """A Table filled from `experiments` (name -> records of one scale): ours, the paper's, whether they overlap.
+
+    `steps`: model -> percent by which a training step of signed masks takes longer than the baseline's, as benchmarks measure.
+    """
     lines = []
     for row in table.rows:
         line = {"": row.label, "n": str(len(experiments.get(row.experiment, ())) or "-")}
         for measure in table.measures:
             heading, digits = MEASURES[measure]
-            ours, printed = measured(experiments, row, measure), table.printed.get(row.experiment, {}).get(measure, ())
+            ours, printed = (
+                measured(experiments, row, measure, steps),
+                table.printed.get(row.experiment, {}).get(measure, ()),
+            )
             line |= {heading: show(ours, digits), f"paper: {heading}": show(printed, digits)}
             if measure not in _TIMES:
                 line[f"overlap: {heading}"] = {None: "-", True: "yes", False: "no"}[overlap(ours, printed)]

@@ -62,7 +62,9 @@ def _rows(net):
     for treatment, weights in WEIGHTS.items():
         yield Row(f"{TITLE[net]}, mask of the trained network on {weights}", supermask(net, treatment), dense(net))
     yield Row(f"{TITLE[net]}, learned mask on initial weights", learned(net), dense(net))
-    yield Row(f"{TITLE[net]}, learned mask on initial weights, epochs for iterations", learned(net, "epochs"), dense(net))
+    yield Row(
+        f"{TITLE[net]}, learned mask on initial weights, epochs for iterations", learned(net, "epochs"), dense(net)
+    )
     yield Row(f"{TITLE[net]}, learned mask on rescaled signed constants", learned(net, "rescaled_constant"), dense(net))
 
 
