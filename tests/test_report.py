@@ -28,6 +28,7 @@ from tf_supermask import (
     training,
 )
 from tf_supermask.errors import InputError
+from tf_supermask.evidence import Missing
 from tf_supermask.koster import claims as koster
 from tf_supermask.koster.tables import TABLES
 from tf_supermask.spec import Spec
@@ -75,7 +76,7 @@ def folder(tiny, tmp_path_factory):
         for seed in range(6):
             copied = records.Run(results, name, seed)
             record = records.read(run.record)
-            record["spec"]["seed"] = seed
+            record["spec"] |= {"seed": seed, "dataset": "digits"}
             record["final"]["test_accuracy"] += seed
             record["history"] = {
                 column: [value + seed / 10 for value in values] if "test" in column else values
@@ -140,6 +141,17 @@ def test_without_records_everything_says_what_it_needs(nothing, tmp_path):
         assert (tables.frame(table, {}, {})["n"] == "-").all()
     done = command(f"--results_dir={tmp_path}/none", f"--figures_dir={tmp_path}/f")
     assert done.returncode == 0 and "no records of paper scale" in done.stdout
+
+
+def test_a_figure_with_an_image_says_that_it_needs_the_data_set(found, tmp_path, monkeypatch):
+    drawing = papers.FIGURES["koster_fig1"]
+    assert len(figures.draw(drawing, found).axes) == 4  # the digits are embedded
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
+    for name in drawing.experiments:
+        found.experiments[name][0]["spec"]["dataset"] = "mnist"
+    with pytest.raises(Missing, match="an image of an 8: data set 'mnist' cannot be had here .*none"):
+        figures.draw(drawing, found)
+    assert not (tmp_path / "none").exists()
 
 
 def command(*flags):

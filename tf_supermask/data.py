@@ -65,12 +65,13 @@ def digits(shape):
 DATASETS = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": None, "digits8": (8, 8, 1)}
 
 
-def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3)):
+def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3), download=True):
     """The data set `name`: `digits` at `shape`, `digits8` as they are, or whatever tensorflow-datasets knows by that name.
 
     Args:
         data_dir: folder of tensorflow-datasets; None: $TFDS_DATA_DIR or its default.
         cache_dir: folder for decoded arrays, so that the next start need not decode; None: no cache.
+        download: whether to download and prepare what is not there yet.
 
     Raises:
         InputError: the set is unknown, cannot be had here, or is not a classification of images of one size.
@@ -85,6 +86,8 @@ def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3)):
         raise _unavailable(name, error) from error
     _check_images(name, builder.info)
     folder = pathlib.Path(builder.data_path).resolve()
+    if not download and not folder.exists():
+        raise _unavailable(name, FileNotFoundError(f"no {folder}"))
     cache = None
     if cache_dir is not None:
         place = hashlib.sha256(str(folder).encode()).hexdigest()[:12]

@@ -8,7 +8,8 @@ import matplotlib.colors
 import numpy as np
 from matplotlib.figure import Figure
 
-from tf_supermask import tables
+from tf_supermask import data, tables
+from tf_supermask.errors import InputError
 from tf_supermask.evidence import Missing, equality, uses
 from tf_supermask.figures import BLUE, ORANGE, PINK, RED, Drawing, available, grid, percent_ticks
 from tf_supermask.koster.claims import BINARY, CONVS, WIDTHS, baseline, elus_scores, resnet, signed, sinn, uniform
@@ -93,20 +94,33 @@ def bars(axes, evidence, groups, measure):
 
 
 def feature_selector(evidence):
-    """Figure 1: the first mask of a signed FCN (right), and at each pixel the number of weights that it leaves (left).
-
-    The paper has an image of MNIST, flattened, above the mask; records hold no images.
-    """
+    """Figure 1: an 8, flattened, above the first mask of a signed FCN; beside them the 8, and how many weights each pixel keeps."""
     mask = evidence.masks(signed("fcn"))[0]["fc1"]
-    shape = evidence.need(signed("fcn"))[0]["data"]["input_shape"][:2]
-    figure = Figure(figsize=(11, 4.2))
-    image, units = figure.subplots(1, 2, width_ratios=(1, 2.4))
-    image.imshow(np.abs(mask).sum(axis=1).reshape(shape), cmap="Greys")
-    image.set_title("weights that remain at each input pixel")
-    image.axis("off")
+    its = evidence.need(signed("fcn"))[0]
+    eight = _first_eight(its["spec"]["dataset"], its["data"]["input_shape"])
+    figure = Figure(figsize=(11, 4.6))
+    axes = figure.subplots(2, 2, width_ratios=(1, 2.4), height_ratios=(1, 2.4))
+    (image, strip), (kept, units) = axes
+    image.imshow(eight, cmap="Greys")
+    strip.imshow(eight.reshape(1, -1), cmap="Greys", aspect="auto", interpolation="nearest")
+    strip.set(title="an image of a test set, pixels row by row", yticks=[], xticklabels=[])
+    kept.imshow(np.abs(mask).sum(axis=1).reshape(eight.shape), cmap="Greys")
+    kept.set_title("weights that remain at each pixel")
+    for picture in (image, kept):
+        picture.axis("off")
+    strip.grid(False)
     _scatter(units, mask.T)
     units.set(title="first mask of a signed FCN", xlabel="input (pixels row by row)", ylabel="unit")
     return figure
+
+
+def _first_eight(name, shape):
+    """The first 8 of a test set, `(height, width)`. Raises Missing where the data set is not on this machine."""
+    try:
+        dataset = data.load(name, None, data.default_cache_dir(), tuple(shape), download=False)
+    except InputError as error:
+        raise Missing(f"an image of an 8: {error}") from error
+    return dataset.test_images[np.argmax(dataset.test_labels == 8)].mean(axis=-1)
 
 
 def _scatter(axes, mask):
