@@ -154,6 +154,13 @@ def test_a_figure_with_an_image_says_that_it_needs_the_data_set(found, tmp_path,
     assert not (tmp_path / "none").exists()
 
 
+def test_agreement_is_shown_of_equally_many_runs(found):
+    copied = copy.copy(found)
+    copied.mask_files = lambda name: found.mask_files(name)[: 2 if "xavier" in name else 6]
+    drawn = figures.draw(papers.FIGURES["koster_fig8"], copied)
+    assert {axes.get_ylabel() for axes in drawn.axes} == {"equal in 2 runs"}
+
+
 def command(*flags):
     given = [sys.executable, "-m", "tf_supermask.report", *flags]
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}

@@ -325,6 +325,7 @@ def _update(found, scale):
 
 
 def main(argv):
+    logging.set_verbosity(logging.ERROR)  # of what tensorflow-datasets reads, and that networks are traced anew
     try:
         if len(argv) > 1 + FLAGS.verify:
             raise InputError(f"unexpected argument {argv[-1]!r}; only --verify takes one, the beginning of names")
@@ -339,7 +340,6 @@ def main(argv):
         if FLAGS.check:
             return _check(found)
         if FLAGS.verify:
-            logging.set_verbosity(logging.ERROR)  # a network each is traced anew
             return _verify(chosen, "".join(argv[1:]))
         if FLAGS.claims:
             for paper in papers.PAPERS.values():

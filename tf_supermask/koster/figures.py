@@ -56,9 +56,9 @@ def shares(axes, evidence, name):
     axes.grid(False)
 
 
-def agreement(axes, evidence, name, absolute=True):
-    """Share of elements of each layer on which all runs agree; with `absolute`, of |mask| beside it."""
-    runs = evidence.masks(name, 2)
+def agreement(axes, evidence, name, count, absolute=True):
+    """Share of elements of each layer on which `count` runs agree; with `absolute`, of |mask| beside it."""
+    runs = evidence.masks(name, 2)[:count]
     layers = list(runs[0])
     kinds = (("mask", False, BLUE), ("|mask|", True, ORANGE))[: 1 + absolute]
     for position, (label, of_absolute, color) in enumerate(kinds):
@@ -66,7 +66,12 @@ def agreement(axes, evidence, name, absolute=True):
         offset = (position - (len(kinds) - 1) / 2) * 0.8 / len(kinds)
         axes.bar(np.arange(len(layers)) + offset, heights, 0.8 / len(kinds), color=color, label=label)
     axes.set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
-    axes.set(ylim=(0, 1), ylabel="equal in all runs")
+    axes.set(ylim=(0, 1), ylabel=f"equal in {count} runs")
+
+
+def fewest(evidence, names):
+    """How many runs with masks all experiments have: agreement falls with that number, so as many of each are compared."""
+    return min(len(evidence.mask_files(name)) for name in names)
 
 
 def bars(axes, evidence, groups, measure):
@@ -94,7 +99,7 @@ def bars(axes, evidence, groups, measure):
 
 
 def feature_selector(evidence):
-    """Figure 1: an 8, flattened, above the first mask of a signed FCN; beside them the 8, and how many weights each pixel keeps."""
+    """Figure 1: an 8, flattened, above the first mask of a signed FCN; beside them the 8, and what each pixel keeps."""
     mask = evidence.masks(signed("fcn"))[0]["fc1"]
     its = evidence.need(signed("fcn"))[0]
     eight = _first_eight(its["spec"]["dataset"], its["data"]["input_shape"])
@@ -143,7 +148,7 @@ def conv_masks(evidence):
         shares(column[0], evidence, name)
         column[0].set_title(f"{TITLE[net]} (n={len(evidence.need(name))})")
         if net in several:
-            agreement(column[1], evidence, name, absolute=False)
+            agreement(column[1], evidence, name, fewest(evidence, several.values()), absolute=False)
         elif several:
             column[1].axis("off")
     axes[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1))
@@ -155,7 +160,7 @@ def binary_against_signed(evidence):
     found = available(evidence, {"binary": BINARY, "signed": signed("fcn")}, runs=2, masks=True)
     figure, axes = grid(len(found), 1, 9)
     for (axis,), (label, name) in zip(axes, found.items(), strict=True):
-        runs = evidence.masks(name)
+        runs = evidence.masks(name)[: fewest(evidence, found.values())]
         used = uses([run["fc1"] for run in runs])
         norm = matplotlib.colors.PowerNorm(0.5, vmin=0, vmax=len(runs))  # few weights remain in many runs
         picture = axis.imshow(used.T, cmap="Greys", aspect="auto", norm=norm, interpolation="antialiased")
@@ -228,8 +233,9 @@ def per_layer(panel, rows, runs=1, masks=False):
         for row, (label, experiments) in zip(axes, found.items(), strict=True):
             for axis in row[len(experiments) :]:
                 axis.axis("off")
+            shared = {"count": fewest(evidence, experiments.values())} if masks else {}
             for axis, (column, name) in zip(row, experiments.items(), strict=False):
-                panel(axis, evidence, name)
+                panel(axis, evidence, name, **shared)
                 axis.set_title(f"{label}, {column} (n={len(evidence.need(name))})")
         axes[0, len(next(iter(found.values()))) - 1].legend(loc="upper left", bbox_to_anchor=(1, 1))
         return figure
