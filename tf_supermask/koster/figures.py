@@ -181,16 +181,17 @@ def accuracy(evidence):
     nets = [n for n in NETS if any(name[kind](n, s) in evidence for kind, its in kinds.items() for s in its.values())]
     if not nets:
         raise Missing(f"1 run of {signed(NETS[0])}, there are 0")
-    figure, axes = grid(len(nets), 2, sharey="row")
+    figure, axes = grid(len(nets), 2)
     for row, net in zip(axes, nets, strict=True):
         for axis, (kind, its) in zip(row, kinds.items(), strict=True):
             experiments = {label: name[kind](net, s) for label, s in its.items()}
+            axis.set_title(f"{TITLE[net]} {kind}")
             if any(experiment in evidence for experiment in experiments.values()):
                 curves(axis, evidence, experiments, "test_accuracy")
                 _zoom(axis, evidence, [name[k](net, s) for k, i in kinds.items() for s in i.values()])
             else:
                 axis.axis("off")
-            axis.set_title(f"{TITLE[net]} {kind}")
+                axis.text(0.5, 0.5, "no runs yet", ha="center", transform=axis.transAxes)
     return figure
 
 
