@@ -3,8 +3,7 @@
 For each run, as SavedModel and as TFLite: the dense baseline's form, which is the folded network with all its zeros, and the
 compact one, in turns in one process. The bound is the ratio of their multiplications, once as they are and once with the units
 of each layer rounded up to whole tiles, as TFLite's kernels do (`tiles`). `tflite_relu` is without the exponentials of ELU,
-`first_dense` the first dense layer of the compact network alone: as it is, with a gather of the inputs that it reads, and as a
-sparse product. Written to inference.json.
+`products` the SavedModel whose dense layers multiply in the way that measures best. Written to inference.json.
 """
 
 import json
@@ -23,7 +22,7 @@ with quiet():
     import tensorflow as tf
     from train_step import in_turns, ratio
 
-    from tf_supermask import compaction, export, records, runs, sparsity
+    from tf_supermask import compaction, export, products, records, runs, sparsity
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -40,7 +39,7 @@ flags.DEFINE_integer("threads", os.cpu_count(), "threads of TFLite")
 flags.DEFINE_list("batches", ["1", "256", "4096"], "images per call")
 flags.DEFINE_list(
     "kinds",
-    ["saved_model", "tflite", "tflite_relu", "first_dense", "tiles"],
+    ["saved_model", "tflite", "tflite_relu", "products", "tiles"],
     "what to measure; the rest of the file stays",
 )
 
@@ -76,25 +75,6 @@ def lite(model, x, folder):
     return repeated(call)
 
 
-def first_dense(model, batch):
-    """Three ways to multiply by the kernel of the first dense layer: `(name, repeated call)` of each."""
-    kernel = next(layer for layer in model.layers if isinstance(layer, keras.layers.Dense)).kernel.numpy()
-    x = tf.constant(np.random.default_rng(0).normal(size=(batch, len(kernel))).astype(np.float32))
-    live = np.flatnonzero(kernel.any(axis=1))
-    rows, columns = np.nonzero(kernel.T)
-    sparse = tf.sparse.SparseTensor(np.stack([rows, columns], axis=1), kernel.T[rows, columns], kernel.T.shape)
-    whole, part = tf.constant(kernel), tf.constant(kernel[live])
-    ways = {
-        "dense": lambda: x @ whole,
-        "gather": lambda: tf.gather(x, live, axis=1) @ part,
-        "sparse": lambda: tf.sparse.sparse_dense_matmul(sparse, x, adjoint_b=True),
-    }
-    for call in ways.values():
-        np.testing.assert_allclose(np.squeeze(call()).sum(), np.squeeze(x @ whole).sum(), rtol=1e-2, atol=1)
-    functions = [tf.function(call) for call in ways.values()]
-    return list(ways), [repeated(lambda call=call: call().numpy()) for call in functions]
-
-
 def with_relu(model):
     """The same network with ReLU in place of ELU, whose exponential is no multiplication: what is left of the gain's bound."""
 
@@ -116,11 +96,14 @@ def gain(form, models, x):
     return {"dense_ms": 1000 * statistics.median(dense), "gain": ratio(dense, compacted)}
 
 
-def layer_gains(models, x):
-    names, calls = first_dense(models[1], len(x))
-    dense, *others = in_turns(calls, FLAGS.rounds, FLAGS.turn_seconds)
-    gains = {name: ratio(dense, other) for name, other in zip(names[1:], others, strict=True)}
-    return {"dense_ms": 1000 * statistics.median(dense)} | gains
+def product_gain(models, x):
+    """Which products measure best in the compact network, and what it gains by them; {} of large batches, where dense ones
+    are known to win."""
+    if len(x) > 256:
+        return {}
+    chosen, rows = products.fastest(models[1], len(x))
+    best = {row["layer"]: row["best"] for row in rows}
+    return {"best": best} | (gain(saved, (models[1], chosen), x) if set(best.values()) != {"dense"} else {})
 
 
 TILE = 32  # filters that TFLite's kernels take at a time, see `tiles`
@@ -128,7 +111,7 @@ KINDS = {
     "saved_model": lambda models, x: gain(saved, models, x),
     "tflite": lambda models, x: gain(lite, models, x),
     "tflite_relu": lambda models, x: gain(lite, list(map(with_relu, models)), x),
-    "first_dense": layer_gains,
+    "products": product_gain,
 }
 
 

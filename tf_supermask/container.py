@@ -26,7 +26,7 @@ from tf_supermask import export, records, ternary
 from tf_supermask.errors import InputError
 from tf_supermask.layers import SignedMask
 
-MAGIC, VERSION, ENDING = b"SMSK", 1, ".supermask"
+MAGIC, VERSION, ENDING = b"SMSK", 2, ".supermask"
 _CHECKSUM = 16
 MOST_WEIGHTS = 2**28  # of a file to be read: 1 GiB of float32
 _MOST_HEADER = 2**24
@@ -200,6 +200,8 @@ def parsed(content, name, most_weights=MOST_WEIGHTS):
         raise InputError(f"{name} is damaged: its checksum does not match")
     if content[4] > VERSION:
         raise InputError(f"{name} is of version {content[4]}, newer than {VERSION}; update tf_supermask")
+    if content[4] < VERSION:
+        raise InputError(f"{name} is of version {content[4]}, which is not read any more; export its run again")
     try:
         return _unpacked(content[start:], len(content), most_weights)
     except (*_WRONG, ArithmeticError, AssertionError, zlib.error, struct.error) as error:  # the coder asserts

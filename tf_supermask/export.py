@@ -158,14 +158,22 @@ def size_of(path):
 
 
 def _exported(model, path):
-    from tf_supermask import compaction, container
+    from tf_supermask import compaction, container, products
 
     if FLAGS.compact and FLAGS.format == "supermask":
         raise InputError("--compact has no effect on a container, whose codes are of all units; leave it out")
     if FLAGS.int8 and FLAGS.format != "tflite":
         raise InputError(f"--int8 is for --format=tflite, not {FLAGS.format}")
+    if FLAGS.images is not None and (FLAGS.format != "saved_model" or FLAGS.images < 1):
+        raise InputError(
+            f"--images={FLAGS.images} with --format={FLAGS.format}: it takes 1 or more, and --format=saved_model, which alone "
+            "can hold other products"
+        )
     if FLAGS.compact:
         model = compaction.compact(model)
+    if FLAGS.images:
+        model, rows = products.fastest(model, FLAGS.images)
+        print("\n".join(map(products.line, rows)))
     if FLAGS.format == "tflite":
         return tflite(model, path, _some_images() if FLAGS.int8 else None)
     write = {"saved_model": saved_model, "keras": keras_file, "supermask": container.save}[FLAGS.format]
@@ -213,6 +221,9 @@ def define_flags():
     flags.DEFINE_string("format", "saved_model", f"one of {', '.join(FORMATS)}")
     flags.DEFINE_boolean("compact", False, "without dead units")
     flags.DEFINE_boolean("int8", False, "of TFLite: weights and activations as int8, scaled by 200 training images")
+    flags.DEFINE_integer(
+        "images", None, "of SavedModels: how many a call takes; dense layers multiply as is fastest then"
+    )
     flags.DEFINE_string("output", None, "file or folder to write; default: exported/EXPERIMENT_seedN...")
     flags.DEFINE_string("data_dir", None, "folder of tensorflow-datasets, for --int8; default: $TFDS_DATA_DIR")
 

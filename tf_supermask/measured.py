@@ -94,9 +94,10 @@ def inference(folder):
             rows[-1]["TFLite, ReLU for ELU"] = (
                 f"{row['tflite_relu']['gain']:.2f} ({row['tflite_relu']['gain'] / bound:.0%})"
             )
-            layer = row["first_dense"]
-            rows[-1]["first dense layer, ms"] = f"{layer['dense_ms']:.3g}"
-            rows[-1] |= {f"gain by {way}": f"{layer[way]:.2f}" for way in ("gather", "sparse")}
+            best = row["products"].get("best")
+            others = [f"{name} {way}" for name, way in (best or {}).items() if way != "dense"]
+            rows[-1]["products that are fastest"] = "-" if best is None else ", ".join(others) or "all dense"
+            rows[-1]["SavedModel: further gain by them"] = f"{row['products']['gain']:.2f}" if others else "-"
     tiles = ", ".join(f"{count} filters {ms:.1f} ms" for count, ms in found["tiles"].items())
     return pd.DataFrame(rows), (
         f"{found['threads']} threads. TFLite takes filters 32 at a time: a 3x3 convolution of 64 channels on 64 images of 32x32 "
