@@ -3,7 +3,8 @@
 For each run, as SavedModel and as TFLite: the dense baseline's form, which is the folded network with all its zeros, and the
 compact one, in turns in one process. The bound is the ratio of their multiplications, once as they are and once with the units
 of each layer rounded up to whole tiles, as TFLite's kernels do (`tiles`). `tflite_relu` is without the exponentials of ELU,
-`products` the SavedModel whose dense layers multiply in the way that measures best. Written to inference.json.
+`products` the SavedModel whose dense layers multiply in the way that measures best, `call_ms` what TFLite takes for next to
+nothing. Written to inference.json.
 """
 
 import json
@@ -39,7 +40,7 @@ flags.DEFINE_integer("threads", os.cpu_count(), "threads of TFLite")
 flags.DEFINE_list("batches", ["1", "256", "4096"], "images per call")
 flags.DEFINE_list(
     "kinds",
-    ["saved_model", "tflite", "tflite_relu", "products", "tiles"],
+    ["saved_model", "tflite", "tflite_relu", "products", "call_ms", "tiles"],
     "what to measure; the rest of the file stays",
 )
 
@@ -106,12 +107,22 @@ def product_gain(models, x):
     return {"best": best} | (gain(saved, (models[1], chosen), x) if set(best.values()) != {"dense"} else {})
 
 
+def call_alone(models, x):
+    """Milliseconds of a TFLite call that computes next to nothing of such images."""
+    flat = [keras.layers.Flatten()] if x.ndim > 2 else []
+    model = keras.Sequential([keras.Input(x.shape[1:]), *flat, keras.layers.Dense(1)])
+    with tempfile.TemporaryDirectory() as folder, hidden(1, 2):
+        (taken,) = in_turns([lite(model, x, folder)], FLAGS.rounds, FLAGS.turn_seconds)
+    return 1000 * statistics.median(taken)
+
+
 TILE = 32  # filters that TFLite's kernels take at a time, see `tiles`
 KINDS = {
     "saved_model": lambda models, x: gain(saved, models, x),
     "tflite": lambda models, x: gain(lite, models, x),
     "tflite_relu": lambda models, x: gain(lite, list(map(with_relu, models)), x),
     "products": product_gain,
+    "call_ms": call_alone,
 }
 
 

@@ -91,6 +91,7 @@ def inference(folder):
             for kind, name in (("tflite", "TFLite"), ("saved_model", "SavedModel")):
                 rows[-1][f"{name}: dense, ms"] = f"{row[kind]['dense_ms']:.3g}"
                 rows[-1][f"{name}: gain (of the bound)"] = f"{row[kind]['gain']:.2f} ({row[kind]['gain'] / bound:.0%})"
+            rows[-1]["TFLite: call alone, ms"] = f"{row['call_ms']:.2g}" if "call_ms" in row else "-"
             rows[-1]["TFLite, ReLU for ELU"] = (
                 f"{row['tflite_relu']['gain']:.2f} ({row['tflite_relu']['gain'] / bound:.0%})"
             )
