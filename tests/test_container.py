@@ -57,6 +57,12 @@ def test_random_codes_take_about_their_entropy(density):
     assert np.array_equal(found, codes) and 0.99 * least <= size <= 1.1 * least + 80
 
 
+def test_codes_of_one_sign_take_nothing_for_it():
+    """As those of binary masks on weights that are drawn again."""
+    codes = (np.random.default_rng(0).random((1, 1, 400, 200)) < 0.05).astype(np.int8)
+    assert through_coder(codes)[1] <= 1.1 * ternary.entropy_bytes(codes) + 80
+
+
 def unregistered(x):
     return x
 

@@ -9,7 +9,7 @@ between four coded places, until all are coded. In a pass all weights of one cla
 
 are equally likely: as many of them are there as the file says. Of a class of which much is there the coder gets each weight, of
 the others the gaps: a symbol per weight that is there, not per weight that might be. A sign is coded as agreeing or not with the
-sum of those around. All probabilities are made of integers by the four operations, which are exact on every machine.
+sum of those around, or with +. All probabilities are made of integers by the four operations, which are exact on every machine.
 """
 
 from typing import NamedTuple
@@ -131,8 +131,8 @@ def _digits(sizes):
 
 
 def _agreement(sums, agree):
-    """How likely the signs agree with the sums of those around."""
-    return np.array([128, *agree, agree[-1], agree[-1]])[np.abs(sums)] / 256
+    """How likely the signs agree with the sums of those around; where that is 0, with +."""
+    return np.array([*agree, agree[-1], agree[-1]])[np.abs(sums)] / 256
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -147,8 +147,8 @@ def _fitted(likelihood, near, sums, its):
     change = np.round(2 * np.log2((found + 0.25) / (expected + 1e-9))).astype(int)
     sums, positive = sums[there], its[there] > 0
     agree = []
-    for size in (1, 2):
-        right = (positive == (sums > 0))[np.minimum(np.abs(sums), 2) == size]
+    for size in (0, 1, 2):
+        right = (positive ^ (sums < 0))[np.minimum(np.abs(sums), 2) == size]
         agree.append(int(np.clip(np.round(256 * right.mean()), 1, 255)) if len(right) else 128)
     return np.clip(change - change.min(), 0, _MOST_CHANGE).tolist(), agree
 
