@@ -57,19 +57,24 @@ class Untrained:
 
 
 def train(spec, dataset, run, options=training.Options(), dense_run=None):
-    """Evaluates all criteria, treatments and levels on the dense run of `spec`'s seed; returns `(model, record)`.
+    """Evaluates all criteria, treatments and levels on the dense run of `spec`'s seed; returns `(model, record)`. Goes on after
+    the last finished criterion if there is one.
 
     The history has a column `criterion/treatment/set` for each, over the levels, and one `criterion/sign_changed`, the share in
     percent of kept weights whose sign training changed. Raises InputError for a missing dense run.
     """
     environment, began = records.environment(), time.monotonic()
+    found = records.load_checkpoint(run, spec)
     network = Untrained(spec, dataset)
     initial = dict(zip(network.kernels, lottery.copies(network.kernels.values()), strict=True))
     finals, dense = lottery.read_dense(spec, dense_run, initial)
     rates = lottery.pruning_rates(spec, network.model)
     history = {"remaining": [], "untrained": list(network.accuracies(initial).values())[:1]}
-    history["trained"] = [dense["history"]["test_accuracy"][0]]
-    for criterion in criteria.CRITERIA:
+    history |= {"trained": [dense["history"]["test_accuracy"][0]], "seconds": []}
+    if found is not None:
+        history = found[1]
+        options.say(f"  going on after {len(history['seconds'])} criteria")
+    for criterion in list(criteria.CRITERIA)[len(history["seconds"]) :]:
         levels = list(masks(criterion, initial, finals, rates, spec.rounds, _generator(spec, criterion)))
         history["remaining"] = [sparsity.remaining(its.values()) for its in levels]
         history[f"{criterion}/sign_changed"] = [_sign_changed(its, initial, finals) for its in levels]
@@ -78,6 +83,9 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
             rows = [network.accuracies({n: values[n] * mask for n, mask in its.items()}) for its in levels]
             for column in network.sets:
                 history[f"{criterion}/{treatment}/{column}"] = [row[column] for row in rows]
+        history["seconds"].append(time.monotonic() - began)
+        began = time.monotonic()
+        records.save_checkpoint(run, spec, [], history)
         best = max(history[f"{criterion}/signed_constant/test"])
         options.say(f"  {criterion}: up to {best:.2f} % with signed constants")
     columns = [name for name in history if name.endswith("/test")]
@@ -88,12 +96,13 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
         "spec": dataclasses.asdict(spec),
         "initial": {"remaining": 100.0},
         "history": history,
-        "final": final | {"csr_compression": None, "seconds_per_epoch": None, "seconds": time.monotonic() - began},
+        "final": final | {"csr_compression": None, "seconds_per_epoch": None, "seconds": sum(history["seconds"])},
         "layers": dense["layers"],
         "data": training.described(spec, dataset),
         "environment": environment,
     }
     records.save(run, record)
+    run.checkpoint.unlink(missing_ok=True)
     return network.model, record
 
 
