@@ -4,7 +4,6 @@ Each run is exported by `python -m tf_supermask.export` in every form; a fresh p
 test images. Then dense weights and container are read in turns. Written to formats.json.
 """
 
-import json
 import os
 import pathlib
 import statistics
@@ -22,7 +21,7 @@ with quiet():
     import numpy as np
     import tensorflow as tf
 
-    from tf_supermask import container, data, export, records, runs
+    from tf_supermask import container, data, export, measured, runs
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -112,7 +111,7 @@ def reading(folder):
     return {name: statistics.median(its) for name, its in taken.items()}
 
 
-def measured(path):
+def forms_of(path):
     """Form -> bytes, test accuracy in percent and the largest difference of a logit to the masked network's."""
     _, record = runs.find_run(path)
     spec, shape = record["spec"], tuple(record["data"]["input_shape"])
@@ -144,9 +143,8 @@ def main(argv):
     tf.get_logger().setLevel("ERROR")
     if FLAGS.read:
         return read(pathlib.Path(FLAGS.read))
-    found = {path: measured(path) for path in FLAGS.runs} | {"environment": records.environment()}
-    target = pathlib.Path(__file__).with_suffix(".json")
-    records.write(target, lambda file: file.write((json.dumps(found, indent=1) + "\n").encode()))
+    found = {path: forms_of(path) for path in FLAGS.runs}
+    measured.save(__file__, found)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ with quiet():
     import tensorflow as tf
     from train_step import in_turns, ratio
 
-    from tf_supermask import compaction, export, products, records, runs, sparsity
+    from tf_supermask import compaction, export, measured, products, runs, sparsity
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -148,7 +148,7 @@ def main(argv):
     tf.get_logger().setLevel("ERROR")
     target = pathlib.Path(__file__).with_suffix(".json")
     found = json.loads(target.read_text()) if target.exists() else {"runs": {}}
-    found |= {"threads": FLAGS.threads, "environment": records.environment()}
+    found["threads"] = FLAGS.threads
     for path in FLAGS.runs:
         model = runs.load_run(path)
         models = export.plain(model), compaction.compact(model)
@@ -161,14 +161,10 @@ def main(argv):
             for kind in set(FLAGS.kinds) & KINDS.keys():
                 rows[kind] = KINDS[kind](models, x)
             print(path, batch, f"bound {bound:.2f}, in tiles {tiled:.2f}", rows, flush=True)
-            write(found, target)
+            measured.save(__file__, found)
     if "tiles" in FLAGS.kinds:
         found["tiles"] = tiles()
-        write(found, target)
-
-
-def write(found, target):
-    records.write(target, lambda file: file.write((json.dumps(found, indent=1) + "\n").encode()))
+        measured.save(__file__, found)
 
 
 if __name__ == "__main__":

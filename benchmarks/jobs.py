@@ -6,7 +6,6 @@ job with all processors, in as many jobs of one thread as there are processors, 
 own. Medians over the rounds go to jobs.json beside this file.
 """
 
-import json
 import pathlib
 import statistics
 import subprocess
@@ -16,7 +15,7 @@ import time
 
 from absl import app, flags
 
-from tf_supermask import device, records
+from tf_supermask import device, measured, records
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("rounds", 3, "turns of each kind")
@@ -61,9 +60,7 @@ def main(argv):
             for kind, rows in turns.items()
         }
         print(network, found[network], flush=True)
-    found |= {"runs": FLAGS.runs, "environment": records.environment()}
-    target = pathlib.Path(__file__).with_suffix(".json")
-    records.write(target, lambda file: file.write((json.dumps(found, indent=1) + "\n").encode()))
+    measured.save(__file__, found | {"runs": FLAGS.runs})
 
 
 if __name__ == "__main__":

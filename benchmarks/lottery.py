@@ -8,8 +8,6 @@ supermasks_over_dense   the paper's 11 criteria at 25 levels on 10,000 test imag
 Both written to lottery.json beside this file.
 """
 
-import json
-import pathlib
 import statistics
 
 import keras
@@ -18,7 +16,7 @@ import tensorflow as tf
 from absl import app, flags
 from train_step import in_turns, random_data, ratio
 
-from tf_supermask import criteria, data, lottery, records, sparsity, supermasks, training
+from tf_supermask import criteria, data, lottery, measured, sparsity, supermasks, training
 from tf_supermask.spec import Spec
 
 FLAGS = flags.FLAGS
@@ -113,11 +111,9 @@ def main(argv):
         "masks": masks,
         "supermasks_gflops": masks * len(dataset.test_images) * 2 * weights / statistics.median(masks_s) / 1e9,
         "supermasks_over_dense": statistics.median(masks_s) / dense_s,
-        "environment": records.environment(),
     }
     print(found)
-    target = pathlib.Path(__file__).with_suffix(".json")
-    records.write(target, lambda file: file.write((json.dumps(found, indent=1) + "\n").encode()))
+    measured.save(__file__, found)
 
 
 if __name__ == "__main__":

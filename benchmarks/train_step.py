@@ -31,7 +31,7 @@ from tf_supermask.quiet import quiet
 with quiet():
     import tensorflow as tf
 
-    from tf_supermask import data, records, sparsity, training
+    from tf_supermask import data, measured, sparsity, training
     from tf_supermask.spec import Spec
 
 FLAGS = flags.FLAGS
@@ -275,16 +275,10 @@ def main(argv):
     for part, compare in (("steps", compare_steps), ("memory", compare_memory)):
         for name in FLAGS.models if part in FLAGS.parts else ():
             results.setdefault(name, {}).update(compare(name))
-            save(results, target)
+            measured.save(__file__, results)
     if "epoch" in FLAGS.parts:
         results["fcn_epoch"] = compare_epochs()
-        save(results, target)
-
-
-def save(results, target):
-    """Writes what has been measured so far."""
-    text = json.dumps(results | {"environment": records.environment()}, indent=1) + "\n"
-    records.write(target, lambda file: file.write(text.encode()))
+        measured.save(__file__, results)
 
 
 if __name__ == "__main__":

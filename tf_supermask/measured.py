@@ -5,10 +5,18 @@ import pathlib
 
 import pandas as pd
 
+from tf_supermask import records
+
 
 def measurements(folder, name):
     """What benchmarks/`name`.py measured."""
     return json.loads(pathlib.Path(folder, f"{name}.json").read_text())
+
+
+def save(script, found):
+    """Writes what benchmarks/`script` measured, and where, beside it."""
+    text = json.dumps(found | {"environment": records.environment()}, indent=1) + "\n"
+    records.write(pathlib.Path(script).with_suffix(".json"), lambda file: file.write(text.encode()))
 
 
 def step_times(folder):

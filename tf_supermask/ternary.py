@@ -54,7 +54,7 @@ def _passes(places):
     """`(y, x), offsets` of the places that are coded at one time: where they are, and where they look."""
     y, x = np.indices(places.shape)
     steps = [step for step in (_EDGE, 1) if len(places) >= 3 * step]
-    grid = 2 * max(steps, default=0.5)
+    grid = 2 * steps[0] if steps else 1
     among = [((y % grid == 0) & (x % grid == 0), ())]
     for step in steps:
         corner = (y % (2 * step) == step) & (x % (2 * step) == step)
