@@ -85,8 +85,10 @@ def all_supermasks(spec, dataset):
 
     def run(repeats):
         for _ in range(repeats):
+            network.accuracies(initial)  # at level 0 all criteria keep everything
             for criterion in PAPERS:
-                for kept in supermasks.masks(criterion, initial, finals, rates, spec.rounds, lambda name: draw):
+                levels = list(supermasks.masks(criterion, initial, finals, rates, spec.rounds, lambda name: draw))
+                for kept in levels[1:]:
                     network.accuracies({name: initial[name] * mask for name, mask in kept.items()})
 
     return run

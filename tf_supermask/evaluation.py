@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tf_supermask import data, training
+from tf_supermask import data
 
 
 class Evaluation:
@@ -16,18 +16,20 @@ class Evaluation:
     """
 
     def __init__(self, model, arrays):
-        images, labels = arrays
-        self.model, self.size, xla = model, len(labels), training.use_xla(model)
-        part = self.size if xla else data.EVALUATION_BATCH  # convolutions of all images take much memory
-        self.parts = [(images[i : i + part], labels[i : i + part]) for i in range(0, self.size, part)]
-        self._sums = tf.function(self._sums_of, jit_compile=xla)
+        self.model, (self.images, self.labels) = model, arrays
+        self._sums = tf.function(self._sums_of)  # not by XLA, whose products take longer on a CPU
 
-    def _sums_of(self, images, labels):
-        logits = self.model(images, training=False)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return tf.reduce_sum(losses), tf.math.count_nonzero(tf.argmax(logits, -1, tf.int32) == labels)
+    def _sums_of(self):
+        loss, correct, part = tf.constant(0, tf.float64), tf.constant(0, tf.int64), data.EVALUATION_BATCH
+        for start in tf.range(0, len(self.labels), part):
+            tf.autograph.experimental.set_loop_options(parallel_iterations=2)  # all at once take much memory
+            labels = self.labels[start : start + part]
+            logits = self.model(self.images[start : start + part], training=False)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            loss += tf.cast(tf.reduce_sum(losses), tf.float64)
+            correct += tf.math.count_nonzero(tf.argmax(logits, -1, tf.int32) == labels)
+        return loss, correct
 
     def __call__(self):
-        sums = [self._sums(*part) for part in self.parts]
-        loss, correct = (sum(float(its) for its in column) for column in zip(*sums, strict=True))
-        return loss / self.size, 100 * correct / self.size
+        loss, correct = map(float, self._sums())
+        return loss / len(self.labels), 100 * correct / len(self.labels)

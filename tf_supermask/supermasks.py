@@ -22,8 +22,10 @@ TREATMENTS = {"init": lambda initial: initial, "signed_constant": criteria.signe
 
 def positions(score, generator):
     """Rank of each score, 0 the lowest, as an array of the score's shape; equal scores in random order."""
+    order = np.argsort(generator.random(score.size))
+    order = order[np.argsort(score.ravel()[order], kind="stable")]
     ranks = np.empty(score.size, np.int64)
-    ranks[np.lexsort((generator.random(score.size), score.ravel()))] = np.arange(score.size)
+    ranks[order] = np.arange(score.size)
     return ranks.reshape(score.shape)
 
 
@@ -69,8 +71,10 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     initial = dict(zip(network.kernels, lottery.copies(network.kernels.values()), strict=True))
     finals, dense = lottery.read_dense(spec, dense_run, initial)
     rates = lottery.pruning_rates(spec, network.model)
-    history = {"remaining": [], "untrained": list(network.accuracies(initial).values())[:1]}
-    history |= {"trained": [dense["history"]["test_accuracy"][0]], "seconds": []}
+    treated = {name: {n: weight(kernel) for n, kernel in initial.items()} for name, weight in TREATMENTS.items()}
+    unmasked = {name: network.accuracies(values) for name, values in treated.items()}
+    history = {"remaining": [], "untrained": [unmasked["init"]["test"]], "seconds": []}
+    history["trained"] = [dense["history"]["test_accuracy"][0]]
     if found is not None:
         history = found[1]
         options.say(f"  going on after {len(history['seconds'])} criteria")
@@ -78,9 +82,9 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
         levels = list(masks(criterion, initial, finals, rates, spec.rounds, _generator(spec, criterion)))
         history["remaining"] = [sparsity.remaining(its.values()) for its in levels]
         history[f"{criterion}/sign_changed"] = [_sign_changed(its, initial, finals) for its in levels]
-        for treatment, weight in TREATMENTS.items():
-            values = {name: weight(kernel) for name, kernel in initial.items()}
-            rows = [network.accuracies({n: values[n] * mask for n, mask in its.items()}) for its in levels]
+        for treatment, values in treated.items():
+            rows = [network.accuracies({n: values[n] * mask for n, mask in its.items()}) for its in levels[1:]]
+            rows.insert(0, unmasked[treatment])  # at level 0 all criteria keep everything
             for column in network.sets:
                 history[f"{criterion}/{treatment}/{column}"] = [row[column] for row in rows]
         history["seconds"].append(time.monotonic() - began)
