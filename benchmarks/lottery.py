@@ -4,6 +4,7 @@ training_over_bare      FC on 55,000 random images, batch 60, validation every 1
                         loop that does the same steps and validations, in turns in one process
 supermasks_over_dense   the paper's 11 criteria at 25 levels on 10,000 test images against the 50,000 steps of the dense run, the
                         latter extrapolated from the measured steps
+product_gflops          what the product of the first layer alone reaches, the limit for these
 
 Both written to lottery.json beside this file.
 """
@@ -94,6 +95,21 @@ def all_supermasks(spec, dataset):
     return run
 
 
+def first_product(spec, dataset):
+    """A function that multiplies all test images by one kernel of the first layer, and the operations of that: the limit."""
+    x = tf.reshape(data.evaluation_arrays(dataset, spec)[0], (len(dataset.test_images), -1))
+    kernel = next(iter(supermasks.Untrained(spec, dataset).kernels.values()))
+    product = tf.function(lambda weights: tf.matmul(x, weights))
+    weights = tf.convert_to_tensor(kernel)
+
+    def run(repeats):
+        for _ in range(repeats):
+            last = product(weights)
+        last.numpy()
+
+    return run, 2 * len(x) * int(np.prod(kernel.shape))
+
+
 def main(argv):
     del argv
     tf.get_logger().setLevel("ERROR")
@@ -101,7 +117,8 @@ def main(argv):
     dataset = random_data(spec, 60_000, 10_000)
     ours_s, bare_s = in_turns([ours(spec, dataset), bare(spec, dataset)], FLAGS.rounds, FLAGS.turn_seconds)
     supermask = Spec.of(mode="supermask")
-    (masks_s,) = in_turns([all_supermasks(supermask, dataset)], 3, 0.0)
+    product, operations = first_product(supermask, dataset)
+    masks_s, product_s = in_turns([all_supermasks(supermask, dataset), product], 3, FLAGS.turn_seconds)
     masks = len(PAPERS) * (supermask.rounds + 1)
     weights = sum(int(np.prod(kernel.shape)) for kernel in supermasks.Untrained(supermask, dataset).kernels.values())
     dense_s = statistics.median(ours_s) / FLAGS.steps * Spec.of(mode="lottery").iterations
@@ -112,6 +129,7 @@ def main(argv):
         "supermasks_s": statistics.median(masks_s),
         "masks": masks,
         "supermasks_gflops": masks * len(dataset.test_images) * 2 * weights / statistics.median(masks_s) / 1e9,
+        "product_gflops": operations / statistics.median(product_s) / 1e9,
         "supermasks_over_dense": statistics.median(masks_s) / dense_s,
     }
     print(found)
