@@ -6,7 +6,7 @@ supermasks_over_dense   the paper's 11 criteria at 25 levels on 10,000 test imag
                         latter extrapolated from the measured steps
 product_gflops          what the product of the first layer alone reaches, the limit for these
 
-Both written to lottery.json beside this file.
+All written to lottery.json beside this file.
 """
 
 import statistics
