@@ -60,6 +60,7 @@ def test_a_product_is_taken_where_it_is_clearly_faster(monkeypatch):
 
 def test_measuring_a_masked_model_and_one_that_cannot_be_measured():
     masked = keras.Sequential([keras.Input((6,)), SignedMaskDense(4, name="masked"), keras.layers.Dense(3)])
+    masked.layers[0].score.assign(np.repeat([[0.0], [1.0]], 3, axis=0) * np.ones(4))  # three rows are hidden
     _, rows = products.fastest(masked, 2)  # the other layer has no zeros
     assert [row["layer"] for row in rows] == ["masked"] and min(rows[0]["milliseconds"].values()) > 0
     words = keras.Sequential([keras.Input((6,), dtype="int32"), keras.layers.Embedding(9, 2), keras.layers.Flatten()])
