@@ -47,6 +47,15 @@ def test_codes_come_back(codes):
     assert np.array_equal(through_coder(codes)[0], codes)
 
 
+@settings(max_examples=50, deadline=None)
+@given(KERNELS)
+def test_passes_may_be_divided(codes):
+    """As those over layers of many millions of weights are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ternary, "_AT_ONCE", 40)
+        assert np.array_equal(through_coder(codes)[0], codes)
+
+
 @pytest.mark.parametrize("density", [0, 1e-4, 0.03, 0.5, 1])
 def test_random_codes_take_about_their_entropy(density):
     """Oracle: no code for random symbols takes less; ours takes little more."""

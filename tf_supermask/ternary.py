@@ -23,6 +23,7 @@ _EDGE = 2  # how far a place looks at most
 _MOST_CHANGE = 80
 _DIGIT = 4096  # counts are coded in two digits
 _LONGEST = 2**20  # unit of gaps
+_AT_ONCE = 2**24  # weights of a pass, as far as places can be divided: coding takes some 50 bytes for each
 
 
 def _sizes(counts):
@@ -50,22 +51,6 @@ def _geometric(ratio, length):
 # What coder and decoder know before a pass
 
 
-def _passes(places):
-    """`(y, x), offsets` of the places that are coded at one time: where they are, and where they look."""
-    y, x = np.indices(places.shape)
-    steps = [step for step in (_EDGE, 1) if len(places) >= 3 * step]
-    grid = 2 * steps[0] if steps else 1
-    among = [((y % grid == 0) & (x % grid == 0), ())]
-    for step in steps:
-        corner = (y % (2 * step) == step) & (x % (2 * step) == step)
-        side = (y % step == 0) & (x % step == 0) & ((y + x) // step % 2 == 1)
-        among += [(its, np.multiply(step, _AROUND[name])) for its, name in ((corner, "corners"), (side, "sides"))]
-    for its, offsets in among:
-        where = np.nonzero(its & (places > 0))
-        if len(where[0]):
-            yield where, offsets
-
-
 class _Live:
     """A kernel's channels and units with any weight, framed by zeros: `codes` are known where they have been coded."""
 
@@ -76,6 +61,21 @@ class _Live:
         height, width = self.places.shape
         self.codes = np.zeros((height + 2 * _EDGE, width + 2 * _EDGE, *self.sizes.shape), np.int8)
         self.inner = self.codes[_EDGE:-_EDGE, _EDGE:-_EDGE]
+
+    def passes(self):
+        """`(y, x), offsets` of the places that are coded at one time: where they are, and where they look."""
+        y, x = np.indices(self.places.shape)
+        steps = [step for step in (_EDGE, 1) if len(y) >= 3 * step]
+        grid = 2 * steps[0] if steps else 1
+        among = [((y % grid == 0) & (x % grid == 0), ())]
+        for step in steps:
+            corner = (y % (2 * step) == step) & (x % (2 * step) == step)
+            side = (y % step == 0) & (x % step == 0) & ((y + x) // step % 2 == 1)
+            among += [(its, np.multiply(step, _AROUND[name])) for its, name in ((corner, "corners"), (side, "sides"))]
+        for its, offsets in among:
+            where, at_once = np.nonzero(its & (self.places > 0)), max(1, _AT_ONCE // max(1, self.sizes.size))
+            for start in range(0, len(where[0]), at_once):
+                yield tuple(index[start : start + at_once] for index in where), offsets
 
     def around(self, where, offsets):
         """Of all weights of a pass, flat: how many around are there, 0 to 4, and the sum of their codes, -4 to 4."""
@@ -161,7 +161,7 @@ def encode(codes, encoder):
         encoder.encode(its.ravel().astype(np.int32), _model(histogram))
     live = _Live(axes)
     live.inner[:] = codes[:, :, live.channels][..., live.units]
-    for where, offsets in _passes(live.places):
+    for where, offsets in live.passes():
         near, sums = live.around(where, offsets)
         its, likelihood = live.inner[where].ravel(), live.likelihood(where)
         change, agree = _fitted(likelihood, near, sums, its)
@@ -195,7 +195,7 @@ def decode(shape, parameters, decoder):
         for histogram, size in zip(histograms, (shape[:2], shape[2:3], shape[3:]), strict=True)
     ]
     live = _Live(axes)
-    for (where, offsets), (change, agree, ratio, length) in zip(_passes(live.places), parameters, strict=True):
+    for (where, offsets), (change, agree, ratio, length) in zip(live.passes(), parameters, strict=True):
         near, sums = live.around(where, offsets)
         classes = _Classes.of(live.likelihood(where), change, near)
         high, low = (decoder.decode(_UNIFORM, sizes) for sizes in _digits(classes.sizes))
