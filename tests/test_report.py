@@ -154,6 +154,11 @@ def test_a_figure_with_an_image_says_that_it_needs_the_data_set(found, tmp_path,
     assert not (tmp_path / "none").exists()
 
 
+def test_records_are_reported_where_nothing_was_measured(folder, tmp_path):
+    made = command(f"--results_dir={folder}", f"--figures_dir={tmp_path}", f"--speed={tmp_path}/none", "--claims")
+    assert made.returncode == 0 and made.stdout.startswith("Koster et al. 2022"), made.stderr
+
+
 def test_agreement_is_shown_of_equally_many_runs(found):
     copied = copy.copy(found)
     copied.mask_files = lambda name: found.mask_files(name)[: 2 if "xavier" in name else 6]

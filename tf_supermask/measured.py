@@ -20,7 +20,10 @@ def save(script, found):
 
 
 def step_times(folder):
-    """Model -> percent by which a training step of signed masks takes longer than one of the baseline."""
+    """Model -> percent by which a training step of signed masks takes longer than one of the baseline; {} where it was never
+    measured: a report of records elsewhere does not need it."""
+    if not pathlib.Path(folder, "train_step.json").exists():
+        return {}
     found = measurements(folder, "train_step")
     return {model: 100 * (row["signed_over_baseline"] - 1) for model, row in found.items() if "signed_ms" in row}
 
