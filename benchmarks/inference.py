@@ -7,9 +7,7 @@ of each layer rounded up to whole tiles, as TFLite's kernels do (`tiles`). `tfli
 nothing. Written to inference.json.
 """
 
-import json
 import os
-import pathlib
 import statistics
 import tempfile
 
@@ -21,9 +19,9 @@ with quiet():
     import keras
     import numpy as np
     import tensorflow as tf
-    from train_step import in_turns, ratio
 
     from tf_supermask import compaction, export, measured, products, runs, sparsity
+    from tf_supermask.timing import in_turns, ratio, repeated
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -37,20 +35,14 @@ flags.DEFINE_list(
     "records of masked runs",
 )
 flags.DEFINE_integer("threads", os.cpu_count(), "threads of TFLite")
+flags.DEFINE_integer("rounds", 15, "turns of each comparison")
+flags.DEFINE_float("turn_seconds", 0.5, "about how long one turn lasts")
 flags.DEFINE_list("batches", ["1", "256", "4096"], "images per call")
 flags.DEFINE_list(
     "kinds",
     ["saved_model", "tflite", "tflite_relu", "products", "call_ms", "tiles"],
     "what to measure; the rest of the file stays",
 )
-
-
-def repeated(call):
-    def run(repeats):
-        for _ in range(repeats):
-            call()
-
-    return run
 
 
 def saved(model, x, folder):
@@ -146,9 +138,7 @@ def tiles():
 def main(argv):
     del argv
     tf.get_logger().setLevel("ERROR")
-    target = pathlib.Path(__file__).with_suffix(".json")
-    found = json.loads(target.read_text()) if target.exists() else {"runs": {}}
-    found["threads"] = FLAGS.threads
+    found = {"runs": {}} | measured.load(__file__) | {"threads": FLAGS.threads}
     for path in FLAGS.runs:
         model = runs.load_run(path)
         models = export.plain(model), compaction.compact(model)

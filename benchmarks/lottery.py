@@ -15,10 +15,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import app, flags
-from train_step import in_turns, random_data, ratio
+from train_step import random_data
 
 from tf_supermask import criteria, data, lottery, measured, sparsity, supermasks, training
 from tf_supermask.spec import Spec
+from tf_supermask.timing import in_turns, ratio
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("steps", 10_000, "steps of a turn: a full run evaluates on the test images only twice")

@@ -15,13 +15,11 @@ the peak of one process per case. Images are random: no data set is read. Writes
     peak memory         of a process while it trains
 """
 
-import json
 import pathlib
 import re
 import statistics
 import subprocess
 import sys
-import time
 
 import numpy as np
 from absl import app, flags
@@ -33,6 +31,7 @@ with quiet():
 
     from tf_supermask import data, measured, sparsity, training
     from tf_supermask.spec import Spec
+    from tf_supermask.timing import in_turns, ratio
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("models", ["fcn", "conv2", "conv4", "conv6", "conv8"], "networks")
@@ -67,27 +66,6 @@ def stepper(spec):
         model.optimizer.iterations.numpy()
 
     return run, one_call
-
-
-def in_turns(functions, rounds, seconds):
-    """Runs functions of a repeat count in turns; returns the seconds of one repeat, a list per function."""
-    repeats = []
-    for function in functions:
-        function(1)  # traces
-        began = time.perf_counter()
-        function(1)
-        repeats.append(max(1, round(seconds / (time.perf_counter() - began))))
-    times = [[] for _ in functions]
-    for _ in range(rounds):
-        for function, repeat, taken in zip(functions, repeats, times, strict=True):
-            began = time.perf_counter()
-            function(repeat)
-            taken.append((time.perf_counter() - began) / repeat)
-    return times
-
-
-def ratio(above, below):
-    return statistics.median(a / b for a, b in zip(above, below, strict=True))
 
 
 def kernels_alone(spec):
@@ -270,8 +248,7 @@ def main(argv):
         return
     tf.random.set_seed(0)
     tf.get_logger().setLevel("ERROR")
-    target = pathlib.Path(__file__).with_suffix(".json")
-    results = json.loads(target.read_text()) if target.exists() else {}
+    results = measured.load(__file__)
     for part, compare in (("steps", compare_steps), ("memory", compare_memory)):
         for name in FLAGS.models if part in FLAGS.parts else ():
             results.setdefault(name, {}).update(compare(name))

@@ -13,6 +13,12 @@ def measurements(folder, name):
     return json.loads(pathlib.Path(folder, f"{name}.json").read_text())
 
 
+def load(script):
+    """What benchmarks/`script` has measured so far."""
+    script = pathlib.Path(script)
+    return measurements(script.parent, script.stem) if script.with_suffix(".json").exists() else {}
+
+
 def save(script, found):
     """Writes what benchmarks/`script` measured, and where, beside it."""
     text = json.dumps(found | {"environment": records.environment()}, indent=1) + "\n"
@@ -22,9 +28,7 @@ def save(script, found):
 def step_times(folder):
     """Model -> percent by which a training step of signed masks takes longer than one of the baseline; {} where it was never
     measured: a report of records elsewhere does not need it."""
-    if not pathlib.Path(folder, "train_step.json").exists():
-        return {}
-    found = measurements(folder, "train_step")
+    found = load(pathlib.Path(folder, "train_step"))
     return {model: 100 * (row["signed_over_baseline"] - 1) for model, row in found.items() if "signed_ms" in row}
 
 

@@ -9,16 +9,15 @@ kernel has to be read. Layers of `gather` and `sparse` are for SavedModels, whic
 """
 
 import statistics
-import time
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_supermask import export
+from tf_supermask import export, timing
 
 _LESS = 0.97  # another product has to be faster by more than what measuring is uncertain by
-_TURNS, _TURN_MS = 15, 20
+_TURNS, _TURN_SECONDS = 15, 0.02
 
 
 class _Product(keras.layers.Layer):
@@ -129,7 +128,9 @@ def fastest(model, images):
     rows, chosen = [], {}
     for layer in dense_layers(model):
         networks = [multiplying(model, chosen | {layer.name: way}) for way in WAYS]
-        taken = dict(zip(WAYS, _in_turns([tf.function(its) for its in networks], x), strict=True))
+        calls = [timing.repeated(lambda network=tf.function(its): network(x).numpy()) for its in networks]
+        times = timing.in_turns(calls, _TURNS, _TURN_SECONDS)
+        taken = {way: 1000 * statistics.median(its) for way, its in zip(WAYS, times, strict=True)}
         best = min(taken, key=taken.get)
         chosen[layer.name] = best if taken[best] < _LESS * taken["dense"] else "dense"
         rows.append({"layer": layer.name, "images": images, "best": chosen[layer.name], "milliseconds": taken})
@@ -141,22 +142,3 @@ def line(row):
     taken = ", ".join(f"{way} {ms:.3g}" for way, ms in row["milliseconds"].items())
     call = f"{row['images']} image{'s' * (row['images'] > 1)} per call"
     return f"{row['layer']}: {row['best']} product with {call} (network, ms: {taken})"
-
-
-def _in_turns(functions, x):
-    """Median milliseconds of a call of each function, in turns of several calls: a user calls one network again and again."""
-    taken = [[] for _ in functions]
-    for function in functions:
-        function(x).numpy()  # traces
-    repeats = max(1, round(_TURN_MS / _milliseconds(functions[0], x, 1)))
-    for _ in range(_TURNS):
-        for function, its in zip(functions, taken, strict=True):
-            its.append(_milliseconds(function, x, repeats))
-    return [statistics.median(its) for its in taken]
-
-
-def _milliseconds(function, x, repeats):
-    start = time.perf_counter()
-    for _ in range(repeats):
-        function(x).numpy()
-    return 1000 * (time.perf_counter() - start) / repeats
