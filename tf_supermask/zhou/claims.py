@@ -31,6 +31,11 @@ SIGN = tuple(f"{action}_init_sign" for action in NO_SIGN)
 WEIGHTS = {"init": "initial weights", "signed_constant": "signed constants"}
 TREATMENTS = tuple(WEIGHTS)
 GRID = range(-5, 6)  # initial scores of learned masks
+LONGER = {
+    "best": "epochs",
+    "rescaled_constant": "rescaled_constant_epochs",
+}  # as many epochs as the paper has iterations
+VARIANTS = ("rescaled_constant", "rounded", *LONGER.values())  # of learned masks, from a score of 0
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from tf_supermask.zhou.claims import (
     TESTED,
     TITLE,
     TREATMENTS,
+    VARIANTS,
     WEIGHTS,
     chain,
     learned,
@@ -296,7 +297,7 @@ FIGURES = {
     "zhou_figS1": Drawing("large_final prunes what moved toward zero", (), motion),
     "zhou_learned": Drawing(
         "Learned masks by initial score",
-        _LEARNED + tuple(learned(net, kind) for net in NETS for kind in ("rounded", "epochs", "rescaled_constant")),
+        _LEARNED + tuple(learned(net, kind) for net in NETS for kind in VARIANTS),
         initial_scores,
     ),
 }

@@ -11,12 +11,14 @@ from tf_supermask.zhou import printed
 from tf_supermask.zhou.claims import (
     ELEVEN,
     GRID,
+    LONGER,
     NETS,
     NINE,
     NO_SIGN,
     SIGN,
     TITLE,
     TREATMENTS,
+    VARIANTS,
     WEIGHTS,
     chain,
     dense,
@@ -61,11 +63,9 @@ def _rows(net):
     yield Row(f"{TITLE[net]}, trained", dense(net))
     for treatment, weights in WEIGHTS.items():
         yield Row(f"{TITLE[net]}, mask of the trained network on {weights}", supermask(net, treatment), dense(net))
-    yield Row(f"{TITLE[net]}, learned mask on initial weights", learned(net), dense(net))
-    yield Row(
-        f"{TITLE[net]}, learned mask on initial weights, epochs for iterations", learned(net, "epochs"), dense(net)
-    )
-    yield Row(f"{TITLE[net]}, learned mask on rescaled signed constants", learned(net, "rescaled_constant"), dense(net))
+    for weights, (paper, longer) in zip(("initial weights", "rescaled signed constants"), LONGER.items(), strict=True):
+        yield Row(f"{TITLE[net]}, learned mask on {weights}", learned(net, paper), dense(net))
+        yield Row(f"{TITLE[net]}, learned mask on {weights}, epochs for iterations", learned(net, longer), dense(net))
 
 
 TABLES = {
@@ -81,7 +81,10 @@ TABLES = {
             "Trained FC: an independent run of the authors' code has 97.92 (Figure 3).",
             "Rescaled signed constants are of the paper's later version, as 'Signing the Supermask' quotes it.",
         ),
-        printed.PAPER | {learned(net, "epochs"): printed.PAPER[learned(net)] for net in NETS},
+        printed.PAPER
+        | {
+            learned(net, longer): printed.PAPER[learned(net, paper)] for net in NETS for paper, longer in LONGER.items()
+        },
     ),
 }
 
@@ -150,7 +153,7 @@ def initial_scores(evidence):
     """Learned masks by initial score, their other variants below."""
     lines = []
     for net in NETS:
-        for score in (*GRID, "rescaled_constant", "rounded", "epochs"):
+        for score in (*GRID, *VARIANTS):
             name = learned(net, score)
             if name in evidence:
                 its = evidence.need(name)
