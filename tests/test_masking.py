@@ -99,6 +99,19 @@ def test_frozen_layers_and_activity_regularizers_stay_so():
         assert len(model.losses) == 1 and not model.get_layer("two").trainable_variables
 
 
+def test_an_adapted_dense_layer_stays_as_it_is():
+    """Its kernel is a sum of its own and a product of two small ones: no weight of it could be pruned alone."""
+    adapted = keras.layers.Dense(4, name="adapted")
+    model = keras.Sequential([keras.Input((5,)), adapted, keras.layers.Dense(3, name="out")])
+    adapted.enable_lora(2)
+    draw = np.random.default_rng(0)
+    model.set_weights([draw.normal(size=weight.shape) for weight in model.get_weights()])
+    masked = mask_model(model)
+    assert [its.name for its in sparsity.masked_layers(masked)] == ["out"]
+    x = np.ones((2, 5), np.float32)
+    np.testing.assert_allclose(masked.get_layer("adapted")(x), adapted(x), rtol=1e-6)
+
+
 class Own(keras.Model):
     def call(self, inputs):
         return inputs

@@ -188,6 +188,19 @@ class Analysis:
             }
         return found
 
+    def compacted(self):
+        """The model without its dead units."""
+        made = {layer.name: _smaller(self, layer) for layer in self.model.layers}
+
+        def shrink(layer):
+            config = made[layer.name][0] if layer.name in made else layer.get_config()  # operations have no weights
+            return type(layer).from_config(config)
+
+        small = keras.models.clone_model(self.model, clone_function=shrink)
+        for layer in small.layers:
+            export.fill(layer, made[layer.name][1])
+        return small
+
 
 def convertible(layer):
     """Whether a layer has a kernel from channels to units, every one used with every other."""
@@ -230,18 +243,7 @@ def compact(model):
     convolution, pooling, normalization, activation, addition nor flattening keep all that they touch. Every layer keeps at
     least one unit. Raises ValueError for a model that uses a layer more than once.
     """
-    plain = export.plain(model)
-    found = Analysis(plain)
-    made = {layer.name: _smaller(found, layer) for layer in plain.layers}
-
-    def shrink(layer):
-        config = made[layer.name][0] if layer.name in made else layer.get_config()  # operations have no weights
-        return type(layer).from_config(config)
-
-    small = keras.models.clone_model(plain, clone_function=shrink)
-    for layer in small.layers:
-        export.fill(layer, made[layer.name][1])
-    return small
+    return Analysis(export.plain(model)).compacted()
 
 
 def _smaller(found, layer):

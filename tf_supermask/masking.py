@@ -5,7 +5,7 @@ import keras
 import numpy as np
 
 from tf_supermask import initializers, models, sparsity, ternary
-from tf_supermask.compaction import Analysis, compact
+from tf_supermask.compaction import Analysis, convertible
 from tf_supermask.container import kernel_views
 from tf_supermask.export import checked, fill
 from tf_supermask.export import plain as strip_masks
@@ -42,16 +42,16 @@ def mask_model(
     if scheme not in initializers.SCHEMES:
         raise ValueError(f"`scheme` must be one of {', '.join(initializers.SCHEMES)}. Received: {scheme!r}")
     for nested in (layer for layer in model.layers if isinstance(layer, keras.Model)):
-        if any(_maskable(layer) and filter(layer) for layer in nested.layers):
+        if any(convertible(layer) and filter(layer) for layer in nested.layers):
             raise ValueError(
                 f"{nested.name}, a model inside {model.name}, has layers to mask; use its layers instead of the model, or leave "
                 "them out: filter=lambda layer: ..."
             )
-    chosen = [layer for layer in model.layers if _maskable(layer) and filter(layer)]
+    chosen = [layer for layer in model.layers if convertible(layer) and filter(layer)]
     if not chosen:
         raise ValueError(
-            f"{model.name} has no layer to mask: only Dense and Conv2D can be, without groups, channels last, and the filter "
-            "has to let one pass"
+            f"{model.name} has no layer to mask: only Dense and Conv2D can be, without groups and LoRA, channels last, and the "
+            "filter has to let one pass"
         )
 
     def clone(layer):
@@ -107,11 +107,6 @@ def _shared_arguments(layer):
     return its | {"activation": layer.activation, "activity_regularizer": layer.activity_regularizer}
 
 
-def _maskable(layer):
-    conv = type(layer) is keras.layers.Conv2D and layer.groups == 1 and layer.data_format == "channels_last"
-    return conv or type(layer) is keras.layers.Dense
-
-
 def summary(model, print_fn=print):
     """Prints what is left of a model, a line per kernel, and returns the same as a dict: layer name -> column -> number.
 
@@ -126,7 +121,8 @@ def summary(model, print_fn=print):
         raise ValueError(f"{model.name} has no dense layer and no convolution")
     views, refused = kernel_views(folded), None
     try:
-        report, small = Analysis(folded).report(), {layer.name: layer for layer in compact(folded).layers}
+        analysis = Analysis(folded)
+        report, small = analysis.report(), {layer.name: layer for layer in analysis.compacted().layers}
     except ValueError as error:
         report, small, refused = {}, {}, error
     lines = {}

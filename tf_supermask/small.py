@@ -18,15 +18,16 @@ def measured(path):
     """What a container says of its network: bytes dense, in CSR, at the entropy of independent codes and of the file itself;
     multiplications per image, before and after `compact`; units, and those alive."""
     model = container.load(path)
-    small, kernels = compaction.compact(model), [np.asarray(layer.kernel) for layer in sparsity.kernel_layers(model)]
-    report = compaction.Analysis(model).report().values()
+    kernels = [np.asarray(layer.kernel) for layer in sparsity.kernel_layers(model)]
+    analysis = compaction.Analysis(model)
+    report = analysis.report().values()
     return {
         "dense_bytes": sparsity.dense_bytes(model),
         "csr_bytes": sum(sparsity.csr_bytes(kernel) for kernel in kernels),
         "entropy_bytes": round(sum(ternary.entropy_bytes(np.sign(kernel).astype(np.int8)) for kernel in kernels)),
         "container_bytes": path.stat().st_size,
         "macs": sparsity.multiply_adds(model),
-        "compact_macs": sparsity.multiply_adds(small),
+        "compact_macs": sparsity.multiply_adds(analysis.compacted()),
         "units": "-".join(str(its["units"][1]) for its in report),
         "live_units": "-".join(str(its["units"][0]) for its in report),
         "live_inputs": list(report)[_first_dense(model)]["inputs"][0],
