@@ -6,4 +6,4 @@ source tests/environment.sh
 $python -m flake8
 $python -m isort --check-only --quiet .
 $python -m tf_supermask.report --check
-TF_CPP_MIN_LOG_LEVEL=3 $python -m pytest -n 2 --dist loadfile "$@"
+TF_CPP_MIN_LOG_LEVEL=3 $python -m pytest -n 2 --dist worksteal "$@"

@@ -6,13 +6,12 @@ Kernels are those that the dense run of the same seed began with, or signed cons
 biases. Accuracies are means over ten samples. The iteration that counts is that of the lowest validation loss.
 """
 
-import dataclasses
 import time
 
 import keras
 import numpy as np
 
-from tf_supermask import container, data, export, lottery, masks, models, records, sparsity, training
+from tf_supermask import data, export, lottery, models, records, sparsity, training
 from tf_supermask.errors import InputError
 from tf_supermask.evaluation import Evaluation
 
@@ -121,22 +120,18 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     options.say(f"  {accuracy:.2f} % test accuracy after {history['iteration'][place]} iterations")
     final = {"test_accuracy": accuracy, "test_loss": loss, "remaining": history["remaining"][place]}
     final |= {"best_iteration": history["iteration"][place], "end_test_accuracy": end_accuracy}
-    record = {
-        "spec": dataclasses.asdict(spec),
-        "initial": {"remaining": history["remaining"][0]},
-        "history": history,
-        "final": final | {"csr_compression": None, "seconds_per_epoch": None, "seconds": time.monotonic() - began},
-        "layers": training.layer_table(model),
-        "data": training.described(spec, dataset),
-        "environment": training.carried_out(environment, model),
-    }
-    if run is not None:
-        records.save_arrays(run.final, models.snapshot(model))
-        if spec.mode not in masks.SAMPLED:
-            container.save(model, run.container)
-        records.save(run, record)
-        run.checkpoint.unlink(missing_ok=True)
-    return model, record
+    return model, training.finish(
+        run,
+        spec,
+        dataset,
+        model,
+        initial={"remaining": history["remaining"][0]},
+        history=history,
+        final=final | {"seconds": time.monotonic() - began},
+        layers=training.layer_table(model),
+        environment=training.carried_out(environment, model),
+        arrays=models.snapshot(model),
+    )
 
 
 def _batches(split, spec, iteration):

@@ -293,15 +293,22 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
         )
         if after is not None:
             records.save_checkpoint(run, spec, [part for layer in after.values() for part in layer], history)
-    record = _record(spec, dataset, history, layers, trainer, environment)
     if spec.rounds:
         arrays = {f"{name}/pruned_in": layer.pruned_in for name, layer in layers.items()}
     else:
         arrays = {f"{name}/kernel": kernel for name, kernel in finals.items()}
-    records.save_arrays(run.final, arrays)
-    records.save(run, record)
-    run.checkpoint.unlink(missing_ok=True)
-    return trainer.model, record
+    return trainer.model, training.finish(
+        run,
+        spec,
+        dataset,
+        trainer.model,
+        initial={"remaining": 100.0},
+        history=history,
+        final={name: history[name][-1] for name in ("test_accuracy", "test_loss", "remaining")},
+        layers=[training.layer_row(name, trainer.initial[name], layer.mask) for name, layer in layers.items()],
+        environment=training.carried_out(environment, trainer.model),
+        arrays=arrays,
+    )
 
 
 def _unpacked(parts, like):
@@ -327,26 +334,3 @@ def _note(history, layers, finals, after, result):
 def _share(parts):
     """Share in percent of the true values among bool arrays."""
     return float(100 * np.mean(np.concatenate(list(parts))))
-
-
-def _record(spec, dataset, history, layers, trainer, environment):
-    table = [
-        {
-            "name": name,
-            "shape": list(layer.mask.shape),
-            "counts": sparsity.counts(layer.mask),
-            "weight_sha256": records.sha256(trainer.initial[name]),
-            "mask_sha256": records.sha256(layer.mask),
-        }
-        for name, layer in layers.items()
-    ]
-    final = {name: history[name][-1] for name in ("test_accuracy", "test_loss", "remaining")}
-    return {
-        "spec": dataclasses.asdict(spec),
-        "initial": {"remaining": 100.0},
-        "history": history,
-        "final": final | {"csr_compression": None, "seconds_per_epoch": None},
-        "layers": table,
-        "data": training.described(spec, dataset),
-        "environment": training.carried_out(environment, trainer.model),
-    }

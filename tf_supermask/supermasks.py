@@ -7,7 +7,6 @@ Deviation: the long version of the paper takes the masks of its chains of lotter
 at once, as here.
 """
 
-import dataclasses
 import time
 import zlib
 
@@ -96,18 +95,17 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     name = max(columns, key=lambda column: max(history[column]))
     level = int(np.argmax(history[name]))
     final = {"test_accuracy": history[name][level], "test_loss": None, "remaining": history["remaining"][level]}
-    record = {
-        "spec": dataclasses.asdict(spec),
-        "initial": {"remaining": 100.0},
-        "history": history,
-        "final": final | {"csr_compression": None, "seconds_per_epoch": None, "seconds": sum(history["seconds"])},
-        "layers": dense["layers"],
-        "data": training.described(spec, dataset),
-        "environment": environment,
-    }
-    records.save(run, record)
-    run.checkpoint.unlink(missing_ok=True)
-    return network.model, record
+    return network.model, training.finish(
+        run,
+        spec,
+        dataset,
+        network.model,
+        initial={"remaining": 100.0},
+        history=history,
+        final=final | {"seconds": sum(history["seconds"])},
+        layers=dense["layers"],
+        environment=environment,
+    )
 
 
 def _sign_changed(masks, initial, finals):

@@ -310,32 +310,48 @@ def train(spec, dataset, run=None, options=Options()):
             shuffle=False,  # the batches come in their order
             verbose=options.progress,
         )
+    return model, finish(
+        run,
+        spec,
+        dataset,
+        model,
+        initial=initial,
+        history=history,
+        final=_final(model, history),
+        layers=layer_table(model),
+        environment=carried_out(environment, model),
+        arrays=models.snapshot(model),
+    )
+
+
+def finish(run, spec, dataset, model, *, initial, history, final, layers, environment, arrays=None):
+    """Writes what is left of a run, and returns its record; only returns that where `run` is None.
+
+    `final`: measures, of which those that every record has are None where they are not given; `arrays`: name -> array, for
+    `run.final`; masks that are not sampled get a container.
+    """
     record = {
         "spec": dataclasses.asdict(spec),
         "initial": initial,
         "history": history,
-        "final": _final(model, history),
-        "layers": layer_table(model),
-        "data": described(spec, dataset),
-        "environment": carried_out(environment, model),
+        "final": {"csr_compression": None, "seconds_per_epoch": None} | final,
+        "layers": layers,
+        "data": {
+            "name": spec.dataset,
+            "input_shape": list(dataset.input_shape),
+            "classes": dataset.classes,
+            "fingerprint": dataset.fingerprint,
+        },
+        "environment": environment,
     }
     if run is not None:
-        records.save_arrays(run.final, models.snapshot(model))
-        if spec.mode in masks.RULES:
+        if arrays is not None:
+            records.save_arrays(run.final, arrays)
+        if spec.mode in masks.RULES and spec.mode not in masks.SAMPLED:
             container.save(model, run.container)
         records.save(run, record)  # last: a run without a record is not finished
         run.checkpoint.unlink(missing_ok=True)
-    return model, record
-
-
-def described(spec, dataset):
-    """What a record says of its data."""
-    return {
-        "name": spec.dataset,
-        "input_shape": list(dataset.input_shape),
-        "classes": dataset.classes,
-        "fingerprint": dataset.fingerprint,
-    }
+    return record
 
 
 def carried_out(environment, model):
@@ -388,19 +404,23 @@ def _final(model, history):
 
 
 def layer_table(model):
-    """Per kernel layer: name, shape, counts of -1, 0, +1, and SHA-256 of frozen weight and mask (None for a baseline)."""
+    """`layer_row` of each kernel layer; of a layer without mask with None for both SHA-256."""
     table = []
     for layer in sparsity.kernel_layers(model):
-        masked = isinstance(layer, layers.SignedMask)
-        kernel = layer.weight if masked else layer.kernel
-        mask = layer.mask if masked else np.ones(kernel.shape, np.int8)
-        table.append(
-            {
-                "name": layer.name,
-                "shape": list(kernel.shape),
-                "counts": sparsity.counts(mask),
-                "weight_sha256": records.sha256(kernel) if masked else None,
-                "mask_sha256": records.sha256(mask) if masked else None,
-            }
-        )
+        if isinstance(layer, layers.SignedMask):
+            table.append(layer_row(layer.name, layer.weight, layer.mask))
+        else:
+            row = layer_row(layer.name, layer.kernel, np.ones(layer.kernel.shape, np.int8))
+            table.append(row | {"weight_sha256": None, "mask_sha256": None})
     return table
+
+
+def layer_row(name, weight, mask):
+    """What a record says of a layer: name, shape, counts of -1, 0, +1, and SHA-256 of frozen weight and mask."""
+    return {
+        "name": name,
+        "shape": list(mask.shape),
+        "counts": sparsity.counts(mask),
+        "weight_sha256": records.sha256(weight),
+        "mask_sha256": records.sha256(mask),
+    }
