@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from conftest import ROOT
 
 from tf_supermask import (
@@ -120,7 +121,7 @@ def test_every_table_figure_and_claim_can_be_made(found, monkeypatch):
             record["environment"] |= {"load": 1.0, "device": "a GPU"}
     assert [finding.number for finding in ledgers(found)] == [*range(1, 38), *range(1, 33)]
     undecided = [finding.claim for finding in ledgers(found) if finding.verdict == claims.OPEN]
-    assert undecided == ["Sampling masks is slightly better than rounding them"]  # here they are the same
+    assert undecided == [zhou.CLAIMS[5][0], zhou.CLAIMS[27][0]]  # on things that are the same here
     assert all(finding.runs for finding in ledgers(found))
 
 
@@ -459,6 +460,78 @@ def test_a_claim_on_networks_without_records_is_open(found, tmp_path):
     worse = [98.0, 7, 7, 7, 7, 7, 7]
     finding = zhou.CLAIMS.ledger(curves(papers.evidence(tmp_path, "paper"), **{zhou.chain("fcn"): worse}))[0]
     assert finding.verdict == claims.FAILS
+
+
+def verdict_of(number, evidence):
+    return claims.Claims({number: zhou.CLAIMS[number]}).ledger(evidence)[0].verdict
+
+
+def test_runs_of_a_seed_are_compared_with_each_other(found):
+    """Oracle: scipy's paired test. Seeds differ by more than the rows do, which Welch's test cannot see."""
+    small = np.array([0.21, 0.19, 0.2, 0.22, 0.18, 0.2])
+    ours = found.need(zhou.chain("fcn"))
+    for record, lead in zip(ours, small, strict=True):
+        seed = record["spec"]["seed"]
+        record["history"]["test_accuracy"] = [90.0 + 3 * seed + lead] * 7
+    for record in found.need(zhou.chain("fcn", mask0="init")):
+        record["history"]["test_accuracy"] = [90.0 + 3 * record["spec"]["seed"]] * 7
+    assert zhou.paired(small) == pytest.approx(scipy.stats.ttest_rel(small + 5, np.full(6, 5.0)).pvalue)
+    assert zhou.paired(np.zeros(6)) == 1 and zhou.paired(np.array([0.3, 0.1 + 0.2] * 3)) == 0
+    assert zhou.leads(found, zhou.chain("fcn"), zhou.chain("fcn", mask0="init")).mean() == pytest.approx(0.2)
+    share, text = zhou.significant(found, zhou.chain("fcn"), zhou.chain("fcn", mask0="init"))
+    assert share == 0 and text == "significant at 0% of the levels, in pairs at 100%"
+
+
+@pytest.mark.parametrize(
+    "changes, verdict",
+    [
+        ({"learned": 90, "epochs": 90}, "holds"),
+        ({"learned": 50, "epochs": 90}, "holds"),  # the longer one counts
+        ({"learned": 90, "epochs": 50}, "fails"),
+        ({"learned": 50}, "not enough evidence"),  # that of so few iterations proves nothing
+        ({"learned": 90}, "holds"),
+    ],
+)
+def test_learned_masks_fail_only_after_their_full_length(found, changes, verdict):
+    for net in zhou.NETS:
+        for record in found.need(zhou.supermask(net)):
+            for criterion in zhou.ELEVEN:
+                record["history"][f"{criterion}/signed_constant/test"] = [60.0] * 3
+        for score in zhou.GRID:
+            for record in found.need(zhou.learned(net, score)):
+                record["final"]["test_accuracy"] = changes["learned"]
+        for record in found.experiments.pop(zhou.learned(net, "epochs")):
+            record["final"]["test_accuracy"] = changes.get("epochs")
+            if "epochs" in changes:
+                found.experiments.setdefault(zhou.learned(net, "epochs"), []).append(record)
+    assert verdict_of(25, found) == verdict
+
+
+@pytest.mark.parametrize("gain, above, verdict", [(1, 0, "holds"), (6, 0, "fails"), (1, 10, "fails")])
+def test_the_control_gains_nothing(found, gain, above, verdict):
+    """Masks of the same sign gain 10 points by signed constants; random ones are at 10 %."""
+    best = {
+        "large_final_same_sign": (70, 80),
+        "random": (10, 10),
+        "large_final_diff_sign": (10 + above, 10 + above + gain),
+    }
+    for net in zhou.NETS:
+        for record in found.need(zhou.supermask(net)):
+            for criterion, values in best.items():
+                for treatment, value in zip(zhou.TREATMENTS, values, strict=True):
+                    record["history"][f"{criterion}/{treatment}/test"] = [5.0, value, 9.0]
+    assert verdict_of(23, found) == verdict
+
+
+def test_opposed_criteria_need_levels_at_which_they_differ(found):
+    """On no level, on opposite sides of random, or on one."""
+    at = {sign: [98.0] + [90.0 + sign] * 6 for sign in (-5, 0, 5)}
+    for small, verdict in ((-5, "holds"), (0, "not enough evidence"), (5, "fails")):
+        its = {zhou.chain(net, "random"): at[0] for net in zhou.NETS}
+        for large, opposed in zhou.PAIRS:
+            its |= {zhou.chain(net, large): at[5] for net in zhou.NETS}
+            its |= {zhou.chain(net, opposed): at[small] for net in zhou.NETS}
+        assert verdict_of(5, curves(found, **its)) == verdict
 
 
 def test_stars_need_a_significant_lead_over_every_line():

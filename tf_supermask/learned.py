@@ -2,8 +2,9 @@
 
     kernel = w_i * g(m),   g(m) = Bernoulli(sigmoid(m)), one sample a step and one for all test images
 
-Kernels are those that the dense run of the same seed began with, or signed constants with signs of their own; there are no
-biases. Accuracies are means over ten samples. The iteration that counts is that of the lowest validation loss.
+Kernels are those that the dense run of the same seed began with, or signed constants; there are no biases. Accuracies are means
+over ten samples. Deviation: the signs of the constants are drawn anew, not those of the dense run. Deviation: the iteration that
+counts is that of the lowest validation loss; the paper stops early by a rule that it does not name.
 """
 
 import time

@@ -69,7 +69,7 @@ def probable(score, threshold):
     """1 where sigmoid(score) > threshold, else 0 (Zhou et al. 2019).
 
     With a threshold drawn uniformly from [0, 1) for each weight this is a Bernoulli sample with probability sigmoid(score);
-    with 1/2 it is the rounded probability.
+    with 1/2 it is the rounded probability. Deviation: of all weights, as the paper says; the authors' code rounds a random half.
     """
     return tf.cast(tf.sigmoid(score) > threshold, score.dtype)
 

@@ -275,7 +275,8 @@ _ZHOU_NETWORKS = {
     "conv4": (25_000, 3e-4, 0.1),
     "conv6": (30_000, 3e-4, 0.15),
 }
-# Sections S1 and S6.1, iterations and learning rate of masks. The batch size is that of the authors' code.
+# Sections S1 and S6.1, iterations and learning rate of masks. Deviation: the paper has no batch size; this is that of the
+# authors' code.
 _LEARNED = dict(optimizer="sgd", momentum=0.9, nesterov=False, batch_size=250, rescale=False)  # fmt: skip
 _LEARNED_NETWORKS = {"fcn": (2000, 100.0), "conv2": (2000, 100.0), "conv4": (1000, 50.0), "conv6": (800, 20.0)}
 
@@ -303,7 +304,8 @@ def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
     if mode in LEARNED:
         network = _LEARNED_NETWORKS.get(family, _LEARNED_NETWORKS["conv6"])
         values |= _ZHOU | _LEARNED | dict(zip(("iterations", "learning_rate"), network, strict=True))
-        # where all probabilities start at 1/2, rounding prunes all weights, and no gradient passes
+        # Deviation: rounded masks start at a score of 1. Where all probabilities are 1/2, rounding prunes all weights, and no
+        # gradient passes.
         values |= {"threshold": None, "relative_threshold": None, "score_value": 1.0 if mode == "rounded" else 0.0}
     elif mode in ("lottery", "supermask"):
         network = _ZHOU_NETWORKS.get(family, _ZHOU_NETWORKS["conv6"])  # the paper has no deeper one

@@ -2,10 +2,11 @@
 
 Its numbers are in the tables. A claim on several networks fails where it fails on one, and holds only when all have records.
 Curves are compared where the paper's differ: between a third and a hundredth of the weights remaining. Runs of one seed share
-their dense run, so differences are taken seed by seed.
+their dense run: differences are taken seed by seed, and where the paper tests by Welch's test, a paired one stands beside it.
 """
 
 import numpy as np
+import scipy.stats
 
 from tf_supermask import tables
 from tf_supermask.claims import Claims, falling, listed
@@ -31,11 +32,9 @@ SIGN = tuple(f"{action}_init_sign" for action in NO_SIGN)
 WEIGHTS = {"init": "initial weights", "signed_constant": "signed constants"}
 TREATMENTS = tuple(WEIGHTS)
 GRID = range(-5, 6)  # initial scores of learned masks
-LONGER = {
-    "best": "epochs",
-    "rescaled_constant": "rescaled_constant_epochs",
-}  # as many epochs as the paper has iterations
-VARIANTS = ("rescaled_constant", "rounded", *LONGER.values())  # of learned masks, from a score of 0
+# of learned masks, trained for as many epochs as the paper has iterations
+LONGER = {"best": "epochs", "rescaled_constant": "rescaled_constant_epochs"}
+VARIANTS = ("rescaled_constant", "rounded", *LONGER.values())  # from one score each
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -66,6 +65,11 @@ def longest(e, net):
     return learned(net, "epochs") if learned(net, "epochs") in e else learned(net)
 
 
+def settled(e, net, holds):
+    """A verdict on learned masks. That they fail is open until they have learned as long as in the authors' code."""
+    return True if holds else False if learned(net, "epochs") in e else None
+
+
 def length(e, name):
     return f"after {e.need(name)[0]['spec']['iterations']:,} iterations"
 
@@ -82,8 +86,8 @@ def sparse(e, name, most=33.0, least=1.0):
     return (left <= most) & (left >= least)
 
 
-def lead(e, first, second, runs=1, **where):
-    """Array over sparse rounds: by how many points one experiment is more accurate than another, mean over common seeds."""
+def leads(e, first, second, runs=1, **where):
+    """Array (common seeds, sparse rounds): by how many points one experiment is more accurate than another."""
     ours, theirs = (
         {record["spec"]["seed"]: np.array(record["history"]["test_accuracy"]) for record in e.need(name, runs)}
         for name in (first, second)
@@ -91,14 +95,33 @@ def lead(e, first, second, runs=1, **where):
     common = ours.keys() & theirs.keys()
     if len(common) < runs:
         raise Missing(f"runs of {first} and {second} with the same {runs} seed{'s' * (runs > 1)}")
-    return np.mean([ours[seed] - theirs[seed] for seed in common], axis=0)[sparse(e, first, **where)]
+    return np.array([ours[seed] - theirs[seed] for seed in sorted(common)])[:, sparse(e, first, **where)]
+
+
+def lead(e, first, second, runs=1, **where):
+    """Array over sparse rounds: the mean of `leads` over seeds."""
+    return leads(e, first, second, runs, **where).mean(axis=0)
+
+
+def paired(differences):
+    """p of the two-sided t-test that differences of runs of the same seeds have mean 0."""
+    if np.allclose(differences, differences[0], atol=1e-9):  # no spread, no test
+        return float(abs(differences[0]) < 1e-9)
+    return float(scipy.stats.ttest_1samp(differences, 0).pvalue)
+
+
+def points(its):
+    """`leads` as text: their mean, and p of the runs' means over rounds."""
+    return f"{its.mean():+.2f} points (p {paired(its.mean(axis=1)):.1g}, seed by seed)"
 
 
 def significant(e, first, second):
-    """Share of sparse rounds at which one experiment is significantly more accurate than another."""
+    """`(share, text)`: of sparse rounds at which one experiment is significantly more accurate than another."""
     ours, theirs = rounds(e, first, least=TESTED), rounds(e, second, least=TESTED)
-    better = [a.mean() > b.mean() and tables.welch(a, b) < SIGNIFICANT for a, b in zip(ours.T, theirs.T, strict=True)]
-    return float(np.mean(np.array(better)[sparse(e, first)]))
+    welch = [a.mean() > b.mean() and tables.welch(a, b) < SIGNIFICANT for a, b in zip(ours.T, theirs.T, strict=True)]
+    share = float(np.mean(np.array(welch)[sparse(e, first)]))
+    alike = np.mean([d.mean() > 0 and paired(d) < SIGNIFICANT for d in leads(e, first, second, TESTED).T])
+    return share, f"significant at {share:.0%} of the levels, in pairs at {alike:.0%}"
 
 
 def enough(e, *names):
@@ -170,18 +193,20 @@ def _(e):
     @by_net(*NETS)
     def compared(e, net):
         more = lead(e, chain(net, "magnitude_increase"), chain(net), TESTED)
-        clear[net] = significant(e, chain(net, "magnitude_increase"), chain(net))
-        return more.mean() > -0.1, f"{more.mean():+.2f} points, significant at {clear[net]:.0%} of the levels"
+        clear[net], text = significant(e, chain(net, "magnitude_increase"), chain(net))
+        return more.mean() > -0.1, f"{more.mean():+.2f} points, {text}"
 
     holds, text = compared(e)
-    return holds and max(clear.values()) >= 0.1, text  # more levels than chance gives
+    return holds and max(
+        clear.values()
+    ) >= 0.25, text  # by chance each level has 2.5 %, and one network of four may be lucky
 
 
 @claim(3, "magnitude_increase is slightly more accurate than large_final on Conv2 and Conv4")
 @by_net("conv2", "conv4")
 def _(e, net):
-    more = lead(e, chain(net, "magnitude_increase"), chain(net), ORDERED)
-    return more.mean() > 0, f"{more.mean():+.2f} points"
+    more = leads(e, chain(net, "magnitude_increase"), chain(net), ORDERED)
+    return more.mean() > 0, points(more)
 
 
 @claim(4, "large_final and magnitude_increase are the most accurate and stop earliest")
@@ -199,19 +224,19 @@ def _(e, net):
 def _(e, net):
     apart = {}
     for large, small in PAIRS:
-        first, second = (lead(e, chain(net, c), chain(net, "random"), most=14, least=0) for c in (large, small))
+        # with few weights left, single runs swing by ten points
+        first, second = (lead(e, chain(net, c), chain(net, "random"), TESTED, most=14, least=0) for c in (large, small))
         clear = (abs(first) > 0.5) & (abs(second) > 0.5)  # elsewhere one of them is as good as random
-        apart[large.removeprefix("large_")] = 100 * np.mean((first * second < 0)[clear]) if clear.any() else 0.0
-    return min(
-        apart.values()
-    ) >= 80, f"on different sides at {listed(apart, '{:.0f}')} % of the levels where both differ"
+        apart[large.removeprefix("large_")] = 100 * np.mean((first * second < 0)[clear]) if clear.any() else np.nan
+    text = f"on different sides at {listed(apart, '{:.0f}')} % of the levels where both differ"
+    return (None if np.isnan(list(apart.values())).any() else min(apart.values()) >= 80), text
 
 
 @claim(6, "All small criteria are worse than random")
 @by_net(*NETS)
 def _(e, net):
-    many = {c: lead(e, chain(net, c), chain(net, "random"), most=99, least=14).mean() for c in SMALL}
-    few = {c: lead(e, chain(net, c), chain(net, "random"), most=14).max() for c in SMALL}
+    many = {c: lead(e, chain(net, c), chain(net, "random"), ORDERED, most=99, least=14).mean() for c in SMALL}
+    few = {c: lead(e, chain(net, c), chain(net, "random"), ORDERED, most=14).max() for c in SMALL}
     text = f"at most {listed(few, '{:+.2f}')} points below 14 % remaining ({listed(many, '{:+.2f}')} in the mean above)"
     return max(few.values()) < 0 and max(many.values()) < 0.3, text
 
@@ -262,7 +287,7 @@ def _(e, net):
 @by_net(*NETS)
 def _(e, net):
     less = {a: behind(e, net, (f"{a}_init_sign", a)) for a in ("reshuffle", "constant")}
-    holds = all(abs(its[f"{a}_init_sign"]) < abs(its[a]) / 2 for a, its in less.items())
+    holds = all(abs(its[f"{a}_init_sign"]) < its[a] / 2 for a, its in less.items())
     text = "; ".join(listed(its) for its in less.values())
     return holds, f"behind by {text} points (holds below half of that without sign)"
 
@@ -292,21 +317,22 @@ def _(e, net):
 @by_net(*NETS)
 def _(e, net):
     more = lead(e, chain(net), chain(net, mask0="init"), TESTED)
-    clear = significant(e, chain(net), chain(net, mask0="init"))
-    return clear >= 0.5, f"{more.mean():+.2f} points, significant at {clear:.0%} of the levels"
+    clear, text = significant(e, chain(net), chain(net, mask0="init"))
+    return clear >= 0.5, f"{more.mean():+.2f} points, {text}"
 
 
 @claim(
-    15, "Zero for what moved toward zero, else the initial value, is as good as zero for all (its later text: better)"
+    15,
+    "Zero for what moved toward zero, else the initial value, is as good as all zero, and better than all initial",
 )
 @by_net(*NETS)
 def _(e, net):
     ours = chain(net, mask0="toward_zero")
-    zero, init = (lead(e, ours, chain(net, mask0=a), ORDERED).mean() for a in ("zero", "init"))
-    clear = (
-        f", significant at {significant(e, ours, chain(net)):.0%} of the levels" if enough(e, ours, chain(net)) else ""
-    )
-    return zero > -0.1 and init > 0, f"{zero:+.2f} points against zero{clear}, {init:+.2f} against the initial value"
+    zero, init = (leads(e, ours, chain(net, mask0=a), ORDERED) for a in ("zero", "init"))
+    clear = f", {significant(e, ours, chain(net))[1]}" if enough(e, ours, chain(net)) else ""
+    later = "so" if zero.mean() > 0 and paired(zero.mean(axis=1)) < SIGNIFICANT else "not so"
+    text = f"{points(zero)} against zero{clear}, {init.mean():+.2f} against the initial value"
+    return zero.mean() > -0.1 and init.mean() > 0, f"{text} (its later version, better than zero: {later})"
 
 
 @claim(16, "With few weights left, freezing at the initial value may be better than at zero")
@@ -319,8 +345,8 @@ def _(e, net):
 @claim(17, "The same rule on all weights is better than the original lottery tickets")
 @by_net(*NETS)
 def _(e, net):
-    more = lead(e, chain(net, mask0="toward_zero_all"), chain(net), ORDERED)
-    return more.mean() > 0, f"{more.mean():+.2f} points"
+    more = leads(e, chain(net, mask0="toward_zero_all"), chain(net), ORDERED)
+    return more.mean() > 0, points(more)
 
 
 @claim(18, "large_final tends to prune weights that moved toward zero")
@@ -370,10 +396,12 @@ def _gain(e, net, criterion="large_final_same_sign"):
     return best(e, net, "signed_constant")[criterion] - best(e, net, "init")[criterion]
 
 
-@claim(22, "Signed constants beat initial weights for the good masks, more so on CIFAR-10", full_length=True)
+@claim(
+    22, "Signed constants beat initial weights for large_final_same_sign masks, more so on CIFAR-10", full_length=True
+)
 def _(e):
     gains = {net: {c: _gain(e, net, c) for c in ("large_final", "large_final_same_sign")} for net in NETS}
-    same = {net: its["large_final_same_sign"] for net, its in gains.items()}  # the mask of which the paper says so
+    same = {net: its["large_final_same_sign"] for net, its in gains.items()}  # the paper: 'the good masks'
     holds = min(same.values()) > 0 and min(same[net] for net in CONVS) > same["fcn"]
     return holds, "; ".join(f"{TITLE[net]} {listed(its, '{:+.1f}')}" for net, its in gains.items())
 
@@ -381,8 +409,13 @@ def _(e):
 @claim(23, "large_final_diff_sign, the control, has no such gain", full_length=True)
 @by_net(*NETS)
 def _(e, net):
-    means = {WEIGHTS[t]: float(curve(e, net, "large_final_diff_sign", t).mean()) for t in TREATMENTS}
-    return max(means.values()) < 15, f"at chance on both, {listed(means, '{:.1f}')} % in the mean over levels"
+    same, control = _gain(e, net), _gain(e, net, "large_final_diff_sign")
+    above = {
+        WEIGHTS[t]: float(np.mean(tops(e, net, t, "large_final_diff_sign") - tops(e, net, t, "random")))
+        for t in TREATMENTS
+    }
+    text = f"gains {control:+.1f} points, same_sign {same:+.1f}; above random by {listed(above, '{:+.1f}')}"
+    return control < same / 2 and max(above.values()) < 5, text
 
 
 @claim(24, "Supermasks reach most on FC, then Conv6, Conv4, Conv2", full_length=True)
@@ -403,7 +436,7 @@ def _(e):
 def _(e, net):
     name, heuristic = longest(e, net), max(best(e, net, "signed_constant").values())
     ours = e.mean(name, "test_accuracy")
-    return ours > heuristic + 5, f"{ours:.1f} {length(e, name)} against {heuristic:.1f} %"
+    return settled(e, net, ours > heuristic + 5), f"{ours:.1f} {length(e, name)} against {heuristic:.1f} %"
 
 
 @claim(
@@ -412,17 +445,24 @@ def _(e, net):
     full_length=True,
 )
 def _(e):
-    gaps = {n: e.mean(dense(n), "test_accuracy") - e.mean(longest(e, n), "test_accuracy") for n in NETS}
-    return falling(list(gaps.values())[::-1]) and max(gaps.values()) < 15, f"{listed(gaps, '{:.1f}')} points"
+    alike = all(learned(net, "epochs") in e for net in NETS)
+    names = {net: learned(net, "epochs") if alike else learned(net) for net in NETS}
+    gaps = {n: e.mean(dense(n), "test_accuracy") - e.mean(names[n], "test_accuracy") for n in NETS}
+    holds = falling(list(gaps.values())[::-1]) and max(gaps.values()) < 15
+    text = "; ".join(f"{TITLE[n]} {gap:.1f} points {length(e, names[n])}" for n, gap in gaps.items())
+    return holds or (None if not alike else False), text
 
 
 @claim(27, "Sampling masks is slightly better than rounding them", full_length=True)
 @by_net(*NETS)
 def _(e, net):
-    ours, theirs = (e.values(name, "test_accuracy", TESTED) for name in (learned(net), learned(net, "rounded")))
+    rounded = learned(net, "rounded")
+    start = int(e.need(rounded)[0]["spec"]["score_value"])
+    ours, theirs = (e.values(name, "test_accuracy", TESTED) for name in (learned(net, start), rounded))
     more, p = ours.mean() - theirs.mean(), tables.welch(ours, theirs)
-    text = f"{more:+.1f} points (p {p:.1g}), {length(e, learned(net))}; all weights are rounded, see Deviations"
-    return (more > 0 if p < SIGNIFICANT else None), text
+    text = f"{more:+.1f} points (p {p:.1g}) from {start}, {length(e, rounded)}; all weights are rounded, see Deviations"
+    # after the paper's iterations neither has learned all that it could, and the authors' code rounds a random half
+    return (True if p < SIGNIFICANT and more > 0 else None), text
 
 
 @claim(28, "The initial score decides how much is pruned: from 7 to 89 %", full_length=True)
@@ -442,7 +482,8 @@ def _(e, net):
 def _(e, net):
     name = longest(e, net)
     rise = [r["history"]["val_loss"][-1] / min(r["history"]["val_loss"]) for r in e.need(name)]
-    return np.mean(rise) > 1.02, f"validation loss is {np.mean(rise):.2f} times its least {length(e, name)}"
+    text = f"validation loss is {np.mean(rise):.2f} times its least {length(e, name)}"
+    return settled(e, net, np.mean(rise) > 1.02), text
 
 
 @claim(30, "From too low a score nothing is learned", full_length=True)
@@ -455,11 +496,11 @@ def _(e, net):
 @claim(31, "Learning finds a rate of its own for the last layer", full_length=True)
 @by_net(*NETS)
 def _(e, net):
-    left = e.remaining(longest(e, net))
+    name = longest(e, net)
+    left = e.remaining(name)
     out = left.pop("out")
-    return all(
-        abs(out - share) > 0.02 for share in left.values()
-    ), f"{out:.1%} remain in it, others {listed(left, '{:.1%}')}"
+    apart = all(abs(out - share) > 0.02 for share in left.values())
+    return settled(e, net, apart), f"{out:.1%} remain in it, others {listed(left, '{:.1%}')} {length(e, name)}"
 
 
 @claim(32, "Of the initial weights only the sign matters, not the magnitude", full_length=True)

@@ -25,6 +25,7 @@ from tf_supermask.zhou.claims import (
     WEIGHTS,
     chain,
     learned,
+    length,
     rounds,
     supermask,
 )
@@ -60,11 +61,12 @@ def _weights(number=2500):
 
 
 def _plane(axes, criterion, share=0.5, colors=(BLUE, "#CCCCCC")):
-    """The weights that a criterion keeps, over initial (x) and final value (y)."""
+    """The weights that a criterion keeps, all without one, over initial (x) and final value (y)."""
     initial, final = _weights()
-    everything = np.ones(initial.shape, bool)
-    scores = criteria.ranked(criterion, initial, final, everything)
-    kept = criteria.cut(scores, everything, 1 - share, np.random.default_rng(1))
+    everything = kept = np.ones(initial.shape, bool)
+    if criterion:
+        scores = criteria.ranked(criterion, initial, final, everything)
+        kept = criteria.cut(scores, everything, 1 - share, np.random.default_rng(1))
     for chosen, color in ((~kept, colors[1]), (kept, colors[0])):
         axes.plot(initial[chosen], final[chosen], ".", color=color, markersize=2, rasterized=True)
     axes.axhline(0, color="black", linewidth=0.6)
@@ -75,7 +77,7 @@ def _plane(axes, criterion, share=0.5, colors=(BLUE, "#CCCCCC")):
 
 
 def planes(*names, share=0.5, columns=5):
-    """Panels of criteria in a grid, each with the `share` of the weights that it keeps."""
+    """Panels of criteria in a grid, each with the `share` of the weights that it keeps; None is without mask."""
 
     def figure_of(evidence):
         del evidence
@@ -85,8 +87,8 @@ def planes(*names, share=0.5, columns=5):
             axis.axis("off")
         for axis, name in zip(axes.flat, names, strict=False):
             _plane(axis, name, share)
-            formula = criteria.CRITERIA[name].formula.replace(" if ", "\nif ")
-            axis.set_title(f"{name}\n{formula}", fontsize=8)
+            formula = criteria.CRITERIA[name].formula.replace(" if ", "\nif ") if name else "all weights"
+            axis.set_title(f"{name or 'no mask'}\n{formula}", fontsize=8)
         return figure
 
     return figure_of
@@ -104,7 +106,7 @@ def cut_of_large_final(evidence):
 
 
 def motion(evidence):
-    """Figure S1: of the weights that large_final prunes, most moved toward zero."""
+    """Figure S1: of the weights that large_final prunes, more moved toward zero than of those that it keeps."""
     del evidence
     figure, axes = grid(1, 2, 7.4, 3.2)
     for axis, kind in zip(axes[0], ("pruned", "kept"), strict=True):
@@ -112,8 +114,6 @@ def motion(evidence):
         chosen = kept if kind == "kept" else ~kept
         toward = criteria.MASK0_ACTIONS["toward_zero"].frozen(initial, initial, final) == 0
         for its, color, label in ((toward, ORANGE, "toward zero"), (~toward, BLUE, "away from zero")):
-            share = np.mean(its[chosen])
-            label = f"{label}: {share:.0%}"
             axis.plot(
                 *(v[its & chosen] for v in (initial, final)),
                 ".",
@@ -123,8 +123,8 @@ def motion(evidence):
                 rasterized=True,
             )
         axis.plot([-3, 3], [-3, 3], [-3, 3], [3, -3], color="black", linewidth=0.6, linestyle=":")
-        axis.set_title(f"{kind} by large_final")
-        axis.legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=4)
+        axis.set_title(f"{kind} (made-up weights)")
+    axes[0, 1].legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=4)
     return figure  # fmt: skip
 
 
@@ -230,10 +230,13 @@ def supermasks(evidence):
                     linewidth=0.8,
                     label=label,
                 )
-            points = [learned(net, score) for score in GRID if treatment == "init" and learned(net, score) in evidence]
-            if points:
-                where = [[evidence.mean(name, m) for name in points] for m in ("remaining", "test_accuracy")]
-                axis.plot(*where, "o", color="black", markersize=4, label="learned mask")
+            grid_ = [learned(net, score) for score in GRID]
+            for marker, points in (("o", grid_), ("D", [learned(net, "epochs")])) if treatment == "init" else ():
+                points = [name for name in points if name in evidence]
+                if points:
+                    where = [[evidence.mean(name, m) for name in points] for m in ("remaining", "test_accuracy")]
+                    label = f"learned mask\n{length(evidence, points[0])}"
+                    axis.plot(*where, marker, color="black", markersize=4, label=label)
             _axis(axis)
             axis.set(xlim=(130, 0.4), ylim=(0, 100), title=f"{TITLE[net]}, {WEIGHTS[treatment]} (n={len(its)})")
         row[0].set_ylabel("test accuracy, %")
@@ -253,11 +256,20 @@ def initial_scores(evidence):
         axes[0], ("test_accuracy", "remaining"), ("test accuracy, %", "remaining weights, %"), strict=True
     ):
         for net, scores in found.items():
-            axis.plot(
-                scores, [evidence.mean(learned(net, s), measure) for s in scores], "o-", markersize=3, label=TITLE[net]
-            )
+            means = [evidence.mean(learned(net, s), measure) for s in scores]
+            (line,) = axis.plot(scores, means, "o-", markersize=3, label=f"{TITLE[net]}, probabilities")
+            for variant, marker in zip(VARIANTS, "s^DP", strict=True):
+                if learned(net, variant) in evidence:
+                    start = evidence.need(learned(net, variant))[0]["spec"]["score_value"]
+                    mean = evidence.mean(learned(net, variant), measure)
+                    style = {
+                        "color": line.get_color(),
+                        "markersize": 5,
+                        "label": f"{TITLE[net]}, {variant.replace('_', ' ')}",
+                    }
+                    axis.plot(start, mean, marker, **style)
         axis.set(xlabel="initial score", ylabel=label, xlim=(GRID[0] - 0.5, GRID[-1] + 0.5))
-    axes[0, 1].legend()
+    axes[0, 1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure  # fmt: skip
 
 
@@ -291,7 +303,7 @@ FIGURES = {
     "zhou_fig6": Drawing(
         "Masks that depend on the sign",
         (),
-        planes("random", "large_final", "large_final_same_sign", "large_final_diff_sign", share=0.2),
+        planes(None, "random", "large_final", "large_final_same_sign", "large_final_diff_sign", share=0.2),
     ),
     "zhou_fig7": Drawing("Supermasks of untrained networks", _SUPERMASKS + _LEARNED, supermasks),
     "zhou_figS1": Drawing("large_final prunes what moved toward zero", (), motion),
