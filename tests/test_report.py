@@ -454,7 +454,7 @@ def test_a_claim_on_networks_without_records_is_open(found, tmp_path):
     finding = zhou.CLAIMS.ledger(curves(papers.evidence(tmp_path, "paper"), **{zhou.chain("fcn"): better}))[0]
     assert (
         finding.verdict == claims.OPEN
-        and "FC +" in finding.numbers
+        and "FC (holds): +" in finding.numbers
         and "needs 1 run of zhou_fig3_conv2" in finding.numbers
     )
     worse = [98.0, 7, 7, 7, 7, 7, 7]

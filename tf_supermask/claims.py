@@ -15,6 +15,11 @@ from tf_supermask.evidence import Missing
 HOLDS, FAILS, OPEN = "holds", "fails", "not enough evidence"
 
 
+def verdict(holds):
+    """The word for what a claim's function returns."""
+    return OPEN if holds is None else HOLDS if holds else FAILS
+
+
 class Finding(NamedTuple):
     number: int
     claim: str
@@ -46,8 +51,7 @@ class Claims(dict):
             return Finding(number, text, OPEN, "needs runs of full length", {})
         try:
             holds, numbers = function(evidence)
-            verdict = OPEN if holds is None else HOLDS if holds else FAILS
-            return Finding(number, text, verdict, numbers, evidence.used)
+            return Finding(number, text, verdict(holds), numbers, evidence.used)
         except Missing as missing:
             return Finding(number, text, OPEN, f"needs {missing}", {})
 

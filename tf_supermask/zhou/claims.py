@@ -9,7 +9,7 @@ import numpy as np
 import scipy.stats
 
 from tf_supermask import tables
-from tf_supermask.claims import Claims, falling, listed
+from tf_supermask.claims import Claims, falling, listed, verdict
 from tf_supermask.criteria import CRITERIA
 from tf_supermask.evidence import Missing
 
@@ -142,7 +142,7 @@ def by_net(*nets):
                     lacking.append(missing)
             if not found:
                 raise lacking[0]
-            text = "; ".join(f"{TITLE[net]} {text}" for net, (_, text) in found.items())
+            text = "; ".join(f"{TITLE[net]} ({verdict(holds)}): {text}" for net, (holds, text) in found.items())
             verdicts = [holds for holds, _ in found.values()]
             if any(holds is not None and not holds for holds in verdicts):
                 return False, text
