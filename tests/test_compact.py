@@ -172,3 +172,37 @@ def test_a_layer_used_twice_is_refused():
     inputs, dense = keras.Input((4,)), keras.layers.Dense(4)
     with pytest.raises(ValueError, match="used more than once"):
         compaction.compact(keras.Model(inputs, dense(dense(inputs))))
+
+
+@keras.saving.register_keras_serializable("tests")
+class Mix(keras.layers.ReLU):
+    """Reads all channels for each."""
+
+    def call(self, x):
+        return x - keras.ops.mean(x, -1, keepdims=True)
+
+
+def test_layers_made_of_known_ones_keep_all_that_they_touch():
+    first = keras.layers.Dense(5, use_bias=False)
+    model = keras.Sequential([keras.Input((4,)), first, Mix(), keras.layers.Dense(3)])
+    first.kernel.assign(np.random.default_rng(0).normal(size=(4, 5)) * [1, 0, 0, 1, 0])
+    x = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
+    np.testing.assert_allclose(compaction.compact(model)(x), model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_inputs_of_open_length_and_without_axes():
+    words = keras.Input((None,), dtype="int32")
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(5, 8)(words))
+    number = keras.Input(())
+    x = keras.layers.Concatenate()([x, keras.layers.Reshape((1,))(number)])
+    model = keras.Model([words, number], keras.layers.Dense(3)(keras.layers.Dense(4, "relu")(x)))
+    its = [np.array([[1, 2, 3]]), np.ones(1, np.float32)]
+    np.testing.assert_allclose(compaction.compact(model)(its), model(its), rtol=1e-5, atol=1e-6)
+
+
+def test_a_functional_model_inside_is_named():
+    inner = keras.Input((4,))
+    inner = keras.Model(inner, keras.layers.ReLU()(inner), name="inner")
+    inputs = keras.Input((4,))
+    with pytest.raises(ValueError, match="is a functional model"):
+        compaction.compact(keras.Model(inputs, keras.layers.Dense(2)(inner(inputs))))

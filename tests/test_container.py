@@ -152,7 +152,7 @@ def test_what_cannot_be_written_is_refused(tmp_path):
         container.save(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), path)
     unseeded = SignedMaskDense(4, weight_initializer="glorot_normal", name="loose")
     with pytest.raises(
-        InputError, match="frozen weights of loose cannot be drawn again; give its weight_initializer a seed"
+        InputError, match="frozen weights of loose cannot be drawn again: they are not signed constants"
     ):
         container.save(keras.Sequential([keras.Input((3,)), unseeded]), path)
     assert not list(tmp_path.iterdir())
@@ -226,3 +226,12 @@ def test_newer_versions_and_other_files_are_named(content, tmp_path):
         container.read(path)
     with pytest.raises(InputError, match="cannot read .*none"):
         container.read(tmp_path / "none")
+
+
+def test_scales_that_float32_cannot_hold_are_refused():
+    """An unmasked layer of float64 whose kernel happens to be ternary."""
+    head = keras.layers.Dense(2, dtype="float64", use_bias=False, name="head")
+    model = keras.Sequential([keras.Input((3,)), SignedMaskDense(4), head])
+    head.kernel.assign(np.full((4, 2), 0.1))
+    with pytest.raises(InputError, match="head has variables of float64 that float32"):
+        container.packed(model)

@@ -114,3 +114,73 @@ def test_the_examples_of_the_readme(tmp_path, monkeypatch):
     np.testing.assert_array_equal(names["same_model"](x), names["plain_model"](x))
     assert names["stripped"].output.shape == (None, 10)
     assert len(examples) == 4 and (tmp_path / "exported" / "saved_model.pb").exists()
+
+
+def served(model, tmp_path):
+    import tensorflow as tf
+
+    found = tf.saved_model.load(str(export.saved_model(model, tmp_path / "saved")))
+    return lambda *x: found.serve(*x)  # keeps its variables
+
+
+def test_a_model_built_by_its_first_images_takes_any_number_of_them(tmp_path):
+    model = keras.Sequential([SignedMaskDense(3)])
+    model(images(4, (8,)))
+    np.testing.assert_allclose(served(model, tmp_path)(images(7, (8,))), model(images(7, (8,))), rtol=1e-6)
+    pytest.importorskip("ai_edge_litert", reason="TFLite files are read with the extra tflite")
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(export.tflite(model, tmp_path / "x.tflite")))
+    assert interpreter.get_input_details()[0]["shape_signature"].tolist() == [-1, 8]
+
+
+def test_named_inputs_come_in_their_order(tmp_path):
+    inputs = {"zz": keras.Input((3,), name="zz"), "aa": keras.Input((3,), name="aa")}
+    model = keras.Model(
+        inputs, keras.layers.Subtract()([SignedMaskDense(2)(inputs["zz"]), SignedMaskDense(2)(inputs["aa"])])
+    )
+    x = {name: images(2, (3,)) * n for n, name in enumerate(inputs, 1)}
+    found = served(model, tmp_path)(*(x[its.name] for its in model.inputs))
+    np.testing.assert_allclose(found, model(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "lookup, dtype, its",
+    [
+        (keras.layers.IntegerLookup(output_mode="one_hot"), "int64", np.array([[5], [7], [9]])),
+        (keras.layers.StringLookup(output_mode="multi_hot"), "string", np.array([["a"], ["b"], ["c"]])),
+        (
+            keras.layers.Discretization(num_bins=4, output_mode="one_hot"),
+            "float32",
+            np.array([[0.1], [0.5], [0.9]], np.float32),
+        ),
+    ],
+    ids=lambda its: getattr(its, "name", ""),
+)
+def test_what_layers_have_adapted_to_goes_along(lookup, dtype, its, tmp_path):
+    import tensorflow as tf
+
+    from tf_supermask import compact, mask_model
+
+    lookup.adapt(its)
+    inputs = keras.Input((1,), dtype=dtype)
+    model = keras.Model(inputs, SignedMaskDense(3)(lookup(inputs)))
+    x = tf.constant(its)
+    for same in (export.plain(model), compact(model), served(model, tmp_path)):
+        np.testing.assert_allclose(same(x), model(x), rtol=1e-6)
+    assert mask_model(export.plain(model))(x).shape == (3, 3)
+    if hasattr(lookup, "get_vocabulary"):
+        from tf_supermask import container
+
+        with pytest.raises(InputError, match="has a vocabulary, which .supermask files do not hold"):
+            container.save(model, tmp_path / "x.supermask")
+
+
+def test_masks_inside_other_layers_and_quantized_layers_are_named():
+    inside = keras.Sequential([keras.Input((4, 3)), keras.layers.TimeDistributed(SignedMaskDense(5), name="each")])
+    with pytest.raises(ValueError, match="has masked layers inside each"):
+        export.plain(inside)
+    quantized = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="head")])
+    quantized.layers[0].quantize("int8")
+    with pytest.raises(ValueError, match="not quantized yet. Received: head, quantized"):
+        export.plain(quantized)

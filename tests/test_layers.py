@@ -164,3 +164,22 @@ def test_dynamic_weight_rescaling_and_its_gradient():
     upstream = np.repeat(x.sum(axis=0)[:, None], 3, axis=1)
     by_mask = upstream * weight * factor - np.sum(upstream * weight * mask) * factor / mask.sum()
     np.testing.assert_allclose(gradient, by_mask * p * (1 - p), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layer, shape, other", [(SignedMaskDense(3), (2, 5), (2, 6)), (SignedMaskConv2D(8, 3), (1, 8, 8, 3), (1, 8, 8, 6))]
+)
+def test_inputs_of_another_size_are_refused(layer, shape, other):
+    """A convolution of 6 channels with a kernel for 3 would count as one in two groups."""
+    model = keras.Sequential([keras.Input(shape[1:]), layer])
+    for x in (np.ones(other, np.float32), np.ones(shape[1:], np.float32)):
+        with pytest.raises(ValueError, match="expected|incompatible"):
+            layer(x[..., 0] if x.ndim == 1 else x)
+        if x.ndim == len(shape):
+            with pytest.raises(ValueError, match="incompatible"):
+                model(x)
+
+
+def test_an_activation_with_weights_is_refused():
+    with pytest.raises(ValueError, match="weights of its own; add it as a layer. Received: PReLU"):
+        SignedMaskDense(3, activation=keras.layers.PReLU())

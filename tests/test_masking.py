@@ -126,7 +126,7 @@ class Own(keras.Model):
             keras.Sequential(
                 [keras.Input((3,)), keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)], name="inner")]
             ),
-            "inner, a model inside .*, has layers to mask",
+            "inner inside .* has layers to mask",
         ),
         (keras.Sequential([keras.layers.Dense(2)]), "needs a built model: begin with keras.Input"),
         (keras.Sequential([keras.Input((3,)), keras.layers.ReLU()]), "has no layer to mask"),
@@ -181,3 +181,31 @@ def test_summary_counts_and_prints():
         assert its["coded_bytes"] is None and summary(constant, print_fn=len)[name]["coded_bytes"] > 0
     assert found["conv"]["macs"] == 16 * 27 * 6 and found["conv"]["units"] == 6
     assert len(lines) == 6 and lines[2].startswith("conv") and "weights remain" in lines[-1]
+
+
+def test_layers_far_inside_are_refused_and_those_not_counted_named():
+    def nested(depth):
+        return keras.Sequential(
+            [keras.Input((3,)), nested(depth - 1) if depth else keras.layers.Dense(3)], name=f"n{depth}"
+        )
+
+    with pytest.raises(ValueError, match="n1 inside n2 has layers to mask"):
+        mask_model(nested(2))
+    outer = keras.Sequential([keras.Input((3,)), nested(1), keras.layers.Dense(2, name="out")])
+    lines = []
+    assert list(summary(outer, print_fn=lines.append)) == ["out"] and "not counted: the layers inside n1" in lines
+
+
+def test_multiplications_with_channels_first():
+    inputs = keras.Input((3, 8, 8))
+    layer = keras.layers.Conv2D(4, 3, data_format="channels_first")
+    layer.build(inputs.shape)
+
+    class Placed:  # the processor cannot run it
+        kernel, data_format, output = (
+            layer.kernel,
+            layer.data_format,
+            keras.KerasTensor(layer.compute_output_shape(inputs.shape)),
+        )
+
+    assert sparsity.layer_macs(Placed) == 6 * 6 * 4 * 3 * 9

@@ -179,3 +179,28 @@ def test_committed_containers_are_verified_on_real_images(path, real_data):
     dataset = data.load("mnist", real_data, data.default_cache_dir(), (28, 28, 1))
     agrees, text = runs.verified(run, record, lambda name, shape: dataset)
     assert agrees, text
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("package.json", '{"name": "x"}', "package.json is no record: without"),
+        ("package.json", "{", "package.json is no record: not a JSON object"),
+        (
+            "m.h5",
+            "nothing",
+            "m.h5 is neither a record (.json) nor .supermask, .keras, .tflite nor the folder of a SavedModel",
+        ),
+    ],
+)
+def test_what_is_only_read_stays_where_it_is(name, content, message, tmp_path):
+    (tmp_path / name).write_text(content)
+    code, output, error = command("inspect", tmp_path / name)
+    assert code == 2 and message in error and len(error.splitlines()) == 1 and not output
+    assert (tmp_path / name).read_text() == content
+
+
+@pytest.mark.parametrize("module", ["export", "inspect", "report"])
+def test_an_unknown_flag_is_one_line(module):
+    code, output, error = command(module, "--nosuch=1")
+    assert code == 2 and "nosuch" in error and len(error.splitlines()) == 1 and not output

@@ -17,7 +17,7 @@ import numpy as np
 
 from tf_supermask import export
 
-# Layers that treat every channel by itself, and keep a channel of one value so.
+# Layers that treat every channel by itself, and keep a channel of one value so; classes made of them may not.
 _POOLS = (
     keras.layers.MaxPooling2D,
     keras.layers.AveragePooling2D,
@@ -85,7 +85,7 @@ class Analysis:
     def __init__(self, model):
         self.model, self.tensors, self.kernels = model, {}, []
         for tensor in model.inputs:
-            self.tensors[id(tensor)] = Tensor(Channels(tensor.shape[-1], "they are the input"))
+            self.tensors[id(tensor)] = Tensor(Channels(_last(tensor), "they are the input"))
         for layer in getattr(model, "operations", model.layers):
             if not isinstance(layer, keras.layers.InputLayer):
                 self._forward(layer)
@@ -96,8 +96,8 @@ class Analysis:
     def _tensor(self, tensor):
         if id(tensor) not in self.tensors:
             raise ValueError(
-                f"cannot compact {self.model.name}: {tensor.name} comes from a layer that is used more than once, or passes a "
-                "padding mask on; give each use a layer of its own"
+                f"cannot compact {self.model.name}: {tensor.name} comes from a layer that is used more than once, is a "
+                "functional model, or passes a padding mask on; give each use layers of its own"
             )
         return self.tensors[id(tensor)]
 
@@ -116,17 +116,17 @@ class Analysis:
             result = self._kernel_layer(layer, inputs[0])
         elif not channels_last(layer):
             return self._unknown(layer, inputs)
-        elif isinstance(layer, keras.layers.Flatten) and None not in layer.input.shape[1:]:
+        elif type(layer) is keras.layers.Flatten and None not in layer.input.shape[1:]:
             places = inputs[0].places * math.prod(layer.input.shape[1:-1])
             result = Tensor(inputs[0].channels, inputs[0].values, places)
-        elif isinstance(layer, (*_POOLS, *_RANDOM)):
+        elif type(layer) in (*_POOLS, *_RANDOM):
             result = Tensor(inputs[0].channels, inputs[0].values, inputs[0].places)
-        elif isinstance(layer, (keras.layers.Activation, *_SEPARATE)) and elementwise(layer):
+        elif type(layer) in (keras.layers.Activation, *_SEPARATE) and elementwise(layer):
             result = Tensor(inputs[0].channels, applied(layer, inputs[0].values), inputs[0].places)
-        elif isinstance(layer, keras.layers.BatchNormalization) and inputs[0].places == 1 and _last_axis(layer):
+        elif type(layer) is keras.layers.BatchNormalization and inputs[0].places == 1 and _last_axis(layer):
             result = Tensor(inputs[0].channels, applied(layer, inputs[0].values))
         elif (
-            isinstance(layer, keras.layers.Add)
+            type(layer) is keras.layers.Add
             and len({(tuple(t.shape), its.places) for t, its in zip(layer.input, inputs, strict=True)}) == 1
         ):
             for other in inputs[1:]:
@@ -140,7 +140,7 @@ class Analysis:
         reason = f"{layer.name} ({type(layer).__name__}) may use any of them"
         pinned(inputs, reason)
         for output in layer.output if isinstance(layer.output, (list, tuple)) else [layer.output]:
-            self.tensors[id(output)] = Tensor(Channels((output.shape and output.shape[-1]) or 1, reason))
+            self.tensors[id(output)] = Tensor(Channels(_last(output), reason))
 
     def _kernel_layer(self, layer, source):
         kernel, values = self.kernel(layer), source.features(self.folded(layer))
@@ -193,8 +193,8 @@ class Analysis:
         made = {layer.name: _smaller(self, layer) for layer in self.model.layers}
 
         def shrink(layer):
-            config = made[layer.name][0] if layer.name in made else layer.get_config()  # operations have no weights
-            return type(layer).from_config(config)
+            config = made.get(layer.name, (None,))[0]
+            return type(layer).from_config(config) if config else export.copied(layer)
 
         small = keras.models.clone_model(self.model, clone_function=shrink)
         for layer in small.layers:
@@ -214,7 +214,12 @@ def elementwise(layer):
     activation = getattr(layer, "activation", None)
     name = getattr(activation, "__name__", None)
     ours = name and getattr(keras.activations, name, None) is activation
-    return activation is None or isinstance(activation, _SEPARATE) or bool(ours and name not in _JOINT)
+    return activation is None or type(activation) in _SEPARATE or bool(ours and name not in _JOINT)
+
+
+def _last(tensor):
+    """Size of the last axis, 1 where it is open or there is none."""
+    return (tensor.shape and tensor.shape[-1]) or 1
 
 
 def channels_last(layer):
@@ -247,7 +252,7 @@ def compact(model):
 
 
 def _smaller(found, layer):
-    """(config, weights) of a layer with only the channels that stay."""
+    """(config, weights) of a layer with only the channels that stay; config None where all do."""
     config, weights = layer.get_config(), layer.get_weights()
     if layer in found.kernels:
         source, units = found.source(layer), found.result(layer).channels.keep()
@@ -262,4 +267,4 @@ def _smaller(found, layer):
     if isinstance(layer, keras.layers.BatchNormalization) and id(layer.output) in found.tensors:
         stay = found.result(layer).channels.keep()
         return config, [values[stay] for values in weights]
-    return config, weights
+    return None, weights

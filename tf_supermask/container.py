@@ -80,6 +80,11 @@ def packed(model):
     plain = export.plain(model)
     if not any(isinstance(layer, SignedMask) for layer in model.layers):
         raise InputError(f"{model.name} has no layer with a mask; mask_model makes one with masks")
+    adapted = [its.name for its in model.layers if export.adapted(its)]
+    if adapted:
+        raise InputError(
+            f"{adapted[0]} has a vocabulary, which {ENDING} files do not hold; give the model what it puts out"
+        )
     views, encoder = kernel_views(plain), constriction.stream.queue.RangeEncoder()
     kernels, arrays = {}, []
     for source, layer in zip(model.layers, plain.layers, strict=True):
@@ -128,7 +133,7 @@ def sealed(version, body):
 def _kernel(source, kernel):
     """The Kernel of a layer, None where its array is neither masked nor ternary."""
     found = ternary.codes_of(kernel)
-    if found is not None:
+    if found is not None and found[1] == np.float32(found[1]):  # files hold scales as float32
         return Kernel(*found)
     if not isinstance(source, SignedMask):
         return None
@@ -136,7 +141,8 @@ def _kernel(source, kernel):
     initializer = keras.initializers.serialize(source.weight_initializer)
     if not np.array_equal(drawn(initializer, weight.shape), weight):
         raise InputError(
-            f"the frozen weights of {source.name} cannot be drawn again; give its weight_initializer a seed, or a signed constant"
+            f"the frozen weights of {source.name} cannot be drawn again: they are not "
+            "signed constants, nor what its weight_initializer draws from a seed"
         )
     codes = (np.sign(kernel) * np.sign(weight)).astype(np.int8)
     there = np.flatnonzero(codes)

@@ -7,7 +7,6 @@ package, or a small container, which does.
 import os
 import pathlib
 import shutil
-import sys
 import tempfile
 
 from absl import app, flags, logging
@@ -20,7 +19,7 @@ with quiet():
     import tensorflow as tf
 
     from tf_supermask import records
-    from tf_supermask.errors import InputError
+    from tf_supermask.errors import InputError, fail, parse
     from tf_supermask.layers import SignedMask
 
 FLAGS = flags.FLAGS
@@ -33,14 +32,12 @@ def plain(model):
     anything else, and for a model with masked layers inside another model.
     """
     checked(model)
-    inner = [layer.name for layer in model.layers if isinstance(layer, keras.Model) and _any_masked(layer)]
+    inner = [its.name for its in model.layers if any(isinstance(layer, SignedMask) for layer in inside(its))]
     if inner:
-        raise ValueError(
-            f"{model.name} has masked layers inside {inner[0]}; use that model's layers instead of the model"
-        )
+        raise ValueError(f"{model.name} has masked layers inside {inner[0]}; use the layers inside instead of it")
 
     def unmask(layer):
-        return layer.plain() if isinstance(layer, SignedMask) else type(layer).from_config(layer.get_config())
+        return layer.plain() if isinstance(layer, SignedMask) else copied(layer)
 
     folded = keras.models.clone_model(model, clone_function=unmask)
     for source, target in zip(model.layers, folded.layers, strict=True):
@@ -61,12 +58,30 @@ def checked(model):
         raise ValueError(f"this needs a Sequential or functional model. Received: {type(model).__name__}, subclassed")
     if not model.built:
         raise ValueError("this needs a built model: begin with keras.Input, or call the model once")
+    quantized = [its.name for its in inside(model) if getattr(its, "quantization_mode", None)]
+    if quantized:
+        raise ValueError(f"this needs a model that is not quantized yet. Received: {quantized[0]}, quantized")
 
 
-def _any_masked(model):
-    return any(
-        isinstance(its, SignedMask) or (isinstance(its, keras.Model) and _any_masked(its)) for its in model.layers
-    )
+def inside(layer):
+    """All layers inside a layer: those of a model, and of wrappers such as TimeDistributed; of most there are none."""
+    for its in getattr(layer, "layers", None) or [getattr(layer, "layer", None)]:
+        if isinstance(its, keras.layers.Layer):
+            yield its
+            yield from inside(its)
+
+
+def copied(layer):
+    """A layer like this one without its variables, but with the vocabulary that it has adapted to."""
+    copy = type(layer).from_config(layer.get_config())
+    if adapted(layer):
+        copy.set_vocabulary(layer.get_vocabulary())
+    return copy
+
+
+def adapted(layer):
+    """Whether a layer has a vocabulary that its configuration does not know."""
+    return hasattr(layer, "get_vocabulary") and layer.get_config()["vocabulary"] is None
 
 
 def fill(layer, weights):
@@ -92,7 +107,7 @@ def saved_model(model, folder):
     neighbour, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("new", "old"))
     try:
         neighbour.parent.mkdir(parents=True, exist_ok=True)
-        _save(plain(model), neighbour)
+        _save(_of_any_batch(plain(model)), neighbour)
         if folder.exists():
             folder.rename(old)
         neighbour.rename(folder)
@@ -104,12 +119,25 @@ def saved_model(model, folder):
     return folder
 
 
+def _of_any_batch(model):
+    """A Sequential model that was built by its first images takes batches of their number only."""
+    if not isinstance(model, keras.Sequential) or model.inputs[0].shape[0] is None:
+        return model
+    first = model.inputs[0]
+    return keras.Sequential([keras.Input(first.shape[1:], dtype=first.dtype, name=first.name), *model.layers])
+
+
 def _save(model, folder):
     """The function and its variables. What Keras' own export writes has every variable twice (Keras 3.15)."""
     module = tf.Module()
     module.weights = [variable.value for variable in model.weights]
+    module.tables = [its.lookup_table for its in inside(model) if hasattr(its, "lookup_table")]
     signature = [tf.TensorSpec(x.shape, x.dtype, x.name) for x in model.inputs]
-    module.serve = tf.function(lambda *x: model(x if len(x) > 1 else x[0], training=False), input_signature=signature)
+
+    def serve(*x):
+        return model(x[0] if len(x) == 1 else keras.tree.pack_sequence_as(model.input, x), training=False)
+
+    module.serve = tf.function(serve, input_signature=signature)
     tf.saved_model.save(module, folder, {"serve": module.serve, "serving_default": module.serve})
 
 
@@ -126,7 +154,7 @@ def tflite(model, path, images=None):
 
     `images`: preprocessed images float32, after which weights and activations become int8. Raises InputError.
     """
-    converter = tf.lite.TFLiteConverter.from_keras_model(plain(model))
+    converter = tf.lite.TFLiteConverter.from_keras_model(_of_any_batch(plain(model)))
     if images is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([image[None]] for image in images)
@@ -212,8 +240,7 @@ def main(argv):
         dense = sparsity.dense_bytes(plain(model))
         print(f"wrote {path}: {size_of(path):,} bytes; the dense network has {dense:,} bytes of weights")
     except (InputError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        fail(error)
 
 
 def define_flags():
@@ -230,4 +257,4 @@ def define_flags():
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    app.run(main, flags_parser=parse)

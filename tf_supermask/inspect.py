@@ -5,7 +5,6 @@ With --images, dense layers are measured: how they multiply fastest with so many
 """
 
 import pathlib
-import sys
 
 from absl import app, flags, logging
 
@@ -17,7 +16,7 @@ with quiet():
     import tensorflow as tf
 
     from tf_supermask import compaction, container, export, masking, products, runs, sparsity
-    from tf_supermask.errors import InputError
+    from tf_supermask.errors import InputError, fail, parse
 
 FLAGS = flags.FLAGS
 
@@ -39,7 +38,7 @@ def _container(path):
     dense = sparsity.dense_bytes(model)
     kinds = {True: "a mask and a seed", False: "signs and a scale"}
     print(
-        f"{path}: {contents.size:,} bytes, {dense / contents.size:.0f} times smaller than its {dense:,} bytes of weights"
+        f"{path}: {contents.size:,} bytes, {dense / contents.size:.3g} times smaller than its {dense:,} bytes of weights"
     )
     for name, kernel in contents.kernels.items():
         print(f"  {name}: {kinds[kernel.draw is not None]}, view {'x'.join(map(str, kernel.codes.shape))}")
@@ -128,12 +127,15 @@ def main(argv):
         kind = _saved_model if (path / "saved_model.pb").exists() else KINDS.get(path.suffix, _record)
         if kind is not _record and not path.exists():
             raise InputError(f"{path} does not exist")
+        if kind is _record and path.exists() and path.suffix not in ("", ".json"):
+            raise InputError(
+                f"{path} is neither a record (.json) nor {', '.join(KINDS)} nor the folder of a SavedModel"
+            )
         kind(path)
     except (InputError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        fail(error)
 
 
 if __name__ == "__main__":
     flags.DEFINE_integer("images", None, "measure dense layers with so many images per call", lower_bound=1)
-    app.run(main)
+    app.run(main, flags_parser=parse)

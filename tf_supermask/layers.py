@@ -82,6 +82,8 @@ class SignedMask(keras.layers.Layer):
         self.rescale = rescale
         self.sample_seed = sample_seed
         self.activation = keras.activations.get(activation)
+        if isinstance(self.activation, keras.layers.PReLU):
+            raise ValueError("`activation` has weights of its own; add it as a layer. Received: PReLU")
         self.use_bias = use_bias
         self.weight_initializer = keras.initializers.get(weight_initializer or initializers.ELUS())
         self.score_initializer = keras.initializers.get(score_initializer)
@@ -193,6 +195,7 @@ class SignedMaskDense(SignedMask):
         super().__init__({"units": units}, activation, use_bias, **kwargs)
 
     def build(self, input_shape):
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
         self._add_variables((input_shape[-1], self.units))
 
     def call(self, inputs):
@@ -243,6 +246,7 @@ class SignedMaskConv2D(SignedMask):
         super().__init__(plain, activation, use_bias, **kwargs)
 
     def build(self, input_shape):
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: input_shape[-1]})
         self._add_variables((*self.kernel_size, input_shape[-1], self.filters))
 
     def call(self, inputs):

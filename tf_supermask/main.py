@@ -23,7 +23,7 @@ with quiet():
     import tensorflow as tf
 
     from tf_supermask import cluster, device, evidence, experiments, export, jobs, runs, status, tables, training, walk
-    from tf_supermask.errors import InputError
+    from tf_supermask.errors import InputError, fail
     from tf_supermask.koster import printed as koster
     from tf_supermask.records import find
     from tf_supermask.zhou import printed as zhou
@@ -49,11 +49,6 @@ def parse(argv):
         return [rows, [argument for argument in argv[1:] if argument not in rows]]
     except (flags.Error, OSError) as error:
         fail(error)
-
-
-def fail(error, code=2):
-    print("error: " + " ".join(str(error).split()), file=sys.stderr)
-    sys.exit(code)
 
 
 PROGRESS = {"auto": None, "bar": 1, "epoch": 2, "silent": 0}

@@ -7,11 +7,12 @@ import numpy as np
 from tf_supermask import initializers, models, sparsity, ternary
 from tf_supermask.compaction import Analysis, convertible
 from tf_supermask.container import kernel_views
-from tf_supermask.export import checked, fill
+from tf_supermask.export import checked, copied, fill, inside
 from tf_supermask.export import plain as strip_masks
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
 
 __all__ = ["mask_model", "strip_masks", "summary"]
+_KERNELS = (keras.layers.Dense, keras.layers.Conv2D)
 _MASKED = {keras.layers.Dense: SignedMaskDense, keras.layers.Conv2D: SignedMaskConv2D}
 
 
@@ -41,11 +42,11 @@ def mask_model(
     checked(model)
     if scheme not in initializers.SCHEMES:
         raise ValueError(f"`scheme` must be one of {', '.join(initializers.SCHEMES)}. Received: {scheme!r}")
-    for nested in (layer for layer in model.layers if isinstance(layer, keras.Model)):
-        if any(convertible(layer) and filter(layer) for layer in nested.layers):
+    for nested in model.layers:
+        if any(convertible(layer) and filter(layer) for layer in inside(nested)):
             raise ValueError(
-                f"{nested.name}, a model inside {model.name}, has layers to mask; use its layers instead of the model, or leave "
-                "them out: filter=lambda layer: ..."
+                f"{nested.name} inside {model.name} has layers to mask; use the layers inside instead of it, or leave them out: "
+                "filter=lambda layer: ..."
             )
     chosen = [layer for layer in model.layers if convertible(layer) and filter(layer)]
     if not chosen:
@@ -55,7 +56,7 @@ def mask_model(
         )
 
     def clone(layer):
-        return _masked(layer) if layer in chosen else type(layer).from_config(layer.get_config())
+        return _masked(layer) if layer in chosen else copied(layer)
 
     def _masked(layer):
         draw = initializers.SCHEMES[scheme]
@@ -113,8 +114,9 @@ def summary(model, print_fn=print):
     Columns: shape; minus, zero, plus (weights by sign of the kernel); remaining, percent; dead_units and units; csr_bytes and
     coded_bytes (scipy's CSR of the kernel, and its codes in a container; None for kernels that are not ternary); macs and
     compact_macs (multiplications per image before and after `compact`). What is not known is None: units alive where `compact`
-    refuses a model, which the last line then says, multiplications where the size of images is open. `print_fn` gets one line
-    at a time. Raises ValueError for a model without dense layers and convolutions.
+    refuses a model, which the last line then says, multiplications where the size of images is open. Layers inside a layer, such
+    as those of a model in the model, are not counted, which a line says. `print_fn` gets one line at a time. Raises ValueError
+    for a model without dense layers and convolutions.
     """
     folded = strip_masks(model)
     if not sparsity.kernel_layers(folded):
@@ -144,6 +146,9 @@ def summary(model, print_fn=print):
             "compact_macs": _macs(small.get(layer.name)),
         }
     _print(lines, model, print_fn)
+    unseen = [its.name for its in folded.layers if any(isinstance(layer, _KERNELS) for layer in inside(its))]
+    if unseen:
+        print_fn(f"not counted: the layers inside {', '.join(unseen)}")
     if refused:
         print_fn(str(refused))
     return lines

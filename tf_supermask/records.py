@@ -134,17 +134,24 @@ def save(run, record):
     write(run.record, lambda file: file.write(text.encode()))
 
 
-def read(path):
-    """The record at `path`. A damaged one is kept aside and named in the InputError."""
-    path = pathlib.Path(path)
+def parsed(path):
+    """The record at `path`. Raises ValueError where there is something else."""
     try:
-        record = json.loads(path.read_text())
-    except (ValueError, UnicodeDecodeError) as error:
-        raise _damaged(path, f"not a JSON object: {error}") from error
+        record = json.loads(pathlib.Path(path).read_text())
+    except ValueError as error:
+        raise ValueError(f"not a JSON object: {error}") from error
     missing = [key for key in REQUIRED if not isinstance(record, dict) or key not in record]
     if missing:
-        raise _damaged(path, f"without {', '.join(missing)}")
+        raise ValueError(f"without {', '.join(missing)}")
     return record
+
+
+def read(path):
+    """The record at `path`, a file of ours. A damaged one is kept aside and named in the InputError."""
+    try:
+        return parsed(path)
+    except ValueError as error:
+        raise _damaged(pathlib.Path(path), str(error)) from error
 
 
 def find(run, spec):

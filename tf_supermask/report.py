@@ -21,7 +21,7 @@ from tf_supermask.quiet import quiet
 
 with quiet():
     from tf_supermask import claims, evidence, experiments, figures, measured, papers, records, small, tables
-    from tf_supermask.errors import InputError
+    from tf_supermask.errors import InputError, fail, parse
     from tf_supermask.spec import Spec
 
 FLAGS = flags.FLAGS
@@ -361,8 +361,7 @@ def main(argv):
             records.write(FLAGS.readme, lambda file: file.write(text.encode()))
             print(f"wrote {FLAGS.readme}")
     except (InputError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        fail(error)
 
 
 def define_flags():
@@ -383,4 +382,4 @@ def define_flags():
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    app.run(main, flags_parser=parse)

@@ -33,7 +33,10 @@ def find_run(path):
     path = pathlib.Path(os.fspath(path).rstrip("/").removesuffix(".json").removesuffix(container.ENDING) + ".json")
     if not path.exists():
         raise InputError(f"{path} does not exist; name a record: results/EXPERIMENT/seed0")
-    record = records.read(path)
+    try:
+        record = records.parsed(path)  # of anything that a user names: it stays where it is
+    except ValueError as error:
+        raise InputError(f"{path} is no record: {error}") from error
     return records.Run(path.parent.parent, path.parent.name, record["spec"]["seed"]), record
 
 

@@ -35,7 +35,9 @@ def multiply_adds(model):
 
 def layer_macs(layer):
     """Those of one layer."""
-    return int(np.prod(layer.output.shape[1:-1], dtype=int)) * int(np.prod(kernel_shape(layer)))
+    first = getattr(layer, "data_format", None) == "channels_first"
+    places = layer.output.shape[2:] if first else layer.output.shape[1:-1]
+    return int(np.prod(places, dtype=int)) * int(np.prod(kernel_shape(layer)))
 
 
 def dense_bytes(model):
