@@ -523,6 +523,13 @@ def test_the_control_gains_nothing(found, gain, above, verdict):
     assert verdict_of(23, found) == verdict
 
 
+@pytest.mark.parametrize("runs, verdict", [(2, "not enough evidence"), (3, "fails")])
+def test_a_best_heuristic_is_not_found_by_few_runs(found, runs, verdict):
+    for net in zhou.NETS:
+        found.experiments[zhou.supermask(net)] = found.experiments[zhou.supermask(net)][:runs]
+    assert verdict_of(21, found) == verdict
+
+
 def test_opposed_criteria_need_levels_at_which_they_differ(found):
     """On no level, on opposite sides of random, or on one."""
     at = {sign: [98.0] + [90.0 + sign] * 6 for sign in (-5, 0, 5)}

@@ -389,7 +389,8 @@ def _(e, net):
         holds &= ours > its[second] + 5
         top = curve(e, net, "large_final_same_sign", treatment).max()
         texts.append(f"{treatment} {ours:.1f} % (of the mean curve {top:.1f}), then {second} {its[second]:.1f}")
-    return holds, ", ".join(texts)
+    runs = len(e.need(supermask(net)))  # the best of 25 levels of a single run is its luck, too
+    return (holds if runs >= ORDERED else None), f"{', '.join(texts)} ({runs} run{'s' * (runs > 1)})"
 
 
 def _gain(e, net, criterion="large_final_same_sign"):
