@@ -12,7 +12,6 @@ from tf_supermask.export import plain as strip_masks
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
 
 __all__ = ["mask_model", "strip_masks", "summary"]
-_KERNELS = (keras.layers.Dense, keras.layers.Conv2D)
 _MASKED = {keras.layers.Dense: SignedMaskDense, keras.layers.Conv2D: SignedMaskConv2D}
 
 
@@ -146,7 +145,7 @@ def summary(model, print_fn=print):
             "compact_macs": _macs(small.get(layer.name)),
         }
     _print(lines, model, print_fn)
-    unseen = [its.name for its in folded.layers if any(isinstance(layer, _KERNELS) for layer in inside(its))]
+    unseen = [its.name for its in folded.layers if any(isinstance(layer, tuple(_MASKED)) for layer in inside(its))]
     if unseen:
         print_fn(f"not counted: the layers inside {', '.join(unseen)}")
     if refused:

@@ -101,7 +101,7 @@ def multiplying(model, ways):
     def remade(layer):
         kind = WAYS[ways.get(layer.name, "dense")]
         made, weights[layer.name] = kind.of(layer) if kind else (None, layer.get_weights())
-        return made or type(layer).from_config(layer.get_config())
+        return made or export.copied(layer)
 
     clone = keras.models.clone_model(model, clone_function=remade)
     for layer in clone.layers:
