@@ -258,7 +258,7 @@ def initial_scores(evidence):
         for net, scores in found.items():
             means = [evidence.mean(learned(net, s), measure) for s in scores]
             (line,) = axis.plot(scores, means, "o-", markersize=3, label=f"{TITLE[net]}, probabilities")
-            for variant, marker in zip(VARIANTS, "s^DP", strict=True):
+            for variant, marker in zip(VARIANTS, "s^Dv", strict=True):
                 if learned(net, variant) in evidence:
                     start = evidence.need(learned(net, variant))[0]["spec"]["score_value"]
                     mean = evidence.mean(learned(net, variant), measure)
