@@ -541,6 +541,14 @@ def test_opposed_criteria_need_levels_at_which_they_differ(found):
         assert verdict_of(5, curves(found, **its)) == verdict
 
 
+def test_a_figure_is_stale_when_any_record_that_it_shows_has_changed(found):
+    """Figure 7 shows learned masks of full length, too."""
+    drawing = papers.FIGURES["zhou_fig7"]
+    before = report.fingerprint(found, drawing)
+    found.need(zhou.learned("fcn", "epochs"))[0]["final"]["test_accuracy"] += 1
+    assert report.fingerprint(found, drawing) != before
+
+
 def test_stars_need_a_significant_lead_over_every_line():
     spread = np.linspace(-0.1, 0.1, 5)[:, None]
     lines = {

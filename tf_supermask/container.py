@@ -133,7 +133,7 @@ def sealed(version, body):
 def _kernel(source, kernel):
     """The Kernel of a layer, None where its array is neither masked nor ternary."""
     found = ternary.codes_of(kernel)
-    if found is not None and found[1] == np.float32(found[1]):  # files hold scales as float32
+    if found is not None:
         return Kernel(*found)
     if not isinstance(source, SignedMask):
         return None

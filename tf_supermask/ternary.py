@@ -226,8 +226,8 @@ def decode(shape, parameters, decoder):
 
 
 def codes_of(kernel):
-    """`(codes, scale)` of a kernel that is codes * scale, with int8 codes of -1, 0, +1; None of any other."""
-    scale, codes = np.abs(kernel).max(initial=0), np.sign(kernel).astype(np.int8)
+    """`(codes, scale)` of a kernel that is codes * scale, int8 codes of -1, 0, +1 and a float32; None of any other."""
+    scale, codes = np.float32(np.abs(kernel).max(initial=0)), np.sign(kernel).astype(np.int8)
     return (codes, scale) if np.array_equal(codes * scale, kernel) else None
 
 

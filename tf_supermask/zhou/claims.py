@@ -60,14 +60,19 @@ def learned(net, score="best"):
     return f"zhou_learned_{net}/best" if score == "best" else f"zhou_learned_{net}_{score}"
 
 
-def longest(e, net):
-    """Learned masks trained for as many epochs as the paper says iterations, as the authors' code does, where there are some."""
-    return learned(net, "epochs") if learned(net, "epochs") in e else learned(net)
+def in_full(e, *nets):
+    """Whether networks have masks learned for as many epochs as the paper says iterations, as in the authors' code."""
+    return all(learned(net, "epochs") in e for net in nets)
 
 
-def settled(e, net, holds):
-    """A verdict on learned masks. That they fail is open until they have learned as long as in the authors' code."""
-    return True if holds else False if learned(net, "epochs") in e else None
+def longest(e, *nets):
+    """Names of learned masks of networks, all trained in full or none."""
+    return [learned(net, "epochs" if in_full(e, *nets) else "best") for net in nets]
+
+
+def settled(e, holds, *nets):
+    """A verdict on learned masks. That they fail is open until they have learned in full."""
+    return True if holds else False if in_full(e, *nets) else None
 
 
 def length(e, name):
@@ -435,9 +440,9 @@ def _(e):
 @claim(25, "Learned masks are far better than heuristic ones", full_length=True)
 @by_net(*NETS)
 def _(e, net):
-    name, heuristic = longest(e, net), max(best(e, net, "signed_constant").values())
+    (name,), heuristic = longest(e, net), max(best(e, net, "signed_constant").values())
     ours = e.mean(name, "test_accuracy")
-    return settled(e, net, ours > heuristic + 5), f"{ours:.1f} {length(e, name)} against {heuristic:.1f} %"
+    return settled(e, ours > heuristic + 5, net), f"{ours:.1f} {length(e, name)} against {heuristic:.1f} %"
 
 
 @claim(
@@ -446,12 +451,11 @@ def _(e, net):
     full_length=True,
 )
 def _(e):
-    alike = all(learned(net, "epochs") in e for net in NETS)
-    names = {net: learned(net, "epochs") if alike else learned(net) for net in NETS}
+    names = dict(zip(NETS, longest(e, *NETS), strict=True))
     gaps = {n: e.mean(dense(n), "test_accuracy") - e.mean(names[n], "test_accuracy") for n in NETS}
     holds = falling(list(gaps.values())[::-1]) and max(gaps.values()) < 15
     text = "; ".join(f"{TITLE[n]} {gap:.1f} points {length(e, names[n])}" for n, gap in gaps.items())
-    return holds or (None if not alike else False), text
+    return settled(e, holds, *NETS), text
 
 
 @claim(27, "Sampling masks is slightly better than rounding them", full_length=True)
@@ -481,10 +485,10 @@ def _(e, net):
 @claim(29, "Conv4 and Conv6 overfit while masks are learned", full_length=True)
 @by_net("conv4", "conv6")
 def _(e, net):
-    name = longest(e, net)
+    (name,) = longest(e, net)
     rise = [r["history"]["val_loss"][-1] / min(r["history"]["val_loss"]) for r in e.need(name)]
     text = f"validation loss is {np.mean(rise):.2f} times its least {length(e, name)}"
-    return settled(e, net, np.mean(rise) > 1.02), text
+    return settled(e, np.mean(rise) > 1.02, net), text
 
 
 @claim(30, "From too low a score nothing is learned", full_length=True)
@@ -497,11 +501,11 @@ def _(e, net):
 @claim(31, "Learning finds a rate of its own for the last layer", full_length=True)
 @by_net(*NETS)
 def _(e, net):
-    name = longest(e, net)
+    (name,) = longest(e, net)
     left = e.remaining(name)
     out = left.pop("out")
     apart = all(abs(out - share) > 0.02 for share in left.values())
-    return settled(e, net, apart), f"{out:.1%} remain in it, others {listed(left, '{:.1%}')} {length(e, name)}"
+    return settled(e, apart, net), f"{out:.1%} remain in it, others {listed(left, '{:.1%}')} {length(e, name)}"
 
 
 @claim(32, "Of the initial weights only the sign matters, not the magnitude", full_length=True)

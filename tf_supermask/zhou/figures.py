@@ -305,7 +305,11 @@ FIGURES = {
         (),
         planes(None, "random", "large_final", "large_final_same_sign", "large_final_diff_sign", share=0.2),
     ),
-    "zhou_fig7": Drawing("Supermasks of untrained networks", _SUPERMASKS + _LEARNED, supermasks),
+    "zhou_fig7": Drawing(
+        "Supermasks of untrained networks",
+        _SUPERMASKS + _LEARNED + tuple(learned(net, "epochs") for net in NETS),
+        supermasks,
+    ),
     "zhou_figS1": Drawing("large_final prunes what moved toward zero", (), motion),
     "zhou_learned": Drawing(
         "Learned masks by initial score",
