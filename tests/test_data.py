@@ -109,7 +109,7 @@ def pictures(tmp_path_factory):
                 builder=self, features=tfds.features.FeaturesDict(features), supervised_keys=("image", label)
             )
 
-        def generate(self, count):
+        def _generate_examples(self, count):
             draw = np.random.default_rng(count)
             size = [n or 5 for n in shape]
             for i in range(count):
@@ -118,7 +118,7 @@ def pictures(tmp_path_factory):
         body = {
             "VERSION": tfds.core.Version("1.0.0"),
             "_info": info,
-            "_generate_examples": generate,
+            "_generate_examples": _generate_examples,
             "_split_generators": lambda self, manager: {s: self._generate_examples(n) for s, n in splits.items()},
             "__module__": __name__,
         }
