@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import subprocess
 
 import numpy as np
 import pytest
@@ -31,6 +32,32 @@ def test_record_has_what_design_asks_for(finished):
     assert {"tensorflow", "keras", "commit", "device", "threads"} <= record["environment"].keys()
     assert record["data"]["fingerprint"] and record["layers"][0]["name"] == "fc1"
     assert len(finished.record.read_text().splitlines()) == len(record) + 2  # one key per line
+
+
+def test_a_commit_is_that_of_the_package_or_none(tmp_path):
+    def git(*arguments):
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        done = subprocess.run(["git", "-C", tmp_path, *identity, *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def commit(package):
+        records.commit.cache_clear()
+        return records.commit(package)
+
+    own, installed, vendored = (tmp_path / place / "tf_supermask" for place in ("", "venv/site-packages", "vendor"))
+    for folder in (own, installed, vendored):
+        folder.mkdir(parents=True)
+        (folder / "records.py").write_text("")
+    assert commit(own) is None  # no repository
+    git("init")
+    git("add", "vendor")
+    git("commit", "-m", "another project")
+    assert [commit(folder) for folder in (own, installed, vendored)] == [None] * 3
+    git("add", "tf_supermask")
+    git("commit", "-m", "this project")
+    assert commit(own) == git("rev-parse", "HEAD") and commit(installed) is None
+    (own / "records.py").write_text("changed")
+    assert commit(own) == git("rev-parse", "HEAD") + "+"
 
 
 def test_a_record_of_other_settings_is_an_error(finished):

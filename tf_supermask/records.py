@@ -227,7 +227,7 @@ def environment():
     ]
     return {
         "tf_supermask": _version(),
-        "commit": _commit(),
+        "commit": commit(),
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
@@ -245,13 +245,17 @@ def _version():
 
 
 @functools.cache
-def _commit():
-    """Commit of the source tree, with `+` where it has uncommitted changes; None outside a repository."""
-    source = pathlib.Path(__file__).parent
+def commit(package=pathlib.Path(__file__).parent):
+    """Commit of the source tree, with `+` where the package has uncommitted changes. None where the folder `package` is not
+    tracked at the top of a repository: what is installed inside another project has that project's commits around it."""
+
+    def git(*arguments):
+        command = ["git", "-C", str(package), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        git = ["git", "-C", str(source)]
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changes = subprocess.run([*git, "status", "--porcelain", "--", "."], capture_output=True, text=True, check=True)
-        return commit + ("+" if changes.stdout.strip() else "")
+        if pathlib.Path(git("rev-parse", "--show-toplevel")) != package.resolve().parent or not git("ls-files"):
+            return None
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
