@@ -97,65 +97,6 @@ def test_evaluation_is_in_order(tiny):
     np.testing.assert_array_equal(labels, tiny.test_labels)
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """Data sets that tensorflow-datasets knows by name and has prepared: real files, made here."""
-    import tensorflow_datasets as tfds
-
-    def builder(name, shape, classes, splits, label):
-        def info(self):
-            features = {"image": tfds.features.Image(shape=shape), label: tfds.features.ClassLabel(num_classes=classes)}
-            return tfds.core.DatasetInfo(
-                builder=self, features=tfds.features.FeaturesDict(features), supervised_keys=("image", label)
-            )
-
-        def _generate_examples(self, count):
-            draw = np.random.default_rng(count)
-            size = [n or 5 for n in shape]
-            for i in range(count):
-                yield i, {"image": draw.integers(0, 256, size, np.uint8), label: i % classes}
-
-        body = {
-            "VERSION": tfds.core.Version("1.0.0"),
-            "_info": info,
-            "_generate_examples": _generate_examples,
-            "_split_generators": lambda self, manager: {s: self._generate_examples(n) for s, n in splits.items()},
-            "__module__": __name__,
-        }
-        return type(name, (tfds.core.GeneratorBasedBuilder,), body)
-
-    folder = str(tmp_path_factory.mktemp("tfds"))
-    for arguments in (
-        ("TinyPictures", (32, 32, 3), 100, {"train": 30, "test": 20}, "label"),
-        ("VaryingPictures", (None, None, 3), 4, {"train": 8, "test": 8}, "label"),
-        ("UntestedPictures", (8, 8, 1), 4, {"train": 8}, "label"),
-        ("RatedPictures", (8, 8, 1), 4, {"train": 8, "test": 8}, "rating"),
-    ):
-        builder(*arguments)(data_dir=folder).download_and_prepare()
-    return folder
-
-
-def test_any_image_classification_set_of_tfds(pictures, tmp_path):
-    """Shape and number of classes come from the builder."""
-    dataset = data.load("tiny_pictures", pictures, tmp_path)
-    assert dataset.input_shape == (32, 32, 3) and dataset.classes == 100
-    assert dataset.train_images.dtype == np.uint8
-    assert (len(dataset.train_labels), len(dataset.test_labels)) == (30, 20)
-
-
-@pytest.mark.parametrize(
-    "name, reason",
-    [
-        ("rated_pictures", "not an image classification set"),
-        ("varying_pictures", "only 8-bit images of one size"),
-        ("untested_pictures", "test"),
-    ],
-)
-def test_what_cannot_be_trained_on_is_refused(pictures, name, reason):
-    with pytest.raises(InputError, match=f"{name}.*{reason}"):
-        data.load(name, pictures)
-
-
 def test_unknown_set_gives_one_line_and_a_way_out():
     with pytest.raises(InputError, match="'nosuch'.*--dataset=digits.*--data_dir") as error:
         data.load("nosuch")

@@ -54,7 +54,7 @@ def test_a_network_of_learned_probabilities_comes_back(tiny, tmp_path):
             for one, its in zip(layer.weights, other.weights, strict=True):
                 if one.name in ("weight", "score") and (mode == "bernoulli" or one.name == "weight"):
                     np.testing.assert_array_equal(one, its)
-        agrees, text = runs.verified(run, record, lambda name, shape: tiny)
+        agrees, text = runs.verified(run, record, lambda *_: tiny)
         assert agrees is {"bernoulli": None, "rounded": True}[mode], text
 
 
@@ -62,7 +62,7 @@ def test_a_container_is_verified_against_its_record(made, tiny, tmp_path):
     _, run, record = made
 
     def verified(record):
-        return runs.verified(run, record, lambda name, shape: tiny)
+        return runs.verified(run, record, lambda *_: tiny)
 
     assert verified(record)[0] is True
     other = json.loads(json.dumps(record))
@@ -177,7 +177,7 @@ def test_inspect_names_a_damaged_file(name, tmp_path):
 def test_committed_containers_are_verified_on_real_images(path, real_data):
     run, record = runs.find_run(path.with_suffix(".json"))
     dataset = data.load("mnist", real_data, data.default_cache_dir(), (28, 28, 1))
-    agrees, text = runs.verified(run, record, lambda name, shape: dataset)
+    agrees, text = runs.verified(run, record, lambda *_: dataset)
     assert agrees, text
 
 

@@ -139,7 +139,7 @@ class _Driver:
     def _task(self, unit, dense):
         files = contents([unit.run.checkpoint, unit.run.history])
         files |= contents([dense.run.final, dense.run.record]) if dense else {}
-        its = (unit.spec.dataset, walk.shape_of(unit.spec))
+        its = walk.wanted(unit.spec)
         if its not in self.data:
             self.data[its] = self.ray.put(self.load(*its))
         return self.task.remote(unit, files, self.data[its], self.how, self.needs, self.mailbox)

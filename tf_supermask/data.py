@@ -5,6 +5,7 @@ so that a run continued at epoch e sees what an undisturbed run sees.
 """
 
 import dataclasses
+import functools
 import hashlib
 import os
 import pathlib
@@ -13,7 +14,7 @@ import zipfile
 import numpy as np
 import tensorflow as tf
 
-from tf_supermask import records
+from tf_supermask import records, sources
 from tf_supermask.errors import InputError
 
 EVALUATION_BATCH = 500
@@ -36,7 +37,7 @@ class Dataset:
     def input_shape(self):
         return self.train_images.shape[1:]
 
-    @property
+    @functools.cached_property
     def fingerprint(self):
         """SHA-256 over all arrays: two records with one fingerprint were made from the same data."""
         digest = hashlib.sha256()
@@ -62,66 +63,34 @@ def digits(shape):
 
 
 # Named on the command line; the shape is that of the networks made for the data set. None: takes any shape.
+EMBEDDED = ("digits", "digits8")
 DATASETS = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": None, "digits8": (8, 8, 1)}
 
 
-def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3), download=True):
-    """The data set `name`: `digits` at `shape`, `digits8` as they are, or whatever tensorflow-datasets knows by that name.
+def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3), splits=None, download=True):
+    """The data set `name`: `digits` at `shape`, `digits8` as they are, whatever tensorflow-datasets knows by that name, or a
+    folder of class folders; `sources.find` describes `name`, `data_dir`, `splits` and `download`.
 
     Args:
-        data_dir: folder of tensorflow-datasets; None: $TFDS_DATA_DIR or its default.
-        cache_dir: folder for decoded arrays, so that the next start need not decode; None: no cache.
-        download: whether to download and prepare what is not there yet.
+        cache_dir: folder for decoded arrays, so that the next start need not decode; None: no cache. An entry is found by the
+            content of the files that it was decoded from.
 
     Raises:
         InputError: the set is unknown, cannot be had here, or is not a classification of images of one size.
     """
-    if name in ("digits", "digits8"):
+    if name in EMBEDDED:
+        if splits is not None:
+            raise InputError(f"--splits={splits} has no effect on {name}, which has one training and one test set")
         return digits(DATASETS[name] or shape)
-    try:
-        import tensorflow_datasets as tfds
-
-        builder = tfds.builder(name, data_dir=data_dir)
-    except Exception as error:  # tfds raises a family of its own, and those of its readers
-        raise _unavailable(name, error) from error
-    _check_images(name, builder.info)
-    folder = pathlib.Path(builder.data_path).resolve()
-    if not download and not folder.exists():
-        raise _unavailable(name, FileNotFoundError(f"no {folder}"))
-    cache = None
-    if cache_dir is not None:
-        place = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-        cache = pathlib.Path(cache_dir).expanduser() / f"{name.replace('/', '_')}-{builder.version}-{place}.npz"
-        dataset = _read_cache(cache)
-        if dataset is not None and folder.exists():
-            return dataset
-    try:
-        builder.download_and_prepare()
-        (train, test) = builder.as_dataset(split=["train", "test"], batch_size=-1, as_supervised=True)
-    except Exception as error:  # no network, no space, no split of that name...
-        raise _unavailable(name, error) from error
-    arrays = [np.asarray(part) for part in (*train, *test)]
-    labels = [arrays[1].astype(np.int32), arrays[3].astype(np.int32)]
-    dataset = Dataset(arrays[0], labels[0], arrays[2], labels[1], builder.info.features["label"].num_classes)
-    if cache is not None:
+    source = sources.find(name, data_dir, splits, download)
+    if cache_dir is None:
+        return Dataset(*source.read())
+    cache = pathlib.Path(cache_dir).expanduser() / f"{source.title}-{source.content()[:16]}.npz"
+    dataset = _read_cache(cache)
+    if dataset is None:
+        dataset = Dataset(*source.read())
         _write_cache(cache, dataset)
     return dataset
-
-
-def _unavailable(name, error):
-    reason = (str(error).strip().splitlines() or [""])[0][:200]
-    return InputError(
-        f"data set {name!r} cannot be had here ({type(error).__name__}: {reason}); "
-        "use --dataset=digits, which is embedded, or --data_dir=FOLDER where tensorflow-datasets has prepared it"
-    )
-
-
-def _check_images(name, info):
-    if info.supervised_keys != ("image", "label") or not hasattr(info.features["label"], "num_classes"):
-        raise InputError(f"data set {name!r} is not an image classification set: it has {info.supervised_keys}")
-    shape = info.features["image"].shape
-    if None in shape or info.features["image"].np_dtype != np.uint8:
-        raise InputError(f"data set {name!r} has images of shape {shape}; only 8-bit images of one size work")
 
 
 def _read_cache(path):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from absl import flags
 
-from tf_supermask import data
+from tf_supermask import data, sources
 from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
 
@@ -103,7 +103,7 @@ def name_of(spec):
     kind = spec.mode
     if spec.mode == "lottery":
         kind = f"{spec.criterion}_{spec.mask1_action}_{spec.mask0_action}" if spec.rounds else "dense"
-    return row_of(spec) or f"{spec.model}_{kind}_{spec.dataset}".replace("/", "_")
+    return row_of(spec) or f"{spec.model}_{kind}_{sources.title_of(spec.dataset)}"
 
 
 def row_of(spec, folder="flags"):

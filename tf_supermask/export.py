@@ -214,10 +214,9 @@ def _some_images():
     from tf_supermask import data, runs
 
     _, record = runs.find_run(FLAGS.run)
-    dataset = data.load(
-        record["spec"]["dataset"], FLAGS.data_dir, data.default_cache_dir(), tuple(record["data"]["input_shape"])
-    )
-    return data.PREPROCESS[record["spec"]["preprocess"]](dataset.train_images[:200])
+    spec, shape = record["spec"], tuple(record["data"]["input_shape"])
+    dataset = data.load(spec["dataset"], FLAGS.data_dir, data.default_cache_dir(), shape, spec.get("splits"))
+    return data.PREPROCESS[spec["preprocess"]](dataset.train_images[:200])
 
 
 def main(argv):

@@ -5,7 +5,6 @@ interrupted one goes on where it was. Flags may stand in a file: --flagfile=flag
 named without --flagfile, are trained in an order that tells most soonest: flags/koster_table1*.flags --seeds=0-9
 """
 
-import contextlib
 import dataclasses
 import functools
 import importlib.util
@@ -148,22 +147,20 @@ def train_all(units, how):
     load = functools.partial(walk.load, FLAGS.data_dir, FLAGS.cache_dir)
     hidden = dataclasses.replace(how, say=jobs.silent, progress=0)
     with status.Planned(units[0].run.results_dir, plan):
-        if in_this_process():
-            told = Told(units, plan)
-            walk.walk(units, walk.Walk(load, how, plan.began), told.begin, told.end)
+        ready = walk.supplied(units, load)
+        if not ready:
+            pass  # all have failed
+        elif in_this_process():
+            told = Told(ready, plan)
+            walk.walk(ready, walk.Walk(load, how, plan.began), told.begin, told.end)
         elif FLAGS.executor == "ray":
-            with jobs.Progress(units, plan) as progress:
-                cluster.run(units, load, hidden, plan.began, FLAGS.ray_address, threads(), FLAGS.gpus_per_run, progress)
+            with jobs.Progress(ready, plan) as progress:
+                cluster.run(ready, load, hidden, plan.began, FLAGS.ray_address, threads(), FLAGS.gpus_per_run, progress)
         else:
-            for dataset, shape in {(unit.spec.dataset, walk.shape_of(unit.spec)) for unit in units}:
-                with contextlib.suppress(
-                    InputError
-                ):  # prepared once; the runs themselves will say that it cannot be had
-                    load(dataset, shape)
-            count = min(FLAGS.jobs, len(units))
+            count = min(FLAGS.jobs, len(ready))
             setting = functools.partial(set_up, threads(), FLAGS.deterministic, count=count)
-            with jobs.Progress(units, plan) as progress:
-                jobs.run(units, walk.Walk(load, hidden, plan.began), count, setting, progress)
+            with jobs.Progress(ready, plan) as progress:
+                jobs.run(ready, walk.Walk(load, hidden, plan.began), count, setting, progress)
     return walk.failures(units, plan.began)
 
 

@@ -294,7 +294,9 @@ def verify(found, prefix):
     """
     from tf_supermask import data, runs
 
-    load = functools.cache(lambda name, shape: data.load(name, FLAGS.data_dir, data.default_cache_dir(), shape))
+    load = functools.cache(
+        lambda name, shape, splits: data.load(name, FLAGS.data_dir, data.default_cache_dir(), shape, splits)
+    )
     for name in sorted(its for its in found.experiments if its.startswith(prefix) and "/" not in its):
         for record in found.experiments[name]:
             run = records.Run(found.folder, name, record["spec"]["seed"])

@@ -56,7 +56,7 @@ def _layers(table, spec):
 
 
 def verified(run, record, load):
-    """What a run's container says against its record: `(agrees, text)`; `load(dataset, shape)` gives the data set.
+    """What a run's container says against its record: `(agrees, text)`; `load(dataset, shape, splits)` gives the data.
 
     The plain network in the container is evaluated on the test images. It agrees where each layer has as many weights left as
     the record says, and no more than one image is decided otherwise: sums are added up in another order.
@@ -68,7 +68,7 @@ def verified(run, record, load):
     spec, model = Spec(**record["spec"]), container.load(run.container)
     counts = {layer.name: int(np.count_nonzero(layer.kernel)) for layer in model.layers if hasattr(layer, "kernel")}
     expected = {its["name"]: its["counts"][0] + its["counts"][2] for its in record["layers"]}
-    dataset = load(spec.dataset, tuple(record["data"]["input_shape"]))
+    dataset = load(spec.dataset, tuple(record["data"]["input_shape"]), spec.splits)
     _, accuracy = Evaluation(model, data.evaluation_arrays(dataset, spec))()
     images = abs(accuracy - record["final"]["test_accuracy"]) * len(dataset.test_labels) / 100
     text = f"{accuracy:.2f} % test accuracy, recorded {record['final']['test_accuracy']:.2f} %"

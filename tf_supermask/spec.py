@@ -8,7 +8,7 @@ import dataclasses
 import math
 from typing import Any
 
-from tf_supermask import criteria, data, initializers, masks, models
+from tf_supermask import criteria, data, initializers, masks, models, splits
 from tf_supermask.errors import InputError
 
 MODES = ("baseline", *masks.RULES, "lottery", "supermask")
@@ -53,8 +53,9 @@ def _chain(spec):
 PRUNING = (_levels, _chain)  # what decides how a trained network is pruned, not how it is trained
 
 
-def _field(group, help, *, choices=None, low=None, above=None, below=None, when=None):
-    """`low` is the smallest allowed value, `above` and `below` are excluded limits, `when(fields)` says if it applies."""
+def _field(group, help, *, choices=None, low=None, above=None, below=None, when=None, parse=None):
+    """`low` is the smallest allowed value, `above` and `below` are excluded limits, `when(fields)` says if it applies. A field
+    with `parse`, which raises InputError, may stay None."""
     # None also stands for a field that is younger than a record.
     return dataclasses.field(default=None, metadata={k: v for k, v in locals().items() if v is not None})
 
@@ -81,7 +82,16 @@ class Spec:
     )
     seed: int = _field(WHAT, "decides initial weights, initial scores and the order of the batches", low=0)
 
-    dataset: str = _field(DATA, f"one of {', '.join(data.DATASETS)}, or any image classification set of tfds")
+    dataset: str = _field(
+        DATA,
+        f"one of {', '.join(data.DATASETS)}, any image classification set of tfds, or a folder with images in SPLIT/CLASS/",
+    )
+    splits: str = _field(
+        DATA,
+        "two splits or parts, to train on and for the test: train,validation or train[:80%],train[80%:]; default: train,test",
+        when=lambda spec: spec["dataset"] not in data.EMBEDDED,
+        parse=splits.names_of,
+    )
     preprocess: str = _field(
         DATA, "standardize: each image to mean 0, deviation 1; unit: divide by 255", choices=data.PREPROCESS
     )
@@ -206,10 +216,14 @@ def _check(field, values):
         if value is not None:
             raise InputError(f"--{field.name}={value} has no effect in this run (see --help); leave it out")
         return
+    if value is None and "parse" in rule:
+        return
     if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
         raise InputError(f"--{field.name} must be a {field.type.__name__}, not {value!r}")
     if "choices" in rule and value not in rule["choices"]:
         raise InputError(f"--{field.name}={value} is unknown; choose from {', '.join(rule['choices'])}")
+    if "parse" in rule:
+        rule["parse"](value)
     bounds = (
         ("low", "at least", lambda limit: value >= limit),
         ("above", "greater than", lambda limit: value > limit),

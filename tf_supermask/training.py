@@ -12,7 +12,7 @@ import time
 import keras
 import numpy as np
 
-from tf_supermask import container, data, device, layers, masks, models, records, sparsity
+from tf_supermask import container, data, device, layers, masks, models, records, sources, sparsity
 from tf_supermask.errors import InputError
 
 COLUMNS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "remaining", "learning_rate", "seconds")
@@ -337,7 +337,7 @@ def finish(run, spec, dataset, model, *, initial, history, final, layers, enviro
         "final": {"csr_compression": None, "seconds_per_epoch": None} | final,
         "layers": layers,
         "data": {
-            "name": spec.dataset,
+            "name": sources.title_of(spec.dataset),
             "input_shape": list(dataset.input_shape),
             "classes": dataset.classes,
             "fingerprint": dataset.fingerprint,

@@ -47,9 +47,14 @@ def shape_of(spec):
     return data.DATASETS.get(spec.dataset) or data.DATASETS[Spec.of(model=spec.model).dataset]
 
 
+def wanted(spec):
+    """What `load` is to give for a run: name, shape and splits of a data set."""
+    return spec.dataset, shape_of(spec), spec.splits
+
+
 @functools.cache
-def load(data_dir, cache_dir, dataset, shape):
-    return data.load(dataset, data_dir, cache_dir, shape)
+def load(data_dir, cache_dir, dataset, shape, splits):
+    return data.load(dataset, data_dir, cache_dir, shape, splits)
 
 
 @functools.cache
@@ -91,9 +96,9 @@ def dense_of(unit):
 
 
 def train(unit, load, how):
-    """Trains a run and writes its files. `load(dataset, shape)` gives the data."""
+    """Trains a run and writes its files. `load(dataset, shape, splits)` gives the data."""
     run, spec, dense = unit
-    dataset = load(spec.dataset, shape_of(spec))
+    dataset = load(*wanted(spec))
     if not spec.iterations:
         return training.train(spec, dataset, run, how)
     method = {"lottery": lottery, "supermask": supermasks}.get(spec.mode, learned)
@@ -122,7 +127,7 @@ def _failed(run, since):
 class Walk:
     """What one process needs to train its share of runs; `since` is when all of them began, in seconds of `time.time`.
 
-    `load(dataset, shape)` gives the data, `how` are training.Options.
+    `load(dataset, shape, splits)` gives the data, `how` are training.Options.
     """
 
     def __init__(self, load, how, since):
@@ -226,6 +231,20 @@ def walk(units, its, begin=lambda position, unit: None, end=lambda position, uni
         if len(busy) == len(todo):
             time.sleep(POLL)
         todo = busy
+
+
+def supplied(units, load):
+    """The units whose data can be had; of the others it is noted why not, and each data set is looked for once only."""
+    reasons = {}
+    for its in dict.fromkeys(wanted(unit.spec) for unit in units):
+        try:
+            load(*its)
+        except InputError as error:
+            reasons[its] = str(error)
+    for unit in units:
+        if wanted(unit.spec) in reasons:
+            note(unit.run, reasons[wanted(unit.spec)])
+    return [unit for unit in units if wanted(unit.spec) not in reasons]
 
 
 def failures(units, since):
