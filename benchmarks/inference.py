@@ -120,10 +120,8 @@ KINDS = {
 
 def multiplications(model, tile=1):
     """Those of a network whose layers have a whole number of tiles of units."""
-    layers = sparsity.kernel_layers(model)
-    return sum(
-        sparsity.layer_macs(its) / its.kernel.shape[-1] * -(-its.kernel.shape[-1] // tile) * tile for its in layers
-    )
+    units = {name: layer.kernel.shape[-1] for name, layer in sparsity.kernels(model).items()}
+    return sum(count / units[name] * -(-units[name] // tile) * tile for name, count in sparsity.macs(model).items())
 
 
 def tiles():

@@ -1,12 +1,14 @@
 """compact: smaller models with the same outputs, for random masks, biases, additions and layers it does not know."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_supermask import compaction, models, sparsity
+from tf_supermask import channels, compaction, models, sparsity
 from tf_supermask.spec import Spec
 
 SHAPE = (8, 8, 3)
@@ -168,10 +170,117 @@ def test_a_network_of_which_nothing_is_left():
     same(model, compaction.compact(model), images())
 
 
-def test_a_layer_used_twice_is_refused():
-    inputs, dense = keras.Input((4,)), keras.layers.Dense(4)
-    with pytest.raises(ValueError, match="used more than once"):
-        compaction.compact(keras.Model(inputs, dense(dense(inputs))))
+@keras.saving.register_keras_serializable("tests")
+class Nameless(keras.layers.Layer):
+    """Its configuration has no name."""
+
+    def get_config(self):
+        return {}
+
+    def call(self, x):
+        return 2 * x
+
+
+def inside_a_model(x):
+    inputs = keras.Input(x.shape[1:])
+    return keras.Model(inputs, keras.layers.Dense(2)(inputs), name="inner")(x)
+
+
+def three_times(x):
+    dense = keras.layers.Dense(x.shape[-1], "relu", name="shared")
+    return dense(dense(dense(x)))
+
+
+L = keras.layers
+WHOLE = {  # what follows a convolution with dead units -> what the report says of these
+    "lambda": (L.Activation(lambda x: x + 1), "may use any of them"),
+    "ops function": (L.Activation(keras.ops.sin), "may use any of them"),
+    "operation": (keras.ops.sin, r"\(Sin\) may use any"),
+    "sum": (lambda x: x + keras.ops.square(x), "may use any of them"),
+    "Lambda": (L.Lambda(lambda x: keras.ops.sin(x), output_shape=lambda shape: shape), r"\(Lambda\) may use any"),
+    "no name": (Nameless(), r"\(Nameless\) may use any"),
+    "norm over rows": (L.BatchNormalization(axis=1), r"\(BatchNormalization\) may use any"),
+    "norm over columns": (L.BatchNormalization(axis=2), r"\(BatchNormalization\) may use any"),
+    "norm in training": (lambda x: L.BatchNormalization()(x, training=True), "is called with training"),
+    "dropout in training": (lambda x: L.Dropout(0.5, seed=1)(x, training=True), "is called with training"),
+    "unseeded": (lambda x: L.Dropout(0.5)(x, training=True), "is called with training"),
+    "model": (inside_a_model, r"inner \(Functional\) may use any"),
+    "shared": (three_times, r"shared \(Dense\) is used 3 times"),
+    "padding": (lambda x: L.LSTM(3)(L.Masking()(L.Reshape((-1, x.shape[-1]))(x))), r"\(Reshape\) may use any"),
+    "weights of an activation": (L.Dense(3, activation=L.PReLU()), r"\(Dense\) may use any"),
+    "groups": (L.Conv2D(4, 1, groups=4), r"\(Conv2D\) may use any"),
+}
+
+
+def before(*after):
+    """A model whose first layer `before` has four filters, of which two are dead, and then `after`, dense layers and outputs."""
+    inputs = keras.Input((4, 4, 3))
+    x = keras.layers.Conv2D(4, 1, use_bias=False, name="before")(inputs)
+    for layer in after:
+        x = layer(x)
+    x = keras.layers.Flatten()(x)
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(5, "relu", name="after")(x)))
+    for layer in (model.get_layer("before"), model.get_layer("after")):
+        layer.kernel.assign(layer.kernel * (np.arange(layer.kernel.shape[-1]) % 2))
+    return model
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_is_not_understood_stays_whole_and_is_named(name):
+    layer, reason = WHOLE[name]
+    model = before(layer)
+    model(images((4, 4, 3)))  # builds activations that have weights
+    small = compaction.compact(model)
+    assert small.get_layer("before").filters == 4 and small.get_layer("after").units == 2
+    assert re.search(reason, compaction.Analysis(model).report()["before"]["kept"])
+    for training in (False, None):
+        np.testing.assert_allclose(
+            small(images((4, 4, 3)), training=training),
+            model(images((4, 4, 3)), training=training),
+            rtol=1e-4,
+            atol=1e-5,
+        )
+
+
+def test_a_use_in_inference_is_understood():
+    model = before(lambda x: L.BatchNormalization()(L.Dropout(0.5)(x, training=False), training=False))
+    small = compaction.compact(model)
+    assert small.get_layer("before").filters == 2
+    same(model, small, images((4, 4, 3)))
+
+
+def test_no_activation_of_keras_is_taken_for_another_kind():
+    """Oracle: whether a channel's value changes with another channel's."""
+    names = [name for name in dir(keras.activations) if name not in ("get", "serialize", "deserialize", "threshold")]
+    functions = [getattr(keras.activations, name) for name in names if name.islower() and name[0] != "_"]
+    x = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
+    other = np.concatenate([x[:, :4], x[:, 4:] + 1], 1)
+    for function in functions:
+        joint = any(not np.array_equal(*(np.asarray(function(its))[:, :k] for its in (x, other))) for k in (1, 4))
+        assert channels.elementwise(keras.layers.Activation(function)) == (not joint), function
+
+
+def test_how_a_model_is_compiled_does_not_matter():
+    """A loss that Keras cannot make again is left out; others are there."""
+    model = before()
+    model.compile("sgd", loss=lambda y, its: keras.ops.mean(its))
+    same(model, compaction.compact(model), images((4, 4, 3)))
+    assert model.compiled and not compaction.compact(model).compiled
+    model.compile("sgd", loss="mse")
+    assert compaction.compact(model).compiled
+
+
+def test_layers_that_no_configuration_makes_are_named():
+    class Own(keras.layers.Layer):
+        def __init__(self, function):
+            super().__init__(name="own")
+            self.function = function
+
+        def call(self, x):
+            return self.function(x)
+
+    with pytest.raises(ValueError, match=r"own \(Own\) cannot be made again from its configuration: "):
+        compaction.compact(before(Own(keras.ops.sin)))
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -198,11 +307,3 @@ def test_inputs_of_open_length_and_without_axes():
     model = keras.Model([words, number], keras.layers.Dense(3)(keras.layers.Dense(4, "relu")(x)))
     its = [np.array([[1, 2, 3]]), np.ones(1, np.float32)]
     np.testing.assert_allclose(compaction.compact(model)(its), model(its), rtol=1e-5, atol=1e-6)
-
-
-def test_a_functional_model_inside_is_named():
-    inner = keras.Input((4,))
-    inner = keras.Model(inner, keras.layers.ReLU()(inner), name="inner")
-    inputs = keras.Input((4,))
-    with pytest.raises(ValueError, match="is a functional model"):
-        compaction.compact(keras.Model(inputs, keras.layers.Dense(2)(inner(inputs))))

@@ -141,12 +141,34 @@ def test_a_bernoulli_mask_is_a_new_sample_at_each_use(make):
     x = batch((4, 9, 9, 10))
     first, second = np.asarray(layer(x)), np.asarray(layer(x))
     assert not np.allclose(first, second)
-    samples = np.array([layer.mask for _ in range(200)])
+    samples = np.array([np.sign(layer.draw_kernel() * layer.weight) for _ in range(200)])
     assert set(np.unique(samples)) == {0, 1}
     assert samples.mean() == pytest.approx(1 / (1 + np.exp(-1)), abs=0.01)
     again = make(rule="bernoulli", score_initializer=keras.initializers.Constant(1.0), sample_seed=3)
     again.weight_initializer = lambda shape, dtype: np.asarray(layer.weight)
     np.testing.assert_array_equal(again(x), first)
+
+
+@pytest.mark.parametrize("make", [lambda **k: SignedMaskDense(40, **k), lambda **k: SignedMaskConv2D(8, 3, **k)])
+def test_looking_shows_the_sample_of_the_next_use_and_leaves_it(make):
+    layer = make(rule="bernoulli", sample_seed=3, score_initializer="zeros")
+    x = batch((4, 9, 9, 10))
+    layer.build(x.shape)
+    mask, kernel = layer.mask, np.asarray(layer.effective_kernel)
+    assert np.array_equal(mask, layer.mask) and np.array_equal(kernel, layer.weight.numpy() * mask)
+    twin = layer.plain()
+    twin.build(x.shape)
+    twin.set_weights([kernel])
+    np.testing.assert_array_equal(layer(x), twin(x))
+    assert not np.array_equal(mask, layer.mask)  # the next one
+    looked = tf.function(lambda: layer.effective_kernel)  # in a graph too
+    np.testing.assert_array_equal(looked(), looked())
+
+
+@pytest.mark.parametrize("name", ["mask", "effective_kernel"])
+def test_a_layer_that_is_not_built_says_so(name):
+    with pytest.raises(ValueError, match="its is not built, and has no mask yet: call it, or build"):
+        getattr(SignedMaskDense(3, name="its"), name)
 
 
 def test_dynamic_weight_rescaling_and_its_gradient():

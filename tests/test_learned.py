@@ -59,9 +59,12 @@ def test_one_sample_serves_all_images_and_accuracies_are_means_of_ten(tiny):
     spec = spec_of(learning_rate=100.0, iterations=40, score_value=1.0)
     model, _ = learned.train(spec, tiny, None, QUIET)
     arrays = data.evaluation_arrays(tiny, spec)
+    states = [np.array(layer.seed_generator.state) for layer in sparsity.masked_layers(model)]
     one = learned.Sampled(model, arrays, 1)()[1] / 100 * 32
     ten = learned.Sampled(model, arrays, 10)()[1] / 100 * 320
     assert one == pytest.approx(round(one)) and ten == pytest.approx(round(ten), abs=1e-6)
+    for layer, state in zip(sparsity.masked_layers(model), states, strict=True):
+        assert np.array_equal(layer.seed_generator.state, state + [0, 13])  # each sample is another one
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

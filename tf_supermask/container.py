@@ -22,7 +22,7 @@ import constriction
 import keras
 import numpy as np
 
-from tf_supermask import export, records, ternary
+from tf_supermask import export, graph, records, ternary
 from tf_supermask.errors import InputError
 from tf_supermask.layers import SignedMask
 
@@ -75,6 +75,7 @@ def save(model, path):
     return len(content)
 
 
+@graph.same_randomness()
 def packed(model):
     """The bytes of `save`."""
     plain = export.plain(model)
@@ -160,15 +161,13 @@ def kernel_views(model):
 
     Dense layers that read flattened images have the images' places, others one.
     """
-    flat = {
-        id(its.output): its.input.shape[1:]
-        for its in model.layers
-        if isinstance(its, keras.layers.Flatten) and its.data_format == "channels_last"
-    }
-    views = {}
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Dense):
-            image = flat.get(id(layer.input), ())
+    flat, views = {}, {}
+    for call in graph.of(model).calls:
+        layer = call.layer
+        if isinstance(layer, keras.layers.Flatten) and layer.data_format == "channels_last":
+            flat[id(call.outputs[0])] = call.inputs[0].shape[1:]
+        elif isinstance(layer, keras.layers.Dense):
+            image = flat.get(id(call.inputs[0]), ())
             views[layer.name] = (*image, layer.units) if len(image) == 3 else (1, 1, *layer.kernel.shape)
         elif isinstance(layer, keras.layers.Conv2D):
             views[layer.name] = tuple(layer.kernel.shape)

@@ -4,10 +4,13 @@ A masked model becomes a plain Keras model, and that a SavedModel, a Keras file 
 package, or a small container, which does.
 """
 
+import contextlib
+import inspect
 import os
 import pathlib
 import shutil
 import tempfile
+import warnings
 
 from absl import app, flags, logging
 
@@ -18,8 +21,9 @@ with quiet():
     import numpy as np
     import tensorflow as tf
 
-    from tf_supermask import records
+    from tf_supermask import graph, records
     from tf_supermask.errors import InputError, fail, parse
+    from tf_supermask.graph import inside
     from tf_supermask.layers import SignedMask
 
 FLAGS = flags.FLAGS
@@ -39,13 +43,13 @@ def plain(model):
     def unmask(layer):
         return layer.plain() if isinstance(layer, SignedMask) else copied(layer)
 
-    folded = keras.models.clone_model(model, clone_function=unmask)
-    for source, target in zip(model.layers, folded.layers, strict=True):
+    folded, pairs = cloned(model, unmask)
+    for source, target in pairs:
         if isinstance(source, SignedMask):
             bias = [] if source.bias is None else [np.asarray(source.bias)]
             target.set_weights([np.asarray(source.effective_kernel), *bias])
         else:
-            fill(target, source.get_weights())
+            carry(source, target)
     return folded
 
 
@@ -58,40 +62,102 @@ def checked(model):
         raise ValueError(f"this needs a Sequential or functional model. Received: {type(model).__name__}, subclassed")
     if not model.built:
         raise ValueError("this needs a built model: begin with keras.Input, or call the model once")
+    kind = type(graph.functional(model)) if hasattr(model, "operations") else keras.Sequential
+    if type(model).call is not kind.call:
+        raise ValueError(f"this needs a model whose layers are all it does. Received: {type(model).__name__}, with its own call")
     quantized = [its.name for its in inside(model) if getattr(its, "quantization_mode", None)]
     if quantized:
         raise ValueError(f"this needs a model that is not quantized yet. Received: {quantized[0]}, quantized")
 
 
-def inside(layer):
-    """All layers inside a layer: those of a model, and of wrappers such as TimeDistributed; of most there are none."""
-    for its in getattr(layer, "layers", None) or [getattr(layer, "layer", None)]:
-        if isinstance(its, keras.layers.Layer):
-            yield its
-            yield from inside(its)
+@graph.same_randomness()
+def cloned(model, remade):
+    """`(clone, pairs)`: a clone of a Sequential or functional model whose layers `remade` makes, `layer -> layer`, and each layer
+    or operation with what was made of it.
+
+    The clone is compiled as the model is, where Keras can make its loss and metrics again.
+    """
+    pairs, compiled = [], model.compiled
+
+    def make(layer):
+        pairs.append((layer, remade(layer)))
+        return pairs[-1][1]
+
+    try:
+        model.compiled = False
+        clone = keras.models.clone_model(model, clone_function=make)
+    finally:
+        model.compiled = compiled
+    if compiled:
+        with contextlib.suppress(TypeError, ValueError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of losses that are lambdas
+            clone.compile_from_config(model.get_compile_config())
+    return clone, pairs
 
 
-def copied(layer):
-    """A layer like this one without its variables, but with the vocabulary that it has adapted to."""
-    copy = type(layer).from_config(layer.get_config())
+def copied(layer, **changes):
+    """A layer or operation like this one, but for `changes` of its configuration, without its variables: with the functions
+    that it is made of, and with the vocabulary that it has adapted to. Raises ValueError where its configuration does not do."""
+    if graph.is_graph(layer) and type(layer).__module__.startswith("keras."):
+        return cloned(layer, copied)[0]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of functions that are lambdas, which are passed on
+            config = layer.get_config() | changes
+        copy = _configured(layer, config)
+    except Exception as error:  # of whoever wrote the layer
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{layer.name} ({type(layer).__name__}) cannot be made again from its configuration: {reason}"
+        ) from error
+    copy.name = layer.name  # which a configuration may lack
     if adapted(layer):
         copy.set_vocabulary(layer.get_vocabulary())
     return copy
 
 
+def _configured(layer, config):
+    """Of the class of `layer`. Its functions are passed on: of many, such as lambdas, Keras makes no second one."""
+    names = {name for name in config if name in vars(layer) or isinstance(getattr(type(layer), name, None), property)}
+    functions = {name: getattr(layer, name) for name in names if inspect.isroutine(getattr(layer, name, None))}
+    if not isinstance(layer, keras.layers.Lambda):
+        return type(layer).from_config(config | functions)
+    if isinstance(config.get("output_shape"), dict):
+        functions["output_shape"] = layer.compute_output_shape
+    return type(layer)(**config | functions | {"arguments": layer.arguments})
+
+
 def adapted(layer):
     """Whether a layer has a vocabulary that its configuration does not know."""
-    return hasattr(layer, "get_vocabulary") and layer.get_config()["vocabulary"] is None
+    return hasattr(layer, "get_vocabulary") and layer.get_config().get("vocabulary", ()) is None
 
 
 def fill(layer, weights):
     """Sets the variables of a layer or model, and what `Normalization` makes of them, which Keras does only for files."""
     layer.set_weights(weights)
-    for its in layer.layers if isinstance(layer, keras.Model) else [layer]:
-        if isinstance(its, keras.Model):
-            fill(its, its.get_weights())
-        elif isinstance(its, keras.layers.Normalization):
+    for its in (layer, *inside(layer)):
+        if isinstance(its, keras.layers.Normalization):
             its.finalize_state()
+
+
+def carry(source, copy):
+    """Gives a built copy of a layer its weights, and what no configuration has: which parts of it are frozen, and where its
+    random generators are."""
+    if not isinstance(source, keras.layers.Layer):  # an operation of keras.ops
+        return
+    for its, other in zip((source, *inside(source)), (copy, *inside(copy)), strict=False):
+        if its.built and not other.built:  # as activations with weights are, when their layer is called
+            other.build_from_config(its.get_build_config())
+        if not its.trainable:
+            other.trainable = False
+    fill(copy, source.get_weights())
+    for its, other in zip(_generators(source), _generators(copy), strict=False):
+        other.assign(its)
+
+
+def _generators(layer):
+    weights = set(map(id, layer.weights))
+    return [variable for variable in layer.variables if id(variable) not in weights]
 
 
 def saved_model(model, folder):

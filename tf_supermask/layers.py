@@ -7,12 +7,13 @@ output shape and, fed with `effective_kernel`, is the same function without this
 """
 
 import math
+import numbers
 
 import keras
 import numpy as np
 from keras import ops
 
-from tf_supermask import initializers, masks
+from tf_supermask import graph, initializers, masks
 
 
 class SignedMask(keras.layers.Layer):
@@ -72,10 +73,12 @@ class SignedMask(keras.layers.Layer):
             raise ValueError(f"Rule {rule!r} draws its thresholds. Received: {threshold=}, {relative_threshold=}")
         if threshold is None and relative_threshold is None:
             threshold = masks.THRESHOLDS.get(rule)
-        if threshold is not None and not threshold >= 0:
-            raise ValueError(f"`threshold` must not be negative. Received: {threshold}")
-        if relative_threshold is not None and not 0 < relative_threshold < 1:
-            raise ValueError(f"`relative_threshold` must lie between 0 and 1. Received: {relative_threshold}")
+        if threshold is not None and not (isinstance(threshold, numbers.Real) and threshold >= 0):
+            raise ValueError(f"`threshold` must be a number >= 0. Received: {threshold!r}")
+        if relative_threshold is not None and not (
+            isinstance(relative_threshold, numbers.Real) and 0 < relative_threshold < 1
+        ):
+            raise ValueError(f"`relative_threshold` must be a number between 0 and 1. Received: {relative_threshold!r}")
         self.rule = rule
         self.threshold = threshold
         self.relative_threshold = relative_threshold
@@ -135,9 +138,8 @@ class SignedMask(keras.layers.Layer):
             limit = keras.random.uniform(self.score.shape, dtype="float32", seed=self.seed_generator)
         return masks.RULES[self.rule](self.score, limit)
 
-    @property
-    def effective_kernel(self):
-        """weight * mask(score): float32 tensor of the kernel's shape. A new sample each time where the rule samples."""
+    def draw_kernel(self):
+        """weight * mask(score), as a call of the layer takes it: where the rule samples, a new sample each time."""
         mask = self._mask()
         kernel = self.weight * mask
         if self.rescale:
@@ -147,16 +149,32 @@ class SignedMask(keras.layers.Layer):
         return kernel
 
     @property
+    def effective_kernel(self):
+        """weight * mask(score): float32 tensor of the kernel's shape. Where the rule samples, that of the next use, which stays
+        the next one. Raises ValueError before the layer is built."""
+        return self._looked(self.draw_kernel)
+
+    @property
     def mask(self):
-        """The mask: int8 numpy array of the kernel's shape, values -1, 0, +1. A new sample where the rule samples."""
-        return np.asarray(self._mask(), np.int8)
+        """The mask: int8 numpy array of the kernel's shape, values -1, 0, +1. Where the rule samples, that of the next use, which
+        stays the next one. Raises ValueError before the layer is built."""
+        return np.asarray(self._looked(self._mask), np.int8)
+
+    def _looked(self, function):
+        if not self.built:
+            raise ValueError(f"{self.name} is not built, and has no mask yet: call it, or build(input_shape)")
+        if self.rule not in masks.SAMPLED:
+            return function()
+        with keras.StatelessScope():  # forgets that the generator went on
+            return function()
 
     def _kernel(self):
-        return ops.cast(self.effective_kernel, self.compute_dtype)
+        return ops.cast(self.draw_kernel(), self.compute_dtype)
 
     def _finish(self, outputs):
         return self.activation(outputs if self.bias is None else outputs + self.bias)
 
+    @graph.same_randomness()
     def compute_output_shape(self, input_shape):
         return self.plain().compute_output_shape(input_shape)
 

@@ -30,12 +30,16 @@ class Sampled:
         plain = export.plain(model)
         self.masked, self.kernels, self.samples = sparsity.masked_layers(model), lottery.kernels_of(plain), samples
         self.evaluation = Evaluation(plain, arrays)
+        self._draw()  # a sample that counts for nothing: records were made with it
+
+    def _draw(self):
+        for layer in self.masked:
+            self.kernels[layer.name].assign(layer.draw_kernel())
 
     def __call__(self):
         found = []
         for _ in range(self.samples):
-            for layer in self.masked:
-                self.kernels[layer.name].assign(layer.effective_kernel)
+            self._draw()
             found.append(self.evaluation())
         return tuple(np.mean(found, axis=0).tolist())
 

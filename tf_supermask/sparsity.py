@@ -3,19 +3,23 @@
 Functions of masks (numpy arrays) are pure; those of models look at their layers in model order.
 """
 
+import collections
+import math
+
 import keras
 import numpy as np
 import scipy.sparse
 
+from tf_supermask import graph
 from tf_supermask.layers import SignedMask
 
 _FLOAT_BYTES = 4
+_KINDS = (SignedMask, keras.layers.Dense, keras.layers.Conv2D)
 
 
 def kernel_layers(model):
     """Layers with a kernel that a mask may cover, in model order."""
-    kinds = (SignedMask, keras.layers.Dense, keras.layers.Conv2D)
-    return [layer for layer in model.layers if isinstance(layer, kinds)]
+    return [layer for layer in model.layers if isinstance(layer, _KINDS)]
 
 
 def masked_layers(model):
@@ -28,16 +32,70 @@ def masks_of(model):
     return {layer.name: layer.mask for layer in masked_layers(model)}
 
 
+def kernels(model):
+    """Name -> layer of all kernels of a model that a mask may cover, each once: those of `kernel_layers`, then those inside other
+    layers, with the name of the layer of the model first: `block/dense`."""
+    found, seen = {}, set()
+    for name, layer in _named(model):
+        while name in found and id(layer) not in seen:  # layers of a user's own layer may have one name
+            name += "'"
+        if id(layer) not in seen:
+            found[name] = layer
+        seen.add(id(layer))
+    return found
+
+
+def _named(model):
+    yield from ((layer.name, layer) for layer in kernel_layers(model))
+    for layer in model.layers:
+        if graph.is_graph(layer):
+            within = _named(layer)
+        else:
+            within = ((its.name, its) for its in graph.inside(layer) if isinstance(its, _KINDS) and its.built)
+        yield from ((f"{layer.name}/{name}", its) for name, its in within)
+
+
+def macs(model):
+    """Name, as of `kernels` -> multiplications of one image's way through the model, all weights counted: each weight once per
+    place that it is used at, for each use of its layer. None where the size of images is open, and inside a user's own layer."""
+    counts = collections.defaultdict(list)
+    for layer, count in _uses(model):
+        counts[id(layer)].append(count)
+    return {name: _sum(counts.get(id(layer), [None])) for name, layer in kernels(model).items()}
+
+
+def _uses(model):
+    for call in graph.of(model).calls:
+        if isinstance(call.layer, _KINDS):
+            yield call.layer, layer_macs(call.layer, call.outputs[0].shape)
+        elif graph.is_graph(call.layer):
+            yield from _uses(call.layer)
+
+
+def _sum(counts):
+    return None if None in counts else sum(counts)
+
+
+def layer_macs(layer, shape):
+    """Those of one use of a layer, whose output is of this shape, batch and all."""
+    places = shape[2:] if getattr(layer, "data_format", None) == "channels_first" else shape[1:-1]
+    return None if None in places else math.prod(places) * math.prod(kernel_shape(layer))
+
+
 def multiply_adds(model):
-    """Multiplications of one image's way through `model`, all weights counted: each weight once per place it is used at."""
-    return sum(layer_macs(layer) for layer in kernel_layers(model))
+    """Multiplications of one image's way through `model`: the sum of its `macs`, None where one is not known."""
+    return _sum(macs(model).values())
 
 
-def layer_macs(layer):
-    """Those of one layer."""
-    first = getattr(layer, "data_format", None) == "channels_first"
-    places = layer.output.shape[2:] if first else layer.output.shape[1:-1]
-    return int(np.prod(places, dtype=int)) * int(np.prod(kernel_shape(layer)))
+def others(model, layers):
+    """`NAME (TYPE)` of each layer of a model -> the number of its weights in matrices, those of `layers` left out."""
+    known = {id(weight) for layer in layers for weight in layer.weights}
+    found = {}
+    for layer in model.layers:
+        matrices = [its.shape for its in layer.weights if len(its.shape) > 1 and id(its) not in known]
+        if matrices:
+            found[f"{layer.name} ({type(layer).__name__})"] = sum(map(math.prod, matrices))
+    return found
 
 
 def dense_bytes(model):
