@@ -1,0 +1,235 @@
+"""A chain of Keras layers as the stages in which a small program runs it.
+
+    value = activation(factor * (codes applied to the input) + bias), then pooling
+
+A stage begins with a dense layer or a convolution, whose kernel is codes of -1, 0, +1 times one factor for each unit; with the input
+itself where there is none. Normalization, activation and pooling that follow belong to it. Factors are not negative, so that
+the largest of a window can be taken before factor and activation: both keep the order.
+"""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from tf_supermask.errors import InputError
+
+_POOLS = {
+    keras.layers.MaxPooling2D: "max",
+    keras.layers.AveragePooling2D: "average",
+    keras.layers.GlobalMaxPooling2D: "max",
+    keras.layers.GlobalAveragePooling2D: "average",
+}
+_NOTHING = (  # layers that pass on what they get, outside training
+    keras.layers.InputLayer,
+    keras.layers.Dropout,
+    keras.layers.SpatialDropout2D,
+    keras.layers.GaussianNoise,
+)
+_LINEAR, _RELU = None, 0.0  # activations are ELUs with this alpha
+_ACTIVATIONS = {keras.activations.linear: _LINEAR, keras.activations.relu: _RELU, keras.activations.elu: 1.0}
+_MOST_PLACES = 4096  # of a padded window: 128 times its square is an int32
+KNOWN = "Dense, Conv2D, pooling, Flatten, BatchNormalization, ELU, ReLU, Dropout, and softmax at the end"
+
+
+class Window(NamedTuple):
+    """Places that slide over an axis: their number, the step, zeros before the axis, and how many places that makes."""
+
+    size: int
+    step: int
+    before: int
+    outputs: int
+
+    @classmethod
+    def over(cls, length, size, step, padding):
+        if padding == "valid":
+            return cls(size, step, 0, (length - size) // step + 1)
+        outputs = -(-length // step)
+        return cls(size, step, max(0, (outputs - 1) * step + size - length) // 2, outputs)
+
+
+@dataclasses.dataclass
+class Stage:
+    """`kind`: dense, conv or copy. `shape`: of the input, `(height, width, channels)`, or `(features,)`. `codes`: int8
+    `(height, width, channels, units)` of a convolution, `(inputs, units)` of a dense layer. `factor`, `bias`: float64, one for each
+    unit. `alpha`: None where there is no activation. `tensors`: Keras' tensors before an average pooling and at the end."""
+
+    kind: str
+    name: str
+    shape: tuple
+    factor: np.ndarray
+    bias: np.ndarray
+    codes: np.ndarray | None = None
+    conv: tuple = ()  # the kernel's Window down and across
+    alpha: float | None = _LINEAR
+    active: bool = False  # an activation has been met, be it linear
+    pool: str | None = None
+    pooling: tuple = ()  # the Windows of `pool`
+    tensors: list = dataclasses.field(default_factory=list)
+
+    @property
+    def units(self):
+        return len(self.factor)
+
+    @property
+    def places(self):
+        """Numbers of places down and across before pooling."""
+        return tuple(window.outputs for window in self.conv) or (self.shape[:2] if len(self.shape) == 3 else (1, 1))
+
+    @property
+    def outputs(self):
+        """Places of each unit at the end."""
+        return math.prod(window.outputs for window in self.pooling) if self.pool else math.prod(self.places)
+
+
+def stages_of(model):
+    """The Stages of a plain Sequential or functional model. Raises InputError, which names the layer, for what has none."""
+    chain = _Chain(model)
+    for layer in getattr(model, "operations", model.layers):
+        chain.add(layer)
+    if not chain.stages:
+        raise InputError(f"{model.name} has no layer to compute")
+    return chain.stages
+
+
+class _Chain:
+    """Stages so far, and the shape of what the last one puts out."""
+
+    def __init__(self, model):
+        if len(model.inputs) != 1 or len(model.outputs) != 1:
+            raise InputError(f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; C has one of each")
+        self.stages, self.tensor, self.shape = [], model.inputs[0], _image(model.inputs[0].shape[1:], model)
+        self.ended = False
+
+    def add(self, layer):
+        kind = type(layer)
+        if kind is keras.layers.InputLayer:
+            return
+        if layer.input is not self.tensor:
+            raise _unsupported(layer, "does not read the layer before it alone; C has chains of layers")
+        if self.ended:
+            raise _unsupported(layer, "follows softmax, which C leaves out; it belongs to the end")
+        if kind in (keras.layers.Dense, keras.layers.Conv2D):
+            self._kernel(layer)
+        elif kind is keras.layers.BatchNormalization:
+            self._normalization(layer)
+        elif kind in _POOLS:
+            self._pooling(layer, _POOLS[kind])
+        elif kind in (keras.layers.Activation, keras.layers.ReLU, keras.layers.ELU, keras.layers.Softmax):
+            self._activation(layer, layer.activation if kind is keras.layers.Activation else layer)
+        elif kind is not keras.layers.Flatten and kind not in _NOTHING:
+            raise _unsupported(layer, f"has no C; what has: {KNOWN}")
+        if kind is keras.layers.Flatten and layer.data_format != "channels_last":
+            raise _unsupported(layer, "has channels first; C takes them last")
+        self.tensor, self.shape = layer.output, _image(layer.output.shape[1:], layer)
+        if self.stages and not self.ended:
+            self.stages[-1].tensors[-1] = layer.output
+
+    def _kernel(self, layer):
+        if getattr(layer, "data_format", "channels_last") != "channels_last" or getattr(layer, "groups", 1) != 1:
+            raise _unsupported(layer, "has groups, or channels first; C has neither")
+        if getattr(layer, "dilation_rate", (1, 1)) != (1, 1):
+            raise _unsupported(layer, f"has a dilation of {layer.dilation_rate}; C has none")
+        codes, factor = _ternary(layer)
+        bias = np.asarray(layer.bias, np.float64) if layer.use_bias else np.zeros(len(factor))
+        stage = Stage("dense", layer.name, self.shape, factor, bias, codes, tensors=[layer.output] * 2)
+        if len(self.shape) == 3:  # a dense layer treats every place of an image as a convolution of 1x1 does
+            kernel = codes.shape[:2] if codes.ndim == 4 else (1, 1)
+            strides, padding = getattr(layer, "strides", (1, 1)), getattr(layer, "padding", "valid")
+            stage.kind, stage.codes = "conv", codes.reshape(*kernel, *codes.shape[-2:])
+            stage.conv = tuple(
+                Window.over(*its, padding) for its in zip(self.shape[:2], kernel, strides, strict=True)
+            )
+        self.stages.append(stage)
+        self._activation(layer, layer.activation)
+
+    def _open(self, layer):
+        """The last stage, if it has neither activation nor pooling yet; otherwise a new one that copies."""
+        stage = self.stages[-1] if self.stages else None
+        if stage is None or stage.active or stage.pool or (stage.units,) != self.shape[-1:]:
+            return self._copy(layer)
+        return stage
+
+    def _copy(self, layer):
+        units = self.shape[-1]
+        self.stages.append(Stage("copy", layer.name, self.shape, np.ones(units), np.zeros(units), tensors=[layer.output] * 2))
+        return self.stages[-1]
+
+    def _normalization(self, layer):
+        if layer.axis not in (-1, len(layer.input.shape) - 1):
+            raise _unsupported(layer, f"normalizes axis {layer.axis}; C has the last one")
+        stage = self._open(layer)
+        mean, variance = (np.asarray(its, np.float64) for its in (layer.moving_mean, layer.moving_variance))
+        factor = 1 / np.sqrt(variance + layer.epsilon)
+        factor = factor * np.asarray(layer.gamma, np.float64) if layer.scale else factor
+        stage.bias = (stage.bias - mean) * factor + (np.asarray(layer.beta, np.float64) if layer.center else 0)
+        stage.factor = stage.factor * factor
+        if stage.codes is not None:
+            stage.codes = stage.codes * np.sign(factor).astype(np.int8)
+            stage.factor = np.abs(stage.factor)
+
+    def _activation(self, layer, activation):
+        if activation is keras.activations.softmax or type(activation) is keras.layers.Softmax:
+            if getattr(activation, "axis", -1) not in (-1, len(layer.output.shape) - 1):
+                raise _unsupported(layer, f"is a softmax over axis {activation.axis}; C has the last one")
+            self.ended = True
+            return
+        alpha = _alpha(layer, activation)
+        if alpha is _LINEAR:
+            return
+        if alpha < 0:
+            raise _unsupported(layer, f"has an alpha of {alpha}; C has those that are not negative")
+        stage = self.stages[-1] if self.stages else None
+        if stage is None or stage.active or stage.pool == "average" or (stage.kind == "copy" and stage.pool):
+            stage = self._copy(layer)
+        stage.alpha, stage.active = alpha, True
+
+    def _pooling(self, layer, pool):
+        if layer.data_format != "channels_last":
+            raise _unsupported(layer, "has channels first; C takes them last")
+        stage = self.stages[-1] if self.stages else None
+        if stage is None or stage.pool or (stage.factor < 0).any():
+            stage = self._copy(layer)
+        size = getattr(layer, "pool_size", self.shape[:2])
+        steps, padding = getattr(layer, "strides", size), getattr(layer, "padding", "valid")
+        stage.pool, stage.tensors = pool, [layer.input, layer.output]
+        stage.pooling = tuple(Window.over(*its, padding) for its in zip(self.shape[:2], size, steps, strict=True))
+        if math.prod(size) > _MOST_PLACES and padding == "same":
+            raise _unsupported(layer, f"pools {math.prod(size)} places and pads them; C pads at most {_MOST_PLACES}")
+
+
+def _image(shape, layer):
+    """A shape as stages have it. Raises InputError for sizes that are open, and for what is neither an image nor flat."""
+    if None in shape or len(shape) not in (1, 3) or 0 in shape:
+        raise _unsupported(layer, f"has the shape {tuple(shape)}; C has (features,) and (height, width, channels)")
+    return tuple(shape)
+
+
+def _ternary(layer):
+    """`(codes, factors)` of a kernel, one factor for each unit."""
+    kernel = np.asarray(layer.kernel)
+    over = tuple(range(kernel.ndim - 1))
+    codes, factor = np.sign(kernel).astype(np.int8), np.abs(kernel).max(axis=over)
+    if not np.array_equal(codes * factor, kernel):
+        raise _unsupported(layer, "has weights of several sizes in one unit; C has -1, 0, +1 times a number: a mask on signed constants")
+    return codes, np.where(factor > 0, factor, factor.max() or 1).astype(np.float64)
+
+
+def _alpha(layer, activation):
+    """Alpha of an activation: a function of Keras, or a layer."""
+    if type(activation) is keras.layers.ELU:
+        return float(activation.alpha)
+    if type(activation) is keras.layers.ReLU:
+        if (activation.max_value, float(activation.negative_slope), float(activation.threshold)) != (None, 0.0, 0.0):
+            raise _unsupported(layer, "is a ReLU with a largest value, a slope or a threshold; C has the plain one")
+        return _RELU
+    if activation not in _ACTIVATIONS:
+        name = getattr(activation, "__name__", type(activation).__name__)
+        raise _unsupported(layer, f"has the activation {name}; C has elu, relu, none, and softmax at the end")
+    return _ACTIVATIONS[activation]
+
+
+def _unsupported(layer, reason):
+    return InputError(f"{layer.name} ({type(layer).__name__}) {reason}")
