@@ -1,4 +1,4 @@
-"""Tables, figures and the README from records, here of tiny runs under the names of the paper's rows."""
+"""Tables, figures and pages from records, here of tiny runs under the names of the paper's rows."""
 
 import copy
 import dataclasses
@@ -16,11 +16,13 @@ import scipy.stats
 from conftest import ROOT
 
 from tf_supermask import (
+    ablations,
     claims,
     evidence,
     figures,
     learned,
     lottery,
+    pages,
     papers,
     records,
     report,
@@ -37,7 +39,6 @@ from tf_supermask.zhou import claims as zhou
 from tf_supermask.zhou.figures import stars
 from tf_supermask.zhou.tables import views
 
-SPEED = ROOT / "benchmarks"
 QUIET = training.Options(progress=0, say=lambda line: None)
 FCN, BINARY = "koster_table1_fcn_signed_elus", "koster_fig3_fcn_binary"
 
@@ -113,7 +114,7 @@ def test_every_table_figure_and_claim_can_be_made(found, monkeypatch):
             assert title and len(frame) and not frame.isna().any().any()
     for drawing in papers.FIGURES.values():
         assert figures.draw(drawing, found).axes
-    assert report.rendered(figures.draw(papers.FIGURES["koster_fig5"], found), "x").startswith(b"<?xml")
+    assert figures.rendered(figures.draw(papers.FIGURES["koster_fig5"], found), "x").startswith(b"<?xml")
     for name in ("TESTED", "ORDERED", "MANY", "FEW"):
         monkeypatch.setattr(koster, name, 6)  # as many runs as there are
     for its in found.experiments.values():
@@ -126,12 +127,12 @@ def test_every_table_figure_and_claim_can_be_made(found, monkeypatch):
 
 
 def test_without_records_everything_says_what_it_needs(nothing, tmp_path):
-    assert nothing.experiments == {} and report.checks(nothing) == "None yet."
-    assert "Table 14" in report.all_tables("koster", nothing)  # of other papers: printed numbers only
-    assert report.all_tables("zhou", papers.evidence(tmp_path, "reduced")) == "No records yet."
+    assert nothing.experiments == {} and ablations.table(nothing).empty
+    assert "Table 14" in "".join(pages.table_sections("koster", nothing))  # of other papers: printed numbers only
+    assert pages.table_sections("zhou", papers.evidence(tmp_path, "reduced")) == []
     assert {finding.verdict for finding in ledgers(nothing)} == {claims.OPEN}
     assert all("needs " in finding.numbers for finding in ledgers(nothing))
-    lines = list(report.draw(nothing, tmp_path))
+    lines = list(figures.update(papers.FIGURES, nothing, tmp_path))
     drawn = [name for name, drawing in papers.FIGURES.items() if not drawing.experiments]  # cartoons
     assert len(lines) == len(papers.FIGURES) and sum("not drawn, needs " in line for line in lines) == len(lines) - len(
         drawn
@@ -140,8 +141,11 @@ def test_without_records_everything_says_what_it_needs(nothing, tmp_path):
     assert report.table_files(nothing, tmp_path) == {}
     for table in TABLES.values():
         assert (tables.frame(table, {}, {})["n"] == "-").all()
+    committed = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", *(ROOT / "figures").iterdir()]
+    before = [path.stat().st_mtime_ns for path in committed]
     done = command(f"--results_dir={tmp_path}/none", f"--figures_dir={tmp_path}/f")
     assert done.returncode == 0 and "no records of paper scale" in done.stdout
+    assert [path.stat().st_mtime_ns for path in committed] == before  # pages are of the committed records
 
 
 def test_a_figure_with_an_image_says_that_it_needs_the_data_set(found, tmp_path, monkeypatch):
@@ -243,34 +247,66 @@ def test_the_papers_numbers_are_those_of_rows_of_a_table(nothing):
     assert table5 == (62.7, 54.8, 68.61)
 
 
-def test_readme_and_figures_follow_the_records(found, nothing, tmp_path, monkeypatch):
+def test_figures_follow_the_records(found, tmp_path):
     some = {name: papers.FIGURES[name] for name in ("koster_fig5", "koster_fig10")}
-    monkeypatch.setattr(papers, "FIGURES", some)
-    scales = {"paper": found, "reduced": nothing}
-    names = report.blocks(scales, SPEED)
-    text = "before\n" + "".join(f"{report.BEGIN.format(n)}\nold\n{report.END.format(n)}\n" for n in names) + "after\n"
-    new = report.readme_with(text, scales, SPEED)
-    assert new.startswith("before\n") and new.endswith("after\n") and "\nold\n" not in new
-    assert "| FCN signed, ELUS | 6 |" in new and report.readme_with(new, scales, SPEED) == new
-    list(report.draw(found, tmp_path))
-    assert not list(report.stale_figures(found, tmp_path))
+    list(figures.update(some, found, tmp_path))
+    assert not list(figures.stale(some, found, tmp_path))
     path = tmp_path / "koster_fig5.svg"
     first = path.read_bytes()
-    list(report.draw(found, tmp_path, again=True))
+    list(figures.update(some, found, tmp_path, again=True))
     assert path.read_bytes() == first
     other = papers.evidence(found.folder, "paper")
     other.experiments = copy.deepcopy(other.experiments)
     other.experiments[FCN][0]["final"]["test_accuracy"] += 1
-    assert path in report.stale_figures(other, tmp_path)
-    assert tmp_path / "koster_fig10.svg" not in report.stale_figures(other, tmp_path)
+    assert path in figures.stale(some, other, tmp_path)
+    assert tmp_path / "koster_fig10.svg" not in figures.stale(some, other, tmp_path)
 
 
-def test_a_clone_without_the_weights_that_git_ignores_is_up_to_date(found, tmp_path, monkeypatch):
-    monkeypatch.setattr(papers, "FIGURES", {name: papers.FIGURES[name] for name in ("koster_fig2", "koster_fig5")})
-    list(report.draw(found, tmp_path / "figures"))
+@pytest.mark.parametrize("name", ["koster_fig1", "koster_fig9", "zhou_fig2", "zhou_fig7"])
+def test_a_figure_is_stale_when_a_file_that_draws_it_changes(found, name):
+    """Oracle: the files of the package whose functions run while it is drawn."""
+    drawing, ran = papers.FIGURES[name], set()
+    sys.setprofile(lambda frame, event, argument: ran.add(frame.f_code.co_filename))
+    try:
+        figures.draw(drawing, found)
+    finally:
+        sys.setprofile(None)
+    ours = {path for path in ran if path.startswith(str(ROOT / "tf_supermask"))}
+    assert len(ours) > 2 and ours <= set(map(str, figures.sources(drawing.draw.__module__)))
+
+
+def test_pages_follow_the_records(found, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)  # flags, sizes
+    for name in pages.PAGES:
+        records.write(tmp_path / name, lambda file: file.write(f"before\n{pages.BEGIN}\nold\n{pages.END}\nafter\n".encode()))
+    reduced = papers.evidence(tmp_path, "reduced")
+    written = pages.write(tmp_path, pages.Source({"paper": found, "reduced": reduced}))
+    assert written == [tmp_path / name for name in pages.PAGES]
+    texts = [path.read_text() for path in written]
+    assert all(text.startswith("before\n") and text.endswith("\nafter\n") and "\nold\n" not in text for text in texts)
+    assert "| FCN signed, ELUS | Koster et al. 2022 | 6 |" in texts[0] and "No records yet." in texts[1]
+    shown = ("README.md", "docs/results/koster.md", "docs/results/zhou.md")
+    monkeypatch.setattr(pages, "PAGES", {name: pages.PAGES[name] for name in shown})
+    assert pages.stale(tmp_path, pages.Source({"paper": found, "reduced": reduced})) == []
+    other = papers.evidence(found.folder, "paper")
+    other.experiments = copy.deepcopy(other.experiments)
+    other.experiments[FCN][0]["final"]["test_accuracy"] += 1
+    stale = pages.stale(tmp_path, pages.Source({"paper": other, "reduced": reduced}))
+    assert stale == [tmp_path / "README.md", tmp_path / "docs/results/koster.md"]
+
+
+def test_the_rows_of_the_readme_are_rows_of_tables():
+    every = {name: table for paper in papers.PAPERS.values() for name, table in paper.tables.items()}
+    for name, labels in pages.HEADLINES.items():
+        assert set(labels) <= {row.label for row in every[name].rows}
+
+
+def test_a_clone_without_the_weights_that_git_ignores_is_up_to_date(found, tmp_path):
+    some = {name: papers.FIGURES[name] for name in ("koster_fig2", "koster_fig5")}
+    list(figures.update(some, found, tmp_path / "figures"))
     shutil.copytree(found.folder, tmp_path / "clone", ignore=shutil.ignore_patterns("*.npz"))
     clone = papers.evidence(tmp_path / "clone", "paper")
-    assert clone.experiments == found.experiments and not list(report.stale_figures(clone, tmp_path / "figures"))
+    assert clone.experiments == found.experiments and not list(figures.stale(some, clone, tmp_path / "figures"))
 
 
 def test_a_check_stands_beside_its_row_after_as_many_epochs(found):
@@ -281,9 +317,12 @@ def test_a_check_stands_beside_its_row_after_as_many_epochs(found):
     check[0]["final"] |= {"test_accuracy": 50.0, "remaining": 5.0}
     its.experiments = {"koster_check_new": check, FCN: its.need(FCN), BINARY: its.need(BINARY)}
     first = np.mean([record["history"]["test_accuracy"][0] for record in its.need(FCN)])
-    assert f"| koster_check_new | paper | 1 | 1 | 50.00 | {first:.2f} [" in report.checks(its)
+    (line,) = ablations.table(its).to_dict("records")
+    assert line["ablation"] == "new" and line["test accuracy, %"] == "50.00" and line["remaining weights, %"] == "5.00"
+    assert line["usual: test accuracy, %"].startswith(f"{first:.2f} [")
     check[0]["spec"]["epochs"] = 3
-    assert "| koster_check_new | paper | 1 | 3 | 50.00 | - | 5.00 | - |" in report.checks(its)
+    (line,) = ablations.table(its).to_dict("records")
+    assert line["epochs"] == 3 and line["usual: test accuracy, %"] == line["usual: remaining weights, %"] == "-"
 
 
 def test_tables_as_csv_and_latex(found, tmp_path):
@@ -321,9 +360,7 @@ def test_a_row_without_flag_file_is_named(tmp_path):
     assert done.returncode == 2 and "koster_new is trained and shown nowhere" in done.stderr
 
 
-def test_bad_input(nothing):
-    with pytest.raises(InputError, match="no lines"):
-        report.readme_with("no markers", {"paper": nothing, "reduced": nothing}, SPEED)
+def test_bad_input():
     done = command("--scale=huge")
     assert done.returncode == 2 and "--scale=huge is unknown; choose from paper, reduced, quick" in done.stderr
 
@@ -544,9 +581,9 @@ def test_opposed_criteria_need_levels_at_which_they_differ(found):
 def test_a_figure_is_stale_when_any_record_that_it_shows_has_changed(found):
     """Figure 7 shows learned masks of full length, too."""
     drawing = papers.FIGURES["zhou_fig7"]
-    before = report.fingerprint(found, drawing)
+    before = figures.fingerprint(found, drawing)
     found.need(zhou.learned("fcn", "epochs"))[0]["final"]["test_accuracy"] += 1
-    assert report.fingerprint(found, drawing) != before
+    assert figures.fingerprint(found, drawing) != before
 
 
 def test_stars_need_a_significant_lead_over_every_line():

@@ -21,6 +21,7 @@ MEASURES = {
     "additional_time": ("additional time per epoch, %", 1),  # of a row against its baseline
     "additional_step_time": ("per step, measured in turns, %", 1),  # the same, of benchmarks/train_step.py
 }
+WELCH = "Welch p, accuracy against its baseline"
 _FIRST = ("test_accuracy", "remaining", "csr_compression", "seconds_per_epoch")
 _TIMES = (
     "seconds_per_epoch",
@@ -171,7 +172,7 @@ def frame(table, experiments, steps):
             if measure not in _TIMES:
                 line[f"overlap: {heading}"] = {None: "-", True: "yes", False: "no"}[overlap(ours, printed)]
         if "test_accuracy" in table.measures:
-            line["Welch p, accuracy against its baseline"] = _welch_text(experiments, row)
+            line[WELCH] = _welch_text(experiments, row)
         lines.append(line)
     for label, accuracy, remaining in table.quoted:
         quoted = {"": f"{label} (quoted)", "paper: test accuracy, %": f"{accuracy:.1f}"}
@@ -194,3 +195,48 @@ def result(records, printed):
         lines["paper"] = {m: printed.get(m, ()) for m in _FIRST}
     headings = {MEASURES[m][0]: {row: show(line[m], MEASURES[m][1]) for row, line in lines.items()} for m in _FIRST}
     return pd.DataFrame(headings).to_string()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Data frames of text in other formats
+
+
+def by_measure(frame, most_columns=7):
+    """Measure -> data frame: a `frame` of more columns in parts that fit on a page; {"": frame} where it fits.
+
+    The first column, the label, stands in each part. A column `kind: measure` belongs to its measure's part, and what is none of
+    MEASURES to the first part. Rows that say nothing in a part are left out.
+    """
+    frame = frame.rename(columns={WELCH: WELCH.partition(",")[0]})
+    if len(frame.columns) <= most_columns:
+        return {"": frame}
+    label, *columns = frame.columns
+    headings = [heading for heading, _ in MEASURES.values()]
+    parts = {next(column for column in columns if column in headings): {}}
+    for column in columns:
+        kind, _, measure = column.rpartition(": ")
+        if measure in headings:
+            parts.setdefault(measure, {})[column] = kind or "ours"
+        else:
+            next(iter(parts.values()))[column] = column
+    made = {}
+    for measure, names in parts.items():
+        says_something = (frame[[name for name in names if name.rpartition(": ")[2] in headings]] != "-").any(axis=1)
+        made[measure] = frame.loc[says_something, [label, *names]].rename(columns=names)
+    return made
+
+
+def markdown(frame):
+    lines = [frame.columns.tolist(), ["---"] * len(frame.columns), *frame.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def latex(frame):
+    """A booktabs tabular."""
+    special = {"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "<": r"$<$", ">": r"$>$"}
+    lines = [
+        " & ".join("".join(special.get(letter, letter) for letter in str(cell)) for cell in line) + r" \\"
+        for line in (frame.columns, *frame.to_numpy())
+    ]
+    head = [rf"\begin{{tabular}}{{l{'r' * (len(frame.columns) - 1)}}}", r"\toprule", lines[0], r"\midrule"]
+    return "\n".join([*head, *lines[1:], r"\bottomrule", r"\end{tabular}", ""])
