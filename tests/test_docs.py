@@ -35,7 +35,7 @@ def run(tmp_path, monkeypatch):
 
 def test_the_example_of_the_readme(run, tmp_path, capsys):
     (block,) = blocks(README)
-    assert len([line for line in block.splitlines() if line]) <= 15
+    assert len([line for line in block.splitlines() if line]) <= 12
     its = run(README)
     images, model = its["images"] / 16, its["model"]
     assert model.evaluate(images, its["labels"], verbose=0)[1] > 0.9

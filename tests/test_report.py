@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pandas as pd
@@ -293,6 +294,22 @@ def test_pages_follow_the_records(found, tmp_path, monkeypatch):
     other.experiments[FCN][0]["final"]["test_accuracy"] += 1
     stale = pages.stale(tmp_path, pages.Source({"paper": other, "reduced": reduced}))
     assert stale == [tmp_path / "README.md", tmp_path / "docs/results/koster.md"]
+
+
+def test_check_names_a_page_that_is_stale(tmp_path, monkeypatch):
+    name, nothing = "docs/reference/criteria.md", papers.evidence(tmp_path, "paper")
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(report, "FLAGS", types.SimpleNamespace(pages_dir=tmp_path))
+    monkeypatch.setattr(report, "table_files", lambda *arguments: {})
+    monkeypatch.setattr(figures, "stale", lambda *arguments: [])
+    monkeypatch.setattr("tf_supermask.small.stale", lambda *arguments: False)
+    monkeypatch.setattr(pages, "PAGES", {name: pages.PAGES[name]})
+    text = (ROOT / name).read_text()
+    records.write(tmp_path / name, lambda file: file.write(text.encode()))
+    report.check(pages.Source({"paper": nothing, "reduced": nothing}))
+    (tmp_path / name).write_text(text.replace("large_final", "big_final"))
+    with pytest.raises(InputError, match="stale: .*/docs/reference/criteria.md; run python -m tf_supermask.report"):
+        report.check(pages.Source({"paper": nothing, "reduced": nothing}))
 
 
 def test_the_rows_of_the_readme_are_rows_of_tables():
