@@ -5,6 +5,7 @@ Nothing here is typed by hand: every number comes from a record, every printed o
 drawn again when its records or the code that draws it have changed.
 """
 
+import ast
 import dataclasses
 import functools
 import hashlib
@@ -12,7 +13,6 @@ import io
 import json
 import pathlib
 import re
-import sys
 
 import pandas as pd
 from absl import app, flags, logging
@@ -117,36 +117,36 @@ def _settings(records):
     return {key: value for key, value in settings.items() if key != "seed"}
 
 
-def ledger(paper, found):
-    """Markdown: a row per claim of a paper, its verdict at both scales and the numbers behind the better one."""
-    rows, its = [], papers.PAPERS[paper].claims
-    for full, less in zip(its.ledger(found["paper"]), its.ledger(found["reduced"]), strict=True):
-        best = full if full.verdict != claims.OPEN or less.verdict == claims.OPEN else less
-        scale = "" if best is full else "reduced: "
-        seeds = _seeds(best)
-        rows.append(
-            {"#": full.number, "claim": full.claim, "paper scale": full.verdict, "reduced scale": less.verdict}
-            | {"numbers": scale + best.numbers, "n": seeds}
-        )
-    return markdown(pd.DataFrame(rows))
+def ledgers(found):
+    """Paper -> its findings, at paper scale, and at reduced scale where that says nothing; `found` is scale -> Evidence."""
+    scales = (found["paper"], found["reduced"])
+    return {name: claims.best(*map(paper.claims.ledger, scales)) for name, paper in papers.PAPERS.items()}
 
 
-def _seeds(finding):
-    counts = sorted(set(finding.runs.values()))
-    return "-".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "-"
+def ledger(findings):
+    """Markdown: a table of each subject with its claims that are decided or lean, and the numbers of the others."""
+    told = claims.tables([finding for finding in findings if finding.verdict != claims.NONE])
+    parts = [f"**{subject}**\n\n{markdown(table)}" for subject, table in told.items()]
+    others = ", ".join(str(finding.number) for finding in findings if finding.verdict == claims.NONE)
+    return "\n\n".join(parts + [f"No evidence yet on the claims {others}."] * bool(others))
+
+
+def titled(findings):
+    """Title of a paper -> its findings."""
+    return {papers.PAPERS[paper].title: its for paper, its in findings.items()}
 
 
 def blocks(found, speed_folder):
     """Name -> markdown of each generated block of the README; `found` is scale -> Evidence."""
-    its = {"checks": checks(found["paper"], found["reduced"]), "sizes": sizes(SIZES)}
+    its, findings = {"checks": checks(found["paper"], found["reduced"]), "sizes": sizes(SIZES)}, ledgers(found)
     for name, make in measured.BLOCKS.items():
         frame, text = make(speed_folder)
         its[name] = f"{markdown(frame)}\n\n{text}"
     for paper in papers.PAPERS:
         its[f"{paper} tables"] = all_tables(paper, found["paper"])
         its[f"{paper} reduced"] = all_tables(paper, found["reduced"])
-        its[f"{paper} claims"] = ledger(paper, found)
-    return its
+        its[f"{paper} claims"] = ledger(findings[paper])
+    return its | {"claims": markdown(claims.counts(titled(findings)))}
 
 
 def sizes(file):
@@ -168,13 +168,32 @@ def between_markers(text, name, content):
 # Files
 
 
+@functools.cache
+def sources(module, root=pathlib.Path(__file__).parents[1]):
+    """Paths of the files that can change what a module makes: its own, and those of its package that it imports, directly or
+    not, in functions too."""
+    package, found, waiting = module.partition(".")[0], set(), [module]
+    while waiting:
+        place = pathlib.Path(root, *waiting.pop().split("."))
+        path = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        if path in found or not path.exists():  # a name in a module is none
+            continue
+        found.add(path)
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [its.name for its in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
+            names = [f"{node.module}.{name}" for name in names] if isinstance(node, ast.ImportFrom) else names
+            parts = [name.split(".") for name in names if name.partition(".")[0] == package]
+            waiting += [".".join(its[:end]) for its in parts for end in range(1, len(its) + 1)]
+    return sorted(found)
+
+
 def fingerprint(found, drawing):
     """Stands in a picture's metadata and says from which records and by which code it was drawn.
 
-    Records have the checksums of their masks; which files of masks are there is no part of it, as a clone has fewer of them.
+    Records have the checksums of their masks; which files of masks are there is no part of it, as a clone has fewer of them. All
+    else that is made of records is made again and compared.
     """
-    modules = (figures, evidence, tables, sys.modules[drawing.draw.__module__])
-    code = [pathlib.Path(module.__file__).read_text() for module in modules]
+    code = [path.read_text() for path in sources(drawing.draw.__module__)]
     its = {name: found.experiments[name] for name in drawing.experiments if name in found}
     return hashlib.sha256(json.dumps([code, its], sort_keys=True).encode()).hexdigest()
 
@@ -342,10 +361,12 @@ def main(argv):
         if FLAGS.verify:
             return _verify(chosen, "".join(argv[1:]))
         if FLAGS.claims:
-            for paper in papers.PAPERS.values():
-                print(paper.title)
-                for its in paper.claims.ledger(chosen):
-                    print(f"{its.number:2} {its.verdict}: {its.claim}\n   {its.numbers} (n {_seeds(its)})")
+            findings = {paper.title: paper.claims.ledger(chosen) for paper in papers.PAPERS.values()}
+            print(claims.counts(findings).to_string(index=False))
+            for title_, its in findings.items():
+                print(f"\n{title_}")
+                for finding in its:
+                    print(f"{finding.number:2} {finding.verdict}: {finding.claim}\n   {finding.numbers} (n {finding.n})")
             return
         if not chosen.experiments:
             print(
