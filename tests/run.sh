@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Sets up what is missing, checks style, runs the tests: bash tests/run.sh [pytest arguments]
+# Sets up what is missing, checks style, generated files and documentation, runs the tests: bash tests/run.sh [pytest arguments]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tests/environment.sh
+export TF_CPP_MIN_LOG_LEVEL=3
 $python -m flake8
 $python -m isort --check-only --quiet .
 $python -m tf_supermask.report --check
-TF_CPP_MIN_LOG_LEVEL=3 $python -m pytest -n 2 --dist worksteal "$@"
+$python -m sphinx -W -q -b html docs docs/_build
+$python -m pytest -n 2 --dist worksteal "$@"

@@ -1,12 +1,10 @@
 import json
-import re
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
 
 from tf_supermask import SignedMaskConv2D, SignedMaskDense, export, models
 from tf_supermask.errors import InputError
@@ -100,20 +98,6 @@ def test_an_earlier_export_is_replaced_whole_and_nothing_else_is(tmp_path, monke
     (tmp_path / "mine").mkdir()
     with pytest.raises(InputError, match="not a SavedModel"):
         export.saved_model(build("fcn"), tmp_path / "mine")
-
-
-def test_the_examples_of_the_readme(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    examples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    names = {}
-    for example in examples:
-        exec(example, names)
-    x = images(3, (28, 28, 1))
-    np.testing.assert_allclose(names["plain_model"](x), names["model"](x), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(names["small_model"](x), names["model"](x), rtol=1e-4, atol=1e-4)
-    np.testing.assert_array_equal(names["same_model"](x), names["plain_model"](x))
-    assert names["stripped"].output.shape == (None, 10)
-    assert len(examples) == 4 and (tmp_path / "exported" / "saved_model.pb").exists()
 
 
 def served(model, tmp_path):

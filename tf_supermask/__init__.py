@@ -7,6 +7,7 @@ Importing the package does nothing, not even import TensorFlow; the names below 
 
 import importlib
 
+# name -> module, or module.name where the module calls it otherwise
 _WHERE = {
     "SignedMaskDense": "layers",
     "SignedMaskConv2D": "layers",
@@ -20,6 +21,10 @@ _WHERE = {
     "strip_masks": "masking",
     "summary": "masking",
     "compact": "compaction",
+    "save": "container",
+    "load": "container",
+    "export_saved_model": "export.saved_model",
+    "export_tflite": "export.tflite",
     "load_run": "runs",
 }
 __all__ = list(_WHERE)
@@ -28,4 +33,5 @@ __all__ = list(_WHERE)
 def __getattr__(name):
     if name not in _WHERE:
         raise AttributeError(f"module 'tf_supermask' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"tf_supermask.{_WHERE[name]}"), name)
+    module, _, its_name = _WHERE[name].partition(".")
+    return getattr(importlib.import_module(f"tf_supermask.{module}"), its_name or name)

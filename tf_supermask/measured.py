@@ -1,4 +1,8 @@
-"""What benchmarks/ measured, as tables of the README: name of a block -> (folder of the JSON files) -> (data frame, text)."""
+"""What benchmarks/ measured, as tables of the docs.
+
+`speed`, `many`, `inference` and `formats` take the folder of the JSON files and return a section of a page:
+`(heading, name -> data frame of text, notes)`.
+"""
 
 import json
 import pathlib
@@ -33,10 +37,10 @@ def step_times(folder):
 
 
 def speed(folder):
-    """What a supermask costs per step, an FCN epoch, a round of lottery tickets, and many runs at a time."""
+    """What a supermask costs per step, an FCN epoch, a round of lottery tickets."""
     found, lottery = measurements(folder, "train_step"), measurements(folder, "lottery")
     epoch, environment = found.pop("fcn_epoch"), found.pop("environment")
-    table = pd.DataFrame(
+    time = pd.DataFrame(
         {
             "network": name,
             "baseline, ms per step": f"{row['baseline_ms']:.2f}",
@@ -44,10 +48,12 @@ def speed(folder):
             "the same, batch normalization learned": _or_dash(row.get("normalized_over_baseline"), 3),
             "kernels alone / step": f"{row['kernels_over_step']:.2f}",
         }
-        | _memory(row)
         for name, row in found.items()
     )
-    return table, (
+    memory = pd.DataFrame({"network": name} | _memory(row) for name, row in found.items() if "signed_mib" in row)
+    return (
+        "A training step",
+        {"time": time, "memory, MiB": memory},
         f"An FCN epoch with evaluation and callbacks takes {epoch['ours_over_bare']:.2f} times a bare "
         f"`tf.function` loop that trains and evaluates on the same arrays ({epoch['ours_s']:.2f} s; training alone "
         f"{epoch['training_over_bare']:.2f} times). TensorFlow {environment['tensorflow']}, {environment['device']}, "
@@ -56,17 +62,16 @@ def speed(folder):
         f"loop ({1000 * lottery['ours_s'] / lottery['steps']:.2f} ms a step). The {lottery['masks']} masks of a dense run (11 "
         f"criteria, 25 levels) are evaluated on 10,000 images in {lottery['supermasks_s']:.1f} s, "
         f"{lottery['supermasks_over_dense']:.2f} of the dense run's time, at {lottery['supermasks_gflops']:.0f} GFLOP/s; "
-        f"the product of the first layer alone reaches {lottery['product_gflops']:.0f}."
+        f"the product of the first layer alone reaches {lottery['product_gflops']:.0f}.",
     )
 
 
 def _memory(row):
-    mib = {
-        "peak memory of the baseline, MiB": row.get("baseline_mib"),
-        "signed adds": row["signed_mib"] - row["baseline_mib"] if "signed_mib" in row else None,
-        "scores and one copy of the weights": 2 * row["weights_mib"] if "weights_mib" in row else None,
+    return {
+        "peak of the baseline": f"{row['baseline_mib']:.0f}",
+        "signed adds": f"{row['signed_mib'] - row['baseline_mib']:.0f}",
+        "scores and one copy of the weights": f"{2 * row['weights_mib']:.0f}",
     }
-    return {heading: _or_dash(value, 0) for heading, value in mib.items()}
 
 
 def _or_dash(value, digits):
@@ -87,7 +92,7 @@ def many(folder):
         }
         for name, row in found.items()
     )
-    return table, f"{runs} short runs in each turn, with all that a user waits for."
+    return "Many runs", {"": table}, f"{runs} short runs in each turn, with all that a user waits for."
 
 
 def _slowdown(row):
@@ -96,60 +101,81 @@ def _slowdown(row):
 
 def inference(folder):
     """How much faster compact networks are, beside the bound of their multiplications."""
-    found, rows = measurements(folder, "inference"), []
-    for its in found["runs"].values():
-        for batch, row in its["batches"].items():
-            if not row:  # not measured yet
-                continue
-            bound = its["bound"]
-            rows.append({"network": its["model"], "batch": batch, "bound": f"{bound:.2f}"})
-            rows[-1]["bound in tiles of 32"] = f"{its['tiled']:.2f}"
-            for kind, name in (("tflite", "TFLite"), ("saved_model", "SavedModel")):
-                rows[-1][f"{name}: dense, ms"] = f"{row[kind]['dense_ms']:.3g}"
-                rows[-1][f"{name}: gain (of the bound)"] = f"{row[kind]['gain']:.2f} ({row[kind]['gain'] / bound:.0%})"
-            rows[-1]["TFLite: call alone, ms"] = f"{row['call_ms']:.2g}" if "call_ms" in row else "-"
-            rows[-1]["TFLite, ReLU for ELU"] = (
-                f"{row['tflite_relu']['gain']:.2f} ({row['tflite_relu']['gain'] / bound:.0%})"
-            )
-            best = row["products"].get("best")
-            others = [f"{name} {way}" for name, way in (best or {}).items() if way != "dense"]
-            rows[-1]["products that are fastest"] = "-" if best is None else ", ".join(others) or "all dense"
-            rows[-1]["SavedModel: further gain by them"] = f"{row['products']['gain']:.2f}" if others else "-"
+    found = measurements(folder, "inference")
+    rows = [(its, batch, row) for its in found["runs"].values() for batch, row in its["batches"].items() if row]
     tiles = ", ".join(f"{count} filters {ms:.1f} ms" for count, ms in found["tiles"].items())
-    return pd.DataFrame(rows), (
+    return (
+        "Inference of compact networks",
+        {
+            "TFLite": pd.DataFrame(_tflite(*row) for row in rows),
+            "SavedModel": pd.DataFrame(_saved_model(*row) for row in rows),
+        },
         f"{found['threads']} threads. TFLite takes filters 32 at a time: a 3x3 convolution of 64 channels on 64 images of 32x32 "
-        f"takes with {tiles}."
+        f"takes with {tiles}.",
     )
+
+
+def _tflite(its, batch, row):
+    return {"network": its["model"], "batch": batch, "bound": f"{its['bound']:.2f}"} | {
+        "bound in tiles of 32": f"{its['tiled']:.2f}",
+        "dense, ms": _ms(row["tflite"]["dense_ms"]),
+        "gain (of the bound)": _gain(row["tflite"], its),
+        "call alone, ms": _ms(row["call_ms"]) if "call_ms" in row else "-",
+        "gain, ReLU for ELU": _gain(row["tflite_relu"], its),
+    }
+
+
+def _saved_model(its, batch, row):
+    best = row["products"].get("best")
+    others = [f"{name} {way}" for name, way in (best or {}).items() if way != "dense"]
+    return {"network": its["model"], "batch": batch, "bound": f"{its['bound']:.2f}"} | {
+        "dense, ms": _ms(row["saved_model"]["dense_ms"]),
+        "gain (of the bound)": _gain(row["saved_model"], its),
+        "products that are fastest": "-" if best is None else ", ".join(others) or "all dense",
+        "further gain by them": f"{row['products']['gain']:.2f}" if others else "-",
+    }
+
+
+def _ms(value):
+    """Milliseconds in three digits: `0.0107`, `4,096`."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _gain(measured, its):
+    return f"{measured['gain']:.2f} ({measured['gain'] / its['bound']:.0%})"
 
 
 def formats(folder):
     """Size and test accuracy of every export, and how long weights and models take to read."""
-    found, rows, reading = measurements(folder, "formats"), [], []
+    found = measurements(folder, "formats")
     found.pop("environment")
+    rows, reading = [], {}
     for path, its in found.items():
-        taken = ", ".join(f"{way} {ms:.3g} ms" for way, ms in its["reading_ms"].items())
-        reading.append(f"Reading {path.removeprefix('results/')}: {taken}.")
+        run = path.removeprefix("results/")
+        reading[run] = {f"{way}, ms": _ms(ms) for way, ms in its["reading_ms"].items()}
         by_form = {(row["format"], row["int8"], row["compact"]): row for row in its["forms"]}
         for (name, int8, compact), row in by_form.items():
-            if compact:
-                continue
-            small = by_form.get((name, int8, True))
-            rows.append(
-                {
-                    "run": path.removeprefix("results/"),
-                    "format": name + " int8" * int8,
-                    "bytes": f"{row['bytes']:,}",
-                    "bytes, compact": f"{small['bytes']:,}" if small else "-",
-                    "test accuracy, %": f"{row['test_accuracy']:.2f}",
-                    "compact": f"{small['test_accuracy']:.2f}" if small else "-",
-                    "recorded": f"{its['recorded']:.2f}",
-                    "largest difference of a logit": f"{max(one['difference'] for one in (row, small) if one):.0e}",
-                }
-            )
-    return pd.DataFrame(rows), (
+            if not compact:
+                rows.append({"run": run, "format": name + " int8" * int8} | _form(row, by_form.get((name, int8, True))))
+                rows[-1]["test accuracy, recorded"] = f"{its['recorded']:.2f}"
+    table, stored = pd.DataFrame(rows), ["bytes", "bytes, compact"]
+    return (
+        "Formats",
+        {
+            "bytes": table[["run", "format", *stored]],
+            "accuracy": table.drop(columns=stored),
+            "time to read": pd.DataFrame(reading).rename_axis("").reset_index(),
+        },
         "All read again in a fresh process and run on the real test images. Differences are "
-        "parts of the largest logit of the masked network.\n\n" + " ".join(reading)
+        "parts of the largest logit of the masked network.",
     )
 
 
-BLOCKS = {"speed": speed, "many runs": many, "inference": inference, "formats": formats}
+def _form(row, small):
+    return {
+        "bytes": f"{row['bytes']:,}",
+        "bytes, compact": f"{small['bytes']:,}" if small else "-",
+        "test accuracy, %": f"{row['test_accuracy']:.2f}",
+        "compact": f"{small['test_accuracy']:.2f}" if small else "-",
+        "largest difference of a logit": f"{max(one['difference'] for one in (row, small) if one):.0e}",
+    }

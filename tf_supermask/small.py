@@ -73,12 +73,13 @@ def updated(found, file):
     return frame.astype({name: int for name in numbers} if lines else {}).to_csv(index=False)
 
 
-def table(file):
-    """Data frame of text for the README: a line per experiment, means over its containers."""
-    rows = []
+def parts(file):
+    """Name -> data frame of text, of both what is stored and what is left to compute: a line per experiment, means over its
+    containers; {} without containers."""
+    stored, left = [], []
     for name, its in known(file).groupby("experiment"):
         size, dense = its["container_bytes"].mean(), its["dense_bytes"].iloc[0]
-        rows.append(
+        stored.append(
             {
                 "experiment": name,
                 "n": str(len(its)),
@@ -87,8 +88,13 @@ def table(file):
                 "container": f"{size:,.0f}",
                 "dense / container": f"{dense / size:.0f}",
                 "container / entropy": f"{size / its['entropy_bytes'].mean():.2f}",
-                "live units of the first": f"{its['live_units'].iloc[0]} of {its['units'].iloc[0]}",
-                "multiplications left by compact": f"{100 * its['compact_macs'].mean() / its['macs'].iloc[0]:.1f} %",
             }
         )
-    return pd.DataFrame(rows)
+        left.append(
+            {
+                "experiment": name,
+                "live units of the first run": f"{its['live_units'].iloc[0]} of {its['units'].iloc[0]}",
+                "multiplications left, %": f"{100 * its['compact_macs'].mean() / its['macs'].iloc[0]:.1f}",
+            }
+        )
+    return {"bytes": pd.DataFrame(stored), "after compact": pd.DataFrame(left)} if stored else {}

@@ -248,7 +248,7 @@ _ROW = ("dataset", "epochs", "learning_rate", "weight_decay", "schedule", "decay
 
 # Koster et al. 2022, Tables 8 and 9. A stair of 10 "epochs" is 3,900 steps on every data set.
 # Deviation: Table 8 prints .008 for FCN, with which we miss the accuracy of Table 1; the .01 of the authors' configuration
-# files, which is also Table 8's value for Conv6 and Conv8, meets it (README.md has both rows).
+# files, which is also Table 8's value for Conv6 and Conv8, meets it (docs/results/ablations.md has both rows).
 _BASELINE = {
     "fcn": ("mnist", 50, 0.01, 7e-4, "staircase", 3900),
     "conv2": ("cifar10", 50, 0.008, 7e-4, "staircase", 1950),

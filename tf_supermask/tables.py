@@ -21,12 +21,14 @@ MEASURES = {
     "additional_time": ("additional time per epoch, %", 1),  # of a row against its baseline
     "additional_step_time": ("per step, measured in turns, %", 1),  # the same, of benchmarks/train_step.py
 }
+WELCH = "Welch p, accuracy against its baseline"
 _FIRST = ("test_accuracy", "remaining", "csr_compression", "seconds_per_epoch")
 _TIMES = (
     "seconds_per_epoch",
     "additional_time",
     "additional_step_time",
 )  # of other machines: the intervals are not compared
+SEVERAL = 5  # runs whose interval is compared with the paper's
 
 
 class Row(NamedTuple):
@@ -125,6 +127,17 @@ def overlap(ours, printed):
     return low <= paper_high + slack and paper_low - slack <= high
 
 
+def agreement(numbers, printed):
+    """`yes` or `no`: whether the interval of several runs and the paper's overlap. Of fewer than five, whether they lie `inside`
+    or `outside` the paper's, or how many are inside. `-` where there is nothing to compare."""
+    if len(numbers) >= SEVERAL:
+        return {None: "-", True: "yes", False: "no"}[overlap(summary(numbers), printed)]
+    if not len(numbers) or len(printed) < 3:
+        return "-"
+    inside = sum(overlap((number,), printed) for number in numbers)
+    return {0: "outside", len(numbers): "inside"}.get(inside, f"{inside} of {len(numbers)} inside")
+
+
 def _ends(interval):
     return interval[1:] if len(interval) == 3 else 2 * interval
 
@@ -169,9 +182,10 @@ def frame(table, experiments, steps):
             )
             line |= {heading: show(ours, digits), f"paper: {heading}": show(printed, digits)}
             if measure not in _TIMES:
-                line[f"overlap: {heading}"] = {None: "-", True: "yes", False: "no"}[overlap(ours, printed)]
+                numbers = values(experiments.get(row.experiment, ()), measure)
+                line[f"overlap: {heading}"] = agreement(numbers, printed)
         if "test_accuracy" in table.measures:
-            line["Welch p, accuracy against its baseline"] = _welch_text(experiments, row)
+            line[WELCH] = _welch_text(experiments, row)
         lines.append(line)
     for label, accuracy, remaining in table.quoted:
         quoted = {"": f"{label} (quoted)", "paper: test accuracy, %": f"{accuracy:.1f}"}
@@ -194,3 +208,48 @@ def result(records, printed):
         lines["paper"] = {m: printed.get(m, ()) for m in _FIRST}
     headings = {MEASURES[m][0]: {row: show(line[m], MEASURES[m][1]) for row, line in lines.items()} for m in _FIRST}
     return pd.DataFrame(headings).to_string()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Data frames of text in other formats
+
+
+def by_measure(frame, most_columns=7):
+    """Measure -> data frame: a `frame` of more columns in parts that fit on a page; {"": frame} where it fits.
+
+    The first column, the label, stands in each part. A column `kind: measure` belongs to its measure's part, and what is none of
+    MEASURES to the first part. Rows that say nothing in a part are left out.
+    """
+    frame = frame.rename(columns={WELCH: WELCH.partition(",")[0]})
+    if len(frame.columns) <= most_columns:
+        return {"": frame}
+    label, *columns = frame.columns
+    headings = [heading for heading, _ in MEASURES.values()]
+    parts = {next(column for column in columns if column in headings): {}}
+    for column in columns:
+        kind, _, measure = column.rpartition(": ")
+        if measure in headings:
+            parts.setdefault(measure, {})[column] = kind or "ours"
+        else:
+            next(iter(parts.values()))[column] = column
+    made = {}
+    for measure, names in parts.items():
+        says_something = (frame[[name for name in names if name.rpartition(": ")[2] in headings]] != "-").any(axis=1)
+        made[measure] = frame.loc[says_something, [label, *names]].rename(columns=names)
+    return made
+
+
+def markdown(frame):
+    lines = [frame.columns.tolist(), ["---"] * len(frame.columns), *frame.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def latex(frame):
+    """A booktabs tabular."""
+    special = {"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "<": r"$<$", ">": r"$>$"}
+    lines = [
+        " & ".join("".join(special.get(letter, letter) for letter in str(cell)) for cell in line) + r" \\"
+        for line in (frame.columns, *frame.to_numpy())
+    ]
+    head = [rf"\begin{{tabular}}{{l{'r' * (len(frame.columns) - 1)}}}", r"\toprule", lines[0], r"\midrule"]
+    return "\n".join([*head, *lines[1:], r"\bottomrule", r"\end{tabular}", ""])

@@ -1,0 +1,96 @@
+"""What is written by hand in README.md and docs/: code runs, links lead somewhere, public names are documented."""
+
+import configparser
+import re
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import tf_supermask
+from tf_supermask import pages
+
+README = ROOT / "README.md"
+WRITTEN = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WRITTEN = [path for path in WRITTEN if "_build" not in path.parts]
+
+
+def blocks(path):
+    return re.findall(r"^```python\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """run(path) -> the names that its Python blocks leave, one after the other in one namespace."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(path):
+        names = {}
+        for number, block in enumerate(blocks(path), 1):
+            exec(compile(block, f"{path.name}, block {number}", "exec"), names)
+        return names
+
+    return run
+
+
+def test_the_example_of_the_readme(run, tmp_path, capsys):
+    (block,) = blocks(README)
+    assert len([line for line in block.splitlines() if line]) <= 12
+    its = run(README)
+    images, model = its["images"] / 16, its["model"]
+    assert model.evaluate(images, its["labels"], verbose=0)[1] > 0.9
+    np.testing.assert_allclose(its["small"](images), model(images), rtol=1e-3, atol=1e-3)
+    assert (tmp_path / "digits.supermask").stat().st_size < 4 * its["network"].count_params() / 10
+    printed = re.search(r"weights remain \(([\d.]+) %\)", capsys.readouterr().out)
+    assert float(printed[1]) < 30
+
+
+def test_the_readme_is_one_screen():
+    text = README.read_text()
+    assert len(text.splitlines()) <= 120 and len(text.split()) <= 1100
+    assert "bash run_all.sh" in text and "bash tests/run.sh" in text and "kernel = weight * mask(score)" in text
+
+
+@pytest.mark.parametrize("name", ["getting_started", "own_model", "small_models", "lottery_tickets", "mask_rules"])
+def test_the_code_of_a_guide_runs(run, name):
+    from tf_supermask import masks
+
+    before = dict(masks.RULES), dict(masks.THRESHOLDS)
+    try:
+        assert run(ROOT / "docs" / "guides" / f"{name}.md")
+    finally:
+        for table, old in zip((masks.RULES, masks.THRESHOLDS), before, strict=True):
+            table.clear()
+            table.update(old)
+
+
+def test_no_guide_with_code_is_left_out():
+    (mark,) = (its for its in test_the_code_of_a_guide_runs.pytestmark if its.name == "parametrize")
+    assert {path.stem for path in WRITTEN if blocks(path) and path != README} == set(mark.args[1])
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#\s]+)", path.read_text()):
+        assert not target.startswith(("http", "/")) and (path.parent / target).exists(), target
+
+
+def test_every_public_name_is_in_the_api_reference():
+    text = (ROOT / "docs" / "reference" / "api.md").read_text()
+    assert set(re.findall(r"^\.\. auto(?:class|function|exception):: (\w+)", text, re.MULTILINE)) == set(tf_supermask.__all__)
+    for name in tf_supermask.__all__:
+        assert getattr(tf_supermask, name).__doc__, name
+
+
+def test_words_that_were_given_up():
+    """Prose is in the field's words; generated parts say what the code says."""
+    for path in WRITTEN:
+        text = re.sub(f"{re.escape(pages.BEGIN)}.*{re.escape(pages.END)}", "", path.read_text(), flags=re.DOTALL)
+        assert not re.search(r"\b(walks?|squeezed|dialect|hushed)\b", text), path
+
+
+def test_versions_agree():
+    package = configparser.ConfigParser()
+    package.read(ROOT / "setup.cfg")
+    assert f"\nversion: {package['metadata']['version']}\n" in (ROOT / "CITATION.cff").read_text()
+    assert "http" not in (ROOT / "CITATION.cff").read_text()
