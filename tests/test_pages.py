@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from tf_supermask import deviations, figures, pages, reference, small, tables
+from tf_supermask import deviations, pages, reference, small, tables
 from tf_supermask.criteria import CRITERIA
 from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
@@ -80,26 +80,6 @@ def test_sizes_are_what_this_code_measures(experiment):
     row = small.known(ROOT / pages.SIZES).set_index(["experiment", "seed"]).loc[(experiment, 0)]
     measured = small.measured(ROOT / "results" / experiment / "seed0.supermask")
     assert measured == {name: row[name] for name in measured}
-
-
-def test_sources_follow_imports_of_the_package_alone(tmp_path, monkeypatch):
-    package = tmp_path / "made_up"
-    files = {
-        "__init__.py": "",
-        "a.py": "import json\nfrom made_up import b\nfrom made_up.sub.c import name\n",
-        "b.py": "def late():\n    import made_up.d\n",
-        "d.py": "from made_up import a\n",  # a ring
-        "unused.py": "",
-        "sub/__init__.py": "",
-        "sub/c.py": "name = 1\n",
-    }
-    for name, text in files.items():
-        (package / name).parent.mkdir(parents=True, exist_ok=True)
-        (package / name).write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
-    __import__("made_up")
-    found = [path.relative_to(package).as_posix() for path in figures.sources("made_up.a")]
-    assert found == ["a.py", "b.py", "d.py", "sub/__init__.py", "sub/c.py"]
 
 
 CODE = '''

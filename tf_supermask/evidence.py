@@ -1,5 +1,6 @@
 """All records of one scale, and the final masks beside them: what tables, figures and claims are made from."""
 
+import copy
 import functools
 import pathlib
 
@@ -20,50 +21,65 @@ class Missing(Exception):
     """What is asked for needs more runs; the message says which."""
 
 
-class Evidence:
-    """`need(experiment)` is the list of its records, by seed. `used` collects which experiments were asked for.
+def load(folder, scale):
+    """Experiment -> its records, by seed. Raises InputError for a damaged record and for one of another scale."""
+    found = {}
+    for path in sorted(pathlib.Path(folder).glob("*/seed*.json")):
+        record = records.read(path)
+        if record["spec"].get("scale") != scale:
+            raise InputError(
+                f"{path} is of scale {record['spec'].get('scale')!r} among records of scale {scale!r}; "
+                "move it to the folder of its scale, no table mixes them"
+            )
+        found.setdefault(path.parent.name, []).append(record)
+    return {name: sorted(runs, key=_seed) for name, runs in found.items()}
 
-    `view(experiments)` gives further experiments, made of parts of the records; their names have a /. `steps` is what a
-    training step of signed masks takes longer than the baseline's, model -> percent. Raises InputError for a damaged record and
-    for one of another scale.
+
+class Evidence:
+    """What all runs of one scale say. `need(experiment)` is the list of its records, by seed.
+
+    `experiments`: name -> records; a name with a / is a part of other records. `folder`: where the files of masks lie.
+    `steps`: what a training step of signed masks takes longer than the baseline's, model -> percent. `used` collects how many
+    runs of which experiments were asked for, `lacking` what a `lenient` Evidence did without.
+
+    Methods that take them raise Missing where there are fewer than `least` runs, a `lenient` Evidence only where there are
+    fewer than `few`, which show a tendency.
     """
 
-    def __init__(self, folder, scale, view=lambda experiments: {}, steps=None):
-        self.folder, self.scale, self.steps, self.used = pathlib.Path(folder), scale, steps or {}, {}
-        found = {}
-        for path in sorted(self.folder.glob("*/seed*.json")):
-            record = records.read(path)
-            if record["spec"].get("scale") != scale:
-                raise InputError(
-                    f"{path} is of scale {record['spec'].get('scale')!r} among records of scale {scale!r}; "
-                    "move it to the folder of its scale, no table mixes them"
-                )
-            found.setdefault(path.parent.name, []).append(record)
-        self.experiments = {name: sorted(its, key=_seed) for name, its in found.items()}
-        self.experiments |= view(self.experiments)
+    def __init__(self, experiments, scale, folder=".", steps=None):
+        self.experiments, self.scale, self.folder, self.steps = experiments, scale, pathlib.Path(folder), steps or {}
+        self.used, self.lacking, self.least = {}, None, 1
+        self._load = functools.lru_cache(maxsize=2)(_masks)  # masks of 50 runs of Conv8 are 264 MB
 
     def __contains__(self, name):
         return name in self.experiments
 
-    def need(self, name, least=1):
-        """Records of an experiment. Raises Missing where there are fewer than `least`."""
-        found = self.experiments.get(name, [])
-        if len(found) < least:
-            raise Missing(f"{_runs(least)} of {name}, there are {len(found)}")
+    def lenient(self, least=1):
+        """A copy that makes do with few runs, and notes in `lacking` what a verdict needs: `least` runs of all, or more."""
+        other = copy.copy(self)
+        other.used, other.lacking, other.least = {}, [], least
+        return other
+
+    def require(self, met, what, tendency=True):
+        """Raises Missing(what) unless `met`; a `lenient` Evidence notes it where there is enough to show a tendency."""
+        if not met and (self.lacking is None or not tendency):
+            raise Missing(what)
+        if not met:
+            self.lacking.append(what)
+
+    def need(self, name, least=1, few=1):
+        """Records of an experiment."""
+        found, least = self.experiments.get(name, []), max(least, self.least)
+        self.require(len(found) >= least, f"{_runs(least)} of {name}, there are {len(found)}", len(found) >= few)
         self.used[name] = len(found)
         return found
 
-    def values(self, name, measure, least=1):
+    def values(self, name, measure, least=1, few=1):
         """Array of a final measure over the runs."""
-        return np.array([record["final"][measure] for record in self.need(name, least)])
+        return np.array([record["final"][measure] for record in self.need(name, least, few)])
 
     def mean(self, name, measure, least=1):
         return float(np.mean(self.values(name, measure, least)))
-
-    def width(self, name, measure, least):
-        """Distance between the 5 % and 95 % quantiles over the runs."""
-        low, high = np.quantile(self.values(name, measure, least), (0.05, 0.95))
-        return float(high - low)
 
     def history(self, name, column):
         """Array (runs, epochs) of a column of the histories, cut to the shortest; with remaining weights, epoch 0 is first."""
@@ -73,29 +89,21 @@ class Evidence:
         length = min(map(len, runs))
         return np.array([run[:length] for run in runs])
 
-    def layers(self, name):
+    def layers(self, name, least=1):
         """Layer -> array (runs, 3) of the shares of -1, 0 and +1 in its mask; layers in the order of their numbers."""
-        tables = [{layer["name"]: layer["counts"] for layer in record["layers"]} for record in self.need(name)]
+        tables = [{layer["name"]: layer["counts"] for layer in record["layers"]} for record in self.need(name, least)]
         return {
             layer: np.array([np.divide(table[layer], sum(table[layer])) for table in tables])
             for layer in sorted(tables[0])
         }
 
-    def remaining(self, name):
+    def remaining(self, name, least=1):
         """Layer -> mean share of remaining weights."""
-        return {layer: float(1 - shares[:, 1].mean()) for layer, shares in self.layers(name).items()}
+        return {layer: float(1 - shares[:, 1].mean()) for layer, shares in self.layers(name, least).items()}
 
     def sizes(self, name):
         """Layer -> number of weights."""
         return {layer["name"]: int(np.prod(layer["shape"])) for layer in self.need(name)[0]["layers"]}
-
-    @functools.lru_cache(maxsize=2)  # masks of 50 runs of Conv8 are 264 MB
-    def _masks(self, name):
-        runs = []
-        for path in self.mask_files(name):
-            arrays = records.load_arrays(self.folder / path)
-            runs.append({key[: -len("/mask")]: arrays[key] for key in sorted(arrays) if key.endswith("/mask")})
-        return runs
 
     def mask_files(self, name):
         """Paths, below the folder, of the files with final masks of the runs of an experiment."""
@@ -103,14 +111,23 @@ class Evidence:
         paths = [records.Run(self.folder, name, _seed(record)).final for record in masked]
         return [path.relative_to(self.folder) for path in paths if path.exists()]
 
-    def masks(self, name, least=1):
-        """A dict layer -> int8 mask for each run. Raises Missing where fewer than `least` runs have their file."""
-        self.need(name, least)
-        runs = self._masks(name)
-        if len(runs) < least:
-            raise Missing(f"{_runs(least)} of {name} with final masks, there are {len(runs)}")
+    def final_masks(self, name):
+        """A dict layer -> int8 mask for each run that has its file."""
+        return self._load(tuple(self.folder / path for path in self.mask_files(name)))
+
+    def masks(self, name, least=1, few=1):
+        """A dict layer -> int8 mask for each run."""
+        self.need(name, least, few)
+        runs, least = self.final_masks(name), max(least, self.least)
+        lacking = f"{_runs(least)} of {name} with final masks, there are {len(runs)}"
+        self.require(len(runs) >= least, lacking, len(runs) >= few)
         self.used[name] = len(runs)
         return runs
+
+
+def _masks(paths):
+    files = [records.load_arrays(path) for path in paths]
+    return [{key[: -len("/mask")]: arrays[key] for key in sorted(arrays) if key.endswith("/mask")} for arrays in files]
 
 
 def _runs(number):

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import pathlib
-import sys
 from typing import Callable, NamedTuple
 
 import matplotlib
@@ -81,24 +80,21 @@ def percent_ticks(axis):
 
 
 @functools.cache
-def sources(module):
-    """Paths of the files that can change what `module` (its name) does: its own, and all of this package that it imports,
-    directly or not, inside functions too; not that of the package, which only looks names up."""
-    package, _, _ = module.partition(".")
-    root = pathlib.Path(sys.modules[package].__file__).parent
-    found, waiting = set(), {module}
+def sources(module, root=pathlib.Path(__file__).parents[1]):
+    """Paths of the files that can change what a module does: its own, and those of its package that it imports, directly or
+    not, in functions too."""
+    package, found, waiting = module.partition(".")[0], set(), [module]
     while waiting:
-        name = waiting.pop()
-        place = root.joinpath(*name.split(".")[1:])
+        place = pathlib.Path(root, *waiting.pop().split("."))
         path = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-        if path in found or not path.exists():  # a function or a class, not a module
+        if path in found or not path.exists():  # a name in a module is none
             continue
         found.add(path)
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [f"{node.module}.{alias.name}" for alias in node.names] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            parts = [name.split(".") for name in names if name.split(".")[0] == package]
-            waiting |= {".".join(its[:end]) for its in parts for end in range(2, len(its) + 1)}
+            names = [its.name for its in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
+            names = [f"{node.module}.{name}" for name in names] if isinstance(node, ast.ImportFrom) else names
+            parts = [name.split(".") for name in names if name.partition(".")[0] == package]
+            waiting += [".".join(its[:end]) for its in parts for end in range(1, len(its) + 1)]
     return sorted(found)
 
 

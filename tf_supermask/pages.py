@@ -3,7 +3,6 @@
 A file has one generated part, between two comment lines. What stands around it is written by hand and stays.
 """
 
-import collections
 import pathlib
 import re
 from typing import NamedTuple
@@ -133,28 +132,27 @@ def headlines(source):
 # Other pages
 
 
-def ledger(paper, scales):
-    """Markdown: a row per claim of a paper, its verdict at both scales and the numbers behind the better one."""
-    rows, its = [], papers.PAPERS[paper].claims
-    for full, less in zip(its.ledger(scales["paper"]), its.ledger(scales["reduced"]), strict=True):
-        best = full if full.verdict != claims.OPEN or less.verdict == claims.OPEN else less
-        rows.append(
-            {"#": full.number, "claim": full.claim, "paper scale": full.verdict, "reduced scale": less.verdict}
-            | {"numbers": ("" if best is full else "reduced: ") + best.numbers, "n": seeds(best)}
-        )
-    counts = collections.Counter(row["paper scale"] for row in rows)
-    text = ", ".join(f"{verdict}: {count}" for verdict, count in sorted(counts.items()))
-    return f"At paper scale, {text}.\n\n{markdown(pd.DataFrame(rows))}"
-
-
-def seeds(finding):
-    """How many runs a Finding used: `10-13`, `-` for none."""
-    counts = sorted(set(finding.runs.values()))
-    return "-".join(map(str, dict.fromkeys((counts[0], counts[-1])))) if counts else "-"
-
-
 def all_claims(source):
-    return "\n\n".join(f"## {its.title}\n\n{ledger(paper, source.scales)}" for paper, its in papers.PAPERS.items())
+    """How many claims have each verdict, and for each subject of a paper its claims that are decided or lean."""
+    ledgers = {
+        paper.title: claims.best(*(paper.claims.ledger(source.scales[scale]) for scale in ("paper", "reduced")))
+        for paper in papers.PAPERS.values()
+    }
+    return "\n\n".join([markdown(claims.counts(ledgers)), *(_ledger(*its) for its in ledgers.items())])
+
+
+def _ledger(title, findings):
+    decided = [finding for finding in findings if finding.verdict != claims.NONE]
+    others = ", ".join(str(finding.number) for finding in findings if finding.verdict == claims.NONE)
+    parts = [_section(subject, _verdicts(table)) for subject, table in claims.tables(decided).items()]
+    return "\n\n".join([f"## {title}", *parts] + [f"No evidence yet on the claims {others}."] * bool(others))
+
+
+def _verdicts(table):
+    """A table of claims, in two parts where it has a column for each network."""
+    if len(table.columns) <= 6:
+        return {"": table}
+    return {"verdicts": table.drop(columns=["numbers", "n"]), "numbers": table[["#", "numbers", "n"]]}
 
 
 def all_ablations(source):

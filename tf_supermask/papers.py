@@ -2,7 +2,7 @@
 
 from typing import Callable, NamedTuple
 
-from tf_supermask.evidence import Evidence
+from tf_supermask.evidence import Evidence, load
 from tf_supermask.koster import claims as koster_claims
 from tf_supermask.koster import figures as koster_figures
 from tf_supermask.koster import printed as koster_printed
@@ -45,7 +45,8 @@ FIGURES = {name: drawing for paper in PAPERS.values() for name, drawing in paper
 
 def evidence(folder, scale, steps=None):
     """Evidence of the records in a folder, with what the papers' tables make of several parts of a record."""
-    return Evidence(folder, scale, zhou_tables.views, steps)
+    experiments = load(folder, scale)
+    return Evidence(experiments | zhou_tables.views(experiments), scale, folder, steps)
 
 
 def in_tables():

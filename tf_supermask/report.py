@@ -18,7 +18,7 @@ from absl import app, flags, logging
 from tf_supermask.quiet import quiet
 
 with quiet():
-    from tf_supermask import experiments, figures, measured, pages, papers, records, small, tables
+    from tf_supermask import claims, experiments, figures, measured, pages, papers, records, small, tables
     from tf_supermask.errors import InputError, fail, parse
     from tf_supermask.evidence import FOLDERS
 
@@ -98,10 +98,12 @@ def print_verified(evidence, prefix):
 
 
 def print_claims(evidence):
-    for paper in papers.PAPERS.values():
-        print(paper.title)
-        for its in paper.claims.ledger(evidence):
-            print(f"{its.number:2} {its.verdict}: {its.claim}\n   {its.numbers} (n {pages.seeds(its)})")
+    ledgers = {paper.title: paper.claims.ledger(evidence) for paper in papers.PAPERS.values()}
+    print(claims.counts(ledgers).to_string(index=False))
+    for title, findings in ledgers.items():
+        print(f"\n{title}")
+        for its in findings:
+            print(f"{its.number:2} {its.verdict}: {its.claim}\n   {its.numbers} (n {its.n})")
 
 
 def print_tables(evidence):

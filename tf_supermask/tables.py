@@ -28,6 +28,7 @@ _TIMES = (
     "additional_time",
     "additional_step_time",
 )  # of other machines: the intervals are not compared
+SEVERAL = 5  # runs whose interval is compared with the paper's
 
 
 class Row(NamedTuple):
@@ -126,6 +127,17 @@ def overlap(ours, printed):
     return low <= paper_high + slack and paper_low - slack <= high
 
 
+def agreement(numbers, printed):
+    """`yes` or `no`: whether the interval of several runs and the paper's overlap. Of fewer than five, whether they lie `inside`
+    or `outside` the paper's, or how many are inside. `-` where there is nothing to compare."""
+    if len(numbers) >= SEVERAL:
+        return {None: "-", True: "yes", False: "no"}[overlap(summary(numbers), printed)]
+    if not len(numbers) or len(printed) < 3:
+        return "-"
+    inside = sum(overlap((number,), printed) for number in numbers)
+    return {0: "outside", len(numbers): "inside"}.get(inside, f"{inside} of {len(numbers)} inside")
+
+
 def _ends(interval):
     return interval[1:] if len(interval) == 3 else 2 * interval
 
@@ -170,7 +182,8 @@ def frame(table, experiments, steps):
             )
             line |= {heading: show(ours, digits), f"paper: {heading}": show(printed, digits)}
             if measure not in _TIMES:
-                line[f"overlap: {heading}"] = {None: "-", True: "yes", False: "no"}[overlap(ours, printed)]
+                numbers = values(experiments.get(row.experiment, ()), measure)
+                line[f"overlap: {heading}"] = agreement(numbers, printed)
         if "test_accuracy" in table.measures:
             line[WELCH] = _welch_text(experiments, row)
         lines.append(line)

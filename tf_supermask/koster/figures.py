@@ -12,12 +12,20 @@ from tf_supermask import data, tables
 from tf_supermask.errors import InputError
 from tf_supermask.evidence import Missing, equality, uses
 from tf_supermask.figures import BLUE, ORANGE, PINK, RED, Drawing, available, grid, percent_ticks
-from tf_supermask.koster.claims import BINARY, CONVS, WIDTHS, baseline, elus_scores, resnet, signed, sinn, uniform
+from tf_supermask.koster.names import (
+    BINARY,
+    CONVS,
+    NETS,
+    TITLE,
+    WIDTHS,
+    baseline,
+    elus_scores,
+    resnet,
+    signed,
+    sinn,
+    uniform,
+)
 
-NETS = ("fcn", *CONVS)
-TITLE = {net: net.upper() if net == "fcn" else net.capitalize() for net in NETS} | {
-    net: net.replace("resnet", "ResNet") for net in WIDTHS
-}
 INITS = {"He": "he", "ELUS": "elus", "Xavier": "xavier"}
 _LABELS = {"test_accuracy": "test accuracy, %", "remaining": "remaining weights, %"}
 

@@ -10,25 +10,22 @@ import numpy as np
 from tf_supermask import criteria, tables
 from tf_supermask.evidence import Missing
 from tf_supermask.figures import BLUE, GREEN, ORANGE, PINK, RED, SKY, Drawing, grid, percent_ticks
-from tf_supermask.zhou.claims import (
+from tf_supermask.zhou.names import (
     ELEVEN,
     GRID,
     NETS,
     NINE,
     NO_SIGN,
     SIGN,
-    SIGNIFICANT,
-    TESTED,
     TITLE,
     TREATMENTS,
     VARIANTS,
     WEIGHTS,
     chain,
     learned,
-    length,
-    rounds,
     supermask,
 )
+from tf_supermask.zhou.readings import SIGNIFICANT, TESTED, length, rounds
 
 GREY = "#999999"
 # opposed criteria have one colour, the small one dashed

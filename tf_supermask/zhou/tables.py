@@ -8,7 +8,7 @@ from tf_supermask.criteria import MASK0_ACTIONS
 from tf_supermask.spec import Spec
 from tf_supermask.tables import Row, Table, show, summary
 from tf_supermask.zhou import printed
-from tf_supermask.zhou.claims import (
+from tf_supermask.zhou.names import (
     ELEVEN,
     GRID,
     LONGER,
@@ -23,9 +23,9 @@ from tf_supermask.zhou.claims import (
     chain,
     dense,
     learned,
-    rounds,
     supermask,
 )
+from tf_supermask.zhou.readings import rounds
 
 
 def views(experiments):
