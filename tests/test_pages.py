@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from tf_supermask import deviations, pages, reference, small, tables
+from tf_supermask import deviations, markup, pages, papers, reference, small, tables
 from tf_supermask.criteria import CRITERIA
 from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
@@ -53,7 +53,7 @@ WIDE = pd.DataFrame(
 
 
 def test_a_wide_table_has_a_part_for_each_measure():
-    parts = tables.by_measure(WIDE)
+    parts = markup.by_measure(WIDE)
     assert list(parts) == ["test accuracy, %", "remaining weights, %"]
     first, second = parts.values()
     assert first.columns.tolist() == ["", "n", "ours", "paper", "overlap", "Welch p"]
@@ -64,14 +64,14 @@ def test_a_wide_table_has_a_part_for_each_measure():
 
 def test_a_narrow_table_stays_whole():
     narrow = WIDE.iloc[:, :5]
-    ((name, part),) = tables.by_measure(narrow).items()
+    ((name, part),) = markup.by_measure(narrow).items()
     assert name == "" and part.equals(narrow)
 
 
 def test_markdown_and_latex():
     frame = pd.DataFrame({"a_b": ["|x|", "< 1"], "%": ["1", "2"]})
-    assert tables.markdown(frame) == "| a_b | % |\n| --- | --- |\n| \\|x\\| | 1 |\n| < 1 | 2 |"
-    assert r"a\_b & \% \\" in tables.latex(frame) and r"$<$ 1 & 2 \\" in tables.latex(frame)
+    assert markup.markdown(frame) == "| a_b | % |\n| --- | --- |\n| \\|x\\| | 1 |\n| < 1 | 2 |"
+    assert r"a\_b & \% \\" in markup.latex(frame) and r"$<$ 1 & 2 \\" in markup.latex(frame)
 
 
 @pytest.mark.parametrize("experiment", ["koster_table1_fcn_signed_elus", "koster_table12_conv2_signed_elus"])
@@ -148,7 +148,7 @@ def test_reference_pages_are_complete():
 
 def test_every_page_has_a_place_and_is_found_by_a_reader():
     index = (ROOT / "docs" / "index.md").read_text()
-    for name in pages.PAGES:
+    for name in pages.makers(papers.PAPERS):
         assert pages.BEGIN in (ROOT / name).read_text()
         if name != "README.md":
             assert pathlib.Path(name).relative_to("docs").with_suffix("").as_posix() in index

@@ -126,9 +126,9 @@ def test_every_table_figure_and_claim_can_be_made(found):
 
 
 def test_without_records_everything_says_what_it_needs(nothing, tmp_path):
-    assert nothing.experiments == {} and ablations.table(nothing).empty
-    assert "Table 14" in "".join(pages.table_sections("koster", nothing))  # of other papers: printed numbers only
-    assert pages.table_sections("zhou", papers.evidence(tmp_path, "reduced")) == []
+    assert nothing.experiments == {} and ablations.table(papers.shown(), nothing).empty
+    assert "Table 14" in "".join(pages.table_sections(papers.PAPERS["koster"], nothing))  # of other papers: printed numbers only
+    assert pages.table_sections(papers.PAPERS["zhou"], papers.evidence(tmp_path, "reduced")) == []
     assert {finding.verdict for finding in ledgers(nothing)} == {claims.NONE}
     assert all("needs " in finding.numbers for finding in ledgers(nothing))
     lines = list(figures.update(papers.FIGURES, nothing, tmp_path))
@@ -297,25 +297,28 @@ def test_a_figure_is_stale_when_a_file_that_draws_it_changes(found, name):
     assert len(ours) > 2 and ours <= set(map(str, figures.sources(drawing.draw.__module__)))
 
 
+def source_of(paper, reduced):
+    return pages.Source(papers.PAPERS, papers.shown(), {"paper": paper, "reduced": reduced})
+
+
 def test_pages_follow_the_records(found, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)  # flags, sizes
-    for name in pages.PAGES:
+    for name in pages.makers(papers.PAPERS):
         records.write(tmp_path / name, lambda file: file.write(f"before\n{pages.BEGIN}\nold\n{pages.END}\nafter\n".encode()))
     reduced = papers.evidence(tmp_path, "reduced")
-    written = pages.write(tmp_path, pages.Source({"paper": found, "reduced": reduced}))
-    assert written == [tmp_path / name for name in pages.PAGES]
+    written = pages.write(tmp_path, source_of(found, reduced))
+    assert written == [tmp_path / name for name in pages.makers(papers.PAPERS)]
     texts = [path.read_text() for path in written]
     assert all(text.startswith("before\n") and text.endswith("\nafter\n") and "\nold\n" not in text for text in texts)
-    assert "| FCN signed, ELUS | Koster et al. 2022 | 6 |" in texts[0] and "No records yet." in texts[1]
+    assert "| FCN signed, ELUS | Koster et al. 2022 | 6 |" in texts[0] and "No records yet." in texts[-1]
     ledger = (tmp_path / "docs/results/claims.md").read_text()
     assert "| all | 69 | " in ledger and "| # | claim | scale | verdict | FC | Conv2 |" in ledger
-    shown = ("README.md", "docs/results/koster.md", "docs/results/zhou.md")
-    monkeypatch.setattr(pages, "PAGES", {name: pages.PAGES[name] for name in shown})
-    assert pages.stale(tmp_path, pages.Source({"paper": found, "reduced": reduced})) == []
+    monkeypatch.setattr(pages, "PAGES", {"README.md": pages.PAGES["README.md"]})  # and the papers'
+    assert pages.stale(tmp_path, source_of(found, reduced)) == []
     other = papers.evidence(found.folder, "paper")
     other.experiments = copy.deepcopy(other.experiments)
     other.experiments[FCN][0]["final"]["test_accuracy"] += 1
-    stale = pages.stale(tmp_path, pages.Source({"paper": other, "reduced": reduced}))
+    stale = pages.stale(tmp_path, source_of(other, reduced))
     assert stale == [tmp_path / "README.md", tmp_path / "docs/results/koster.md"]
 
 
@@ -326,19 +329,26 @@ def test_check_names_a_page_that_is_stale(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "table_files", lambda *arguments: {})
     monkeypatch.setattr(figures, "stale", lambda *arguments: [])
     monkeypatch.setattr("tf_supermask.small.stale", lambda *arguments: False)
-    monkeypatch.setattr(pages, "PAGES", {name: pages.PAGES[name]})
+    monkeypatch.setattr(pages, "makers", lambda papers: {name: pages.PAGES[name]})
     text = (ROOT / name).read_text()
     records.write(tmp_path / name, lambda file: file.write(text.encode()))
-    report.check(pages.Source({"paper": nothing, "reduced": nothing}))
+    report.check(source_of(nothing, nothing))
     (tmp_path / name).write_text(text.replace("large_final", "big_final"))
     with pytest.raises(InputError, match="stale: .*/docs/reference/criteria.md; run python -m tf_supermask.report"):
-        report.check(pages.Source({"paper": nothing, "reduced": nothing}))
+        report.check(source_of(nothing, nothing))
+
+
+def test_check_is_of_the_committed_files_alone(monkeypatch):
+    given = types.SimpleNamespace(scale="paper", results_dir="elsewhere", figures_dir=None, check=True)
+    monkeypatch.setattr(report, "FLAGS", given)
+    with pytest.raises(InputError, match="--check is for the committed files; leave out --results_dir"):
+        report.run("")
 
 
 def test_the_rows_of_the_readme_are_rows_of_tables():
-    every = {name: table for paper in papers.PAPERS.values() for name, table in paper.tables.items()}
-    for name, labels in pages.HEADLINES.items():
-        assert set(labels) <= {row.label for row in every[name].rows}
+    for paper in papers.PAPERS.values():
+        for name, labels in paper.headlines.items():
+            assert set(labels) <= {row.label for row in paper.tables[name].rows}
 
 
 def test_a_clone_without_the_weights_that_git_ignores_is_up_to_date(found, tmp_path):
@@ -357,11 +367,11 @@ def test_a_check_stands_beside_its_row_after_as_many_epochs(found):
     check[0]["final"] |= {"test_accuracy": 50.0, "remaining": 5.0}
     its.experiments = {"koster_check_new": check, FCN: its.need(FCN), BINARY: its.need(BINARY)}
     first = np.mean([record["history"]["test_accuracy"][0] for record in its.need(FCN)])
-    (line,) = ablations.table(its).to_dict("records")
+    (line,) = ablations.table(papers.shown(), its).to_dict("records")
     assert line["ablation"] == "new" and line["test accuracy, %"] == "50.00" and line["remaining weights, %"] == "5.00"
     assert line["usual: test accuracy, %"].startswith(f"{first:.2f} [")
     check[0]["spec"]["epochs"] = 3
-    (line,) = ablations.table(its).to_dict("records")
+    (line,) = ablations.table(papers.shown(), its).to_dict("records")
     assert line["epochs"] == 3 and line["usual: test accuracy, %"] == line["usual: remaining weights, %"] == "-"
 
 

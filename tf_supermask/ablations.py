@@ -4,15 +4,17 @@ import dataclasses
 
 import pandas as pd
 
-from tf_supermask import papers, tables
+from tf_supermask import tables
 from tf_supermask.spec import Spec
 
 MEASURES = ("test_accuracy", "remaining")
 
 
-def table(*scales):
-    """Data frame of text: a line per ablation in the Evidences `scales`, ours beside the usual row after as many epochs."""
-    shown = papers.shown()
+def table(shown, *scales):
+    """Data frame of text: a line per ablation in the Evidences `scales`, ours beside the usual row after as many epochs.
+
+    `shown`: the experiments that are in a table or figure; all others are ablations.
+    """
     lines = []
     for evidence in scales:
         for name in sorted(evidence.experiments.keys() - shown):

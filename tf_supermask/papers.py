@@ -18,6 +18,7 @@ class Paper(NamedTuple):
     printed: dict  # experiment -> measure -> (mean,) or (mean, 5 % quantile, 95 % quantile)
     tables: dict  # name -> tables.Table
     frames: dict  # name -> Evidence -> (title, data frame of text, notes), for tables of other shapes
+    headlines: dict  # table -> labels of the rows that the README shows once they have records
     figures: dict  # name -> figures.Drawing
     claims: Callable  # claims.Claims
 
@@ -28,6 +29,7 @@ PAPERS = {
         koster_printed.PAPER,
         koster_tables.TABLES,
         koster_tables.FRAMES,
+        koster_tables.HEADLINES,
         koster_figures.FIGURES,
         koster_claims.CLAIMS,
     ),
@@ -36,6 +38,7 @@ PAPERS = {
         zhou_printed.PAPER,
         zhou_tables.TABLES,
         zhou_tables.FRAMES,
+        zhou_tables.HEADLINES,
         zhou_figures.FIGURES,
         zhou_claims.CLAIMS,
     ),

@@ -8,7 +8,7 @@ from absl import flags
 
 from tf_supermask import deviations, experiments
 from tf_supermask.criteria import CRITERIA
-from tf_supermask.tables import markdown
+from tf_supermask.markup import markdown
 
 PACKAGE = pathlib.Path(__file__).parent
 

@@ -18,7 +18,7 @@ from absl import app, flags, logging
 from tf_supermask.quiet import quiet
 
 with quiet():
-    from tf_supermask import claims, experiments, figures, measured, pages, papers, records, small, tables
+    from tf_supermask import claims, experiments, figures, markup, measured, pages, papers, records, small, tables
     from tf_supermask.errors import InputError, fail, parse
     from tf_supermask.evidence import FOLDERS
 
@@ -38,7 +38,7 @@ def table_files(evidence, folder):
         frames |= {name: frame for name, frame in made.items() if len(frame)}
     for name, frame in frames.items():
         files[pathlib.Path(folder, f"{name}.csv")] = frame.to_csv(index=False).encode()
-        files[pathlib.Path(folder, f"{name}.tex")] = tables.latex(frame).encode()
+        files[pathlib.Path(folder, f"{name}.tex")] = markup.latex(frame).encode()
     return files
 
 
@@ -113,9 +113,9 @@ def print_tables(evidence):
         scale = evidence.scale
         print(f"no records of {scale} scale in {evidence.folder}; train something: bash run_all.sh --scale={scale}")
         return
-    for name, paper in papers.PAPERS.items():
+    for paper in papers.PAPERS.values():
         print(f"## {paper.title}\n")
-        print("\n\n".join(pages.table_sections(name, evidence)) or "No records yet.", end="\n\n")
+        print("\n\n".join(pages.table_sections(paper, evidence)) or "No records yet.", end="\n\n")
 
 
 def update_files(evidence, folder):
@@ -144,7 +144,7 @@ def committed(chosen, steps):
         else papers.evidence(FOLDERS[scale][0], scale, steps)
         for scale in COMMITTED
     }
-    return pages.Source(scales, FLAGS.speed, FLAGS.flags_dir)
+    return pages.Source(papers.PAPERS, papers.shown(), scales, FLAGS.speed, FLAGS.flags_dir)
 
 
 def run(prefix):

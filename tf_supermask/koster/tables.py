@@ -195,3 +195,9 @@ def literature(evidence):
 
 
 FRAMES = {"koster_table14": literature}
+
+HEADLINES = {
+    "koster_table1": ("FCN signed, ELUS",),
+    "koster_table2": ("Conv2 signed", "Conv4 signed", "Conv6 signed", "Conv8 signed"),
+    "koster_table4": ("ResNet20 signed",),
+}

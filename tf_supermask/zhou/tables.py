@@ -182,3 +182,11 @@ FRAMES = {
     "zhou_fig5": _levels("Mask-0 actions", lambda net: {action: chain(net, mask0=action) for action in MASK0_ACTIONS}),
     "zhou_appendix_s6": initial_scores,
 }
+
+HEADLINES = {
+    "zhou_table1": (
+        "FC, mask of the trained network on initial weights",
+        "FC, mask of the trained network on signed constants",
+        "FC, learned mask on initial weights",
+    )
+}
