@@ -12,7 +12,7 @@ import time
 import keras
 import numpy as np
 
-from tf_supermask import data, export, lottery, models, records, sparsity, training
+from tf_supermask import data, export, lottery, models, records, settings, sparsity, training
 from tf_supermask.errors import InputError
 from tf_supermask.evaluation import Evaluation
 
@@ -84,6 +84,7 @@ def variables_of(model):
     return [*(layer.score for layer in sparsity.masked_layers(model)), *model.optimizer.variables, *generators]
 
 
+@settings.needed()
 def train(spec, dataset, run, options=training.Options(), dense_run=None):
     """Trains the masks of `spec`; returns `(model, record)`. Goes on from a checkpoint if there is one; needs no dense run.
 

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_supermask import criteria, data, initializers, models, records, sparsity, training
+from tf_supermask import criteria, data, initializers, models, records, settings, sparsity, training
 from tf_supermask.errors import InputError
 from tf_supermask.evaluation import Evaluation
 from tf_supermask.spec import PRUNING
@@ -48,7 +48,7 @@ class Held(keras.constraints.Constraint):
 
     def __init__(self, shape):
         self.mask = keras.Variable(np.ones(shape, bool), dtype="bool", trainable=False, name="mask")
-        self.held = keras.Variable(np.zeros(shape), trainable=False, name="held")
+        self.held = keras.Variable(np.zeros(shape), dtype="float32", trainable=False, name="held")
 
     def __call__(self, weight):
         return ops.where(self.mask, weight, self.held)
@@ -108,7 +108,7 @@ def _next(spec, name, layer, final, initial, rate, number):
 def draw(spec, name, shape):
     """A kernel from the initializer of `spec`, with the seed that belongs to `name`."""
     seed = models.layer_seed(spec.seed, name, "weight")
-    return np.asarray(initializers.SCHEMES[spec.weight_scheme](spec.weight_distribution, seed)(shape))
+    return np.asarray(initializers.SCHEMES[spec.weight_scheme](spec.weight_distribution, seed)(shape, "float32"))
 
 
 def pruning_rates(spec, model):
@@ -264,6 +264,7 @@ def read_dense(spec, run, initial):
     return {name: arrays[f"{name}/kernel"] for name in initial}, record
 
 
+@settings.needed()
 def train(spec, dataset, run, options=training.Options(), dense_run=None):
     """Runs the chain of `spec`; returns `(model, record)`. Goes on from the last finished round if there is one.
 

@@ -12,7 +12,7 @@ import time
 import keras
 import numpy as np
 
-from tf_supermask import container, data, device, layers, masks, models, records, sparsity
+from tf_supermask import container, data, device, layers, masks, models, records, settings, sparsity
 from tf_supermask.errors import InputError
 
 COLUMNS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "remaining", "learning_rate", "seconds")
@@ -258,6 +258,7 @@ def compiled(spec, dataset, options=Options()):
     return model
 
 
+@settings.needed()
 def compile_model(model, spec, steps, options):
     """Compiles `model` as `spec` says, for epochs of `steps` steps, and makes the optimizer's variables."""
     xla = options.jit_compile
@@ -286,6 +287,7 @@ def _values(model):
     return [np.asarray(variable) for variable in _variables(model)]
 
 
+@settings.needed()
 def train(spec, dataset, run=None, options=Options()):
     """Trains `spec` on `dataset`; returns `(model, record)`.
 
