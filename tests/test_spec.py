@@ -91,3 +91,4 @@ def test_scales_squeeze_chains_of_lottery_tickets():
         assert (1 - getattr(quick, rate)) ** 3 == pytest.approx((1 - getattr(paper, rate)) ** 24)
     assert Spec.of(mode="bernoulli", scale="reduced").evaluate_every == 20
     assert Spec.of(mode="supermask", scale="quick").rounds == 24
+    assert Spec.of(**given, scale="quick", iterations=50).iterations == 50  # never more than asked

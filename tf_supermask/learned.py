@@ -71,7 +71,7 @@ class Watch(keras.callbacks.Callback):
             self.history[name].append(value)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.look((epoch + 1) * self.spec.evaluate_every)
+        self.look(training.iterations_after(self.spec, epoch))
         if self.run is not None and time.monotonic() - self.last >= self.seconds:
             values = lottery.copies(variables_of(self.network))
             records.save_checkpoint(self.run, self.spec, [*values, *self.best], self.history)
@@ -93,7 +93,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     environment = records.environment()
     split = data.held_out(dataset, spec.validation_images)
     model = models.build(spec, dataset.input_shape, dataset.classes)
-    training.compile_model(model, spec, spec.evaluate_every, options)
+    training.compile_model(model, spec, training.stretch(spec), options)
     history = {name: [] for name in COLUMNS}
     samples = SAMPLES if spec.mode == "bernoulli" else 1
     watch = Watch(spec, run, model, Sampled(model, data.evaluation_arrays(split, spec), samples), history, options)
@@ -105,15 +105,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
         options.say(f"  going on after iteration {history['iteration'][-1]}")
     done = len(history["iteration"]) - 1
     began = time.monotonic()
-    model.fit(
-        _batches(split, spec, done * spec.evaluate_every),
-        epochs=-(-spec.iterations // spec.evaluate_every),
-        initial_epoch=done,
-        steps_per_epoch=spec.evaluate_every,
-        callbacks=[watch],
-        shuffle=False,
-        verbose=0,
-    )
+    training.fit_iterations(model, _batches(split, spec, history["iteration"][-1]), spec, watch, done)
     test = Sampled(model, data.evaluation_arrays(dataset, spec), samples)
     _, end_accuracy = test()
     lottery.assign(watch.scores, watch.best)

@@ -138,8 +138,8 @@ def kernels_of(model):
 class Trainer:
     """Trains one network again and again, each time from given kernels, zero biases and a new optimizer.
 
-    The iteration that counts is that of the lowest validation loss, among every `evaluate_every`-th and the first; weights
-    for the next round are those of the last iteration. Deviation: the paper names neither validation images nor a rule.
+    The iteration that counts is that of the lowest validation loss, among every `evaluate_every`-th, the first and the last;
+    weights for the next round are those of the last. Deviation: the paper names neither validation images nor a rule.
     """
 
     def __init__(self, spec, dataset, options=training.Options()):
@@ -150,7 +150,7 @@ class Trainer:
         self.kernels = kernels_of(self.model)
         for kernel in self.kernels.values():
             kernel.constraint = Held(kernel.shape)
-        training.compile_model(self.model, spec, spec.evaluate_every, options)
+        training.compile_model(self.model, spec, training.stretch(spec), options)
         self.initial = dict(zip(self.kernels, copies(self.kernels.values()), strict=True))
         self._others = [variable for variable in self.model.weights if variable.name != "kernel"]
         self._starts = copies(self._others)
@@ -161,15 +161,8 @@ class Trainer:
     def __call__(self, layers):
         """Final kernels by name, and a dict with the columns of the history that training decides."""
         self._reset(layers)
-        best = Best(self.model, self.validation, self.spec.evaluate_every)
-        self.model.fit(
-            self.batches,
-            epochs=-(-self.spec.iterations // self.spec.evaluate_every),
-            steps_per_epoch=self.spec.evaluate_every,
-            callbacks=[best],
-            shuffle=False,
-            verbose=0,
-        )
+        best = Best(self.model, self.validation, self.spec)
+        training.fit_iterations(self.model, self.batches, self.spec, best)
         finals = dict(zip(self.kernels, copies(self.kernels.values()), strict=True))
         (_, end_accuracy), end = self.test(), copies(self.model.weights)
         best.restore()
@@ -211,14 +204,14 @@ def assign(variables, values):
 class Best(keras.callbacks.Callback):
     """Keeps the weights with the lowest validation loss, those before the first step among them."""
 
-    def __init__(self, model, validation, every):
+    def __init__(self, model, validation, spec):
         super().__init__()
-        self.network, self.validation, self.every = model, validation, every
+        self.network, self.validation, self.spec = model, validation, spec
         self.iteration, self.loss, self.accuracy, self.weights = None, np.inf, None, None
         self._look(0)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._look((epoch + 1) * self.every)
+        self._look(training.iterations_after(self.spec, epoch))
 
     def _look(self, iteration):
         loss, accuracy = self.validation()

@@ -345,7 +345,8 @@ def squeezed(spec, given=()):
         if spec.mode != "baseline":
             changed["weight_decay"] = 16 * spec.weight_decay
         if spec.iterations:
-            changed |= {"iterations": min(max(spec.iterations // 200, 100), 300), "validation_images": 287}
+            fewer = min(max(spec.iterations // 200, 100), 300, spec.iterations)
+            changed |= {"iterations": fewer, "validation_images": 287}
         if spec.mode == "lottery" and spec.rounds:
             changed["rounds"] = math.ceil(spec.rounds / 8)
             rates = {name: getattr(spec, name) for name in ("prune_dense", "prune_conv", "prune_output")}
