@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tf_supermask import data, learned, lottery, models, records, sparsity, training, walk
+from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
 
 QUIET = training.Options(progress=0, say=lambda line: None, jit_compile=False, checkpoint_seconds=0)
@@ -103,6 +104,26 @@ def test_a_run_that_is_stopped_after_its_last_iteration_trains_no_more(tiny, tmp
         patch.setattr(models, "snapshot", lambda model: (_ for _ in ()).throw(KeyboardInterrupt))
         learned.train(spec, tiny, run, QUIET)
     assert learned.train(spec, tiny, run, QUIET)[1]["history"] == whole["history"]
+
+
+@pytest.mark.parametrize("mode", ["bernoulli", "rounded"])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_scores_that_are_no_numbers_are_found_at_the_next_look(tiny, mode):
+    spec = spec_of(mode=mode)
+    model = models.build(spec, tiny.input_shape, 10)
+    history = {name: [] for name in learned.COLUMNS}
+    watch = learned.Watch(spec, None, model, lambda: (1.0, 50.0), history, QUIET)
+    watch.look(0)
+    score = sparsity.masked_layers(model)[1].score
+    score.assign(np.full(score.shape, np.nan))
+    with pytest.raises(training.Diverged, match="diverged at iteration 4: .*fc2/score has values that are no numbers"):
+        watch.look(4)
+    assert history["iteration"] == [0]
+
+
+def test_a_batch_of_more_images_than_are_left_for_training_is_named(tiny):
+    with pytest.raises(InputError, match="--batch_size=60 is more than the 50 training images"):
+        learned.train(spec_of(batch_size=60), tiny, None, QUIET)
 
 
 def test_rounded_masks_learn_without_samples(tiny):

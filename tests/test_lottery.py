@@ -181,6 +181,23 @@ def test_exactly_the_iterations_asked_are_trained(tiny, monkeypatch, iterations,
     assert all(np.array_equal(again[name], finals[name]) for name in finals)
 
 
+def test_a_divergence_is_found_when_it_is_evaluated(tiny):
+    trainer = lottery.Trainer(spec_of(learning_rate=1e30), tiny, QUIET)
+    with pytest.raises(training.Diverged, match="diverged at iteration 4: (train|validation) loss (nan|inf)"):
+        trainer(lottery.dense(trainer.initial))
+
+
+def test_a_test_loss_that_is_not_a_number_is_found(trainer, monkeypatch):
+    monkeypatch.setattr(trainer, "test", lambda: (float("nan"), 10.0))
+    with pytest.raises(training.Diverged, match="test loss nan"):
+        trainer(lottery.dense(trainer.initial))
+
+
+def test_a_batch_of_more_images_than_are_left_for_training_is_named(tiny):
+    with pytest.raises(InputError, match="--batch_size=60 is more than the 50 training images"):
+        lottery.Trainer(spec_of(batch_size=60), tiny, QUIET)
+
+
 def test_steps_per_execution_must_divide_every_stretch(tiny):
     with pytest.raises(InputError, match="--steps_per_execution=4 must divide --iterations=6 and --evaluate_every=4"):
         lottery.Trainer(spec_of(iterations=6), tiny, dataclasses.replace(QUIET, steps_per_execution=4))

@@ -43,6 +43,22 @@ def test_bad_values_are_named_in_one_line(given, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 10**400], ids=["nan", "inf", "-inf", "1e400"])
+def test_no_field_is_other_than_a_number(value):
+    """Of every mode, from flags, tables and records."""
+    bases = [*BASES, Spec.of(mode="bernoulli"), Spec.of(mode="supermask"), Spec.of(model="resnet20", mode="baseline")]
+    seen = set()
+    for base in bases:
+        for field in dataclasses.fields(Spec):
+            if field.type is float and getattr(base, field.name) is not None:
+                seen.add(field.name)
+                with pytest.raises(InputError, match=f"^--{field.name} must be [^\n]*$"):
+                    Spec.of(**dataclasses.asdict(base) | {field.name: value})
+                with pytest.raises(InputError, match=f"^--{field.name} must be [^\n]*$"):
+                    Spec(**dataclasses.asdict(base) | {field.name: value})
+    assert seen == {field.name for field in dataclasses.fields(Spec) if field.type is float}
+
+
 @pytest.mark.parametrize("base", BASES)
 def test_every_field_is_read_or_none(base):
     """A field that the run does not read is None, and setting it is an error: no silent no-op."""

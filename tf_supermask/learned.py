@@ -63,15 +63,16 @@ class Watch(keras.callbacks.Callback):
 
     def look(self, iteration):
         loss, accuracy = self.validation()
-        if not np.isfinite(loss):
-            raise training.Diverged(f"the training diverged at iteration {iteration}: validation loss {loss}")
+        training.check_finite(f"at iteration {iteration}", {"validation_loss": loss}, self.scores)
         if loss < min(self.history["val_loss"], default=np.inf):
             self.best = lottery.copies(self.scores)
         for name, value in zip(COLUMNS, (iteration, loss, accuracy, remaining(self.network)), strict=True):
             self.history[name].append(value)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.look(training.iterations_after(self.spec, epoch))
+        iteration = training.iterations_after(self.spec, epoch)
+        training.check_finite(f"at iteration {iteration}", {"train_loss": logs["loss"]})
+        self.look(iteration)
         if self.run is not None and time.monotonic() - self.last >= self.seconds:
             values = lottery.copies(variables_of(self.network))
             records.save_checkpoint(self.run, self.spec, [*values, *self.best], self.history)
@@ -111,6 +112,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     lottery.assign(watch.scores, watch.best)
     loss, accuracy = test()
     place = int(np.argmin(history["val_loss"]))
+    training.check_finite(f"after {history['iteration'][place]} iterations", {"test_loss": loss})
     options.say(f"  {accuracy:.2f} % test accuracy after {history['iteration'][place]} iterations")
     final = {"test_accuracy": accuracy, "test_loss": loss, "remaining": history["remaining"][place]}
     final |= {"best_iteration": history["iteration"][place], "end_test_accuracy": end_accuracy}

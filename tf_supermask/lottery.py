@@ -168,10 +168,7 @@ class Trainer:
         best.restore()
         test_loss, test_accuracy = self.test()
         assign(self.model.weights, end)
-        if not all(np.isfinite(kernel).all() for kernel in finals.values()):
-            raise training.Diverged(
-                "the training diverged: a weight is not a number; a smaller --learning_rate may help"
-            )
+        training.check_finite(f"after {best.iteration} iterations", {"test_loss": test_loss})
         return finals, {
             "test_accuracy": test_accuracy,
             "test_loss": test_loss,
@@ -211,10 +208,13 @@ class Best(keras.callbacks.Callback):
         self._look(0)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._look(training.iterations_after(self.spec, epoch))
+        iteration = training.iterations_after(self.spec, epoch)
+        training.check_finite(f"at iteration {iteration}", {"train_loss": logs["loss"]}, self.network.trainable_variables)
+        self._look(iteration)
 
     def _look(self, iteration):
         loss, accuracy = self.validation()
+        training.check_finite(f"at iteration {iteration}", {"validation_loss": loss})
         if loss < self.loss:
             self.iteration, self.loss, self.accuracy = iteration, loss, accuracy
             self.weights = copies(self.network.weights)

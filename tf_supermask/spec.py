@@ -4,6 +4,7 @@ Each field has a help text, a group for `--help`, and where it applies: a field 
 setting it is an error rather than a silent no-op. The command line flags are made from these fields.
 """
 
+import contextlib
 import dataclasses
 import math
 from typing import Any
@@ -188,16 +189,19 @@ class Spec:
             values["relative_threshold"] = given.get("relative_threshold")
         elif given.get("relative_threshold") is not None:
             values["threshold"] = None
-        values = {name: values.get(name) for name in names}
-        for field in dataclasses.fields(cls):
-            if field.type is float and type(values[field.name]) is int:
-                values[field.name] = float(values[field.name])
+        values = {field.name: _whole_as_float(field, values.get(field.name)) for field in dataclasses.fields(cls)}
         # a default that this run does not read gives way; a given value is an error
         for field in dataclasses.fields(cls):
             when = field.metadata.get("when")
             if when and field.name not in given and not when(values):
                 values[field.name] = None
         return squeezed(cls(**values), given)
+
+
+def _whole_as_float(field, value):
+    with contextlib.suppress(OverflowError):  # is no float then, which `_check` says
+        return float(value) if field.type is float and type(value) is int else value
+    return value
 
 
 def _check(field, values):
@@ -218,7 +222,7 @@ def _check(field, values):
     for key, words, holds in bounds:
         if key in rule and not holds(rule[key]):
             raise InputError(f"--{field.name} must be {words} {rule[key]}, not {value}")
-    if field.type is float and value == float("inf"):
+    if field.type is float and not math.isfinite(value):
         raise InputError(f"--{field.name} must be finite, not {value}")
 
 

@@ -151,14 +151,24 @@ class History(keras.callbacks.Callback):
             "test_accuracy": _percent(logs["val_accuracy"], self.images["test"]),
             **{name: logs[name] for name in ("remaining", "learning_rate", "seconds")},
         }
-        if not np.isfinite(row["train_loss"]):
-            raise Diverged(f"the training diverged in epoch {epoch + 1}: train loss {row['train_loss']}")
+        check_finite(f"in epoch {epoch + 1}", row, self.model.trainable_variables)
         for name, value in row.items():
             self.history[name].append(value)
 
 
 class Diverged(InputError):
-    """The loss is not a number any more: a smaller --learning_rate may help."""
+    """The loss, another measure or a weight is not a number any more."""
+
+
+def check_finite(when, measures, variables=()):
+    """Raises Diverged for a measure that is not a finite number, and for a variable with such values.
+
+    Not all show in the loss: the mask of a score that is not a number is 0, as of a pruned one.
+    """
+    wrong = [f"{name.replace('_', ' ')} {value}" for name, value in measures.items() if not np.isfinite(value)]
+    wrong += [f"{its.path} has values that are no numbers" for its in variables if not np.isfinite(its).all()]
+    if wrong:
+        raise Diverged(f"the training diverged {when}: {wrong[0]}; a smaller --learning_rate may help")
 
 
 def _percent(share, count):
