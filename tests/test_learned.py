@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from tf_supermask import data, learned, lottery, models, records, sparsity, training
+from tf_supermask import data, learned, lottery, models, records, sparsity, training, walk
+from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
 
 QUIET = training.Options(progress=0, say=lambda line: None, jit_compile=False, checkpoint_seconds=0)
@@ -67,9 +68,19 @@ def test_one_sample_serves_all_images_and_accuracies_are_means_of_ten(tiny):
         assert np.array_equal(layer.seed_generator.state, state + [0, 13])  # each sample is another one
 
 
+@pytest.mark.parametrize("iterations, every", [(1, 1), (3, 7), (5, 2)])
+def test_exactly_the_iterations_asked_are_trained(tiny, iterations, every):
+    spec = spec_of(iterations=iterations, evaluate_every=every)
+    model, record = learned.train(spec, tiny, None, QUIET)
+    assert int(model.optimizer.iterations) == iterations
+    assert record["history"]["iteration"] == [*range(0, iterations, every), iterations]
+    assert walk.rows(spec) == len(record["history"]["iteration"])
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_stopped_run_ends_as_an_undisturbed_one(tiny, tmp_path, monkeypatch):
-    spec = spec_of(learning_rate=100.0, rescale=True, weight_distribution="signed_constant")
+@pytest.mark.parametrize("last", [12, 10, 9])
+def test_a_stopped_run_ends_as_an_undisturbed_one(tiny, tmp_path, monkeypatch, last):
+    spec = spec_of(learning_rate=100.0, rescale=True, weight_distribution="signed_constant", iterations=last)
     whole = learned.train(spec, tiny, records.Run(tmp_path, "whole", 0), QUIET)[1]
     looks, real = [], learned.Watch.look
 
@@ -85,7 +96,37 @@ def test_a_stopped_run_ends_as_an_undisturbed_one(tiny, tmp_path, monkeypatch):
         learned.train(spec, tiny, run, QUIET)
     assert run.checkpoint.exists()
     assert without_times(learned.train(spec, tiny, run, QUIET)[1]) == without_times(whole)
-    assert looks == [0, 4, 8, 12, 12] and not run.checkpoint.exists()
+    assert looks == [0, 4, 8, last, last] and not run.checkpoint.exists()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_run_that_is_stopped_after_its_last_iteration_trains_no_more(tiny, tmp_path, monkeypatch):
+    spec, run = spec_of(iterations=10), records.Run(tmp_path, "x", 0)
+    whole = learned.train(spec, tiny, None, QUIET)[1]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(models, "snapshot", lambda model: (_ for _ in ()).throw(KeyboardInterrupt))
+        learned.train(spec, tiny, run, QUIET)
+    assert learned.train(spec, tiny, run, QUIET)[1]["history"] == whole["history"]
+
+
+@pytest.mark.parametrize("mode", ["bernoulli", "rounded"])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_scores_that_are_no_numbers_are_found_at_the_next_look(tiny, mode):
+    spec = spec_of(mode=mode)
+    model = models.build(spec, tiny.input_shape, 10)
+    history = {name: [] for name in learned.COLUMNS}
+    watch = learned.Watch(spec, None, model, lambda: (1.0, 50.0), history, QUIET)
+    watch.look(0)
+    score = sparsity.masked_layers(model)[1].score
+    score.assign(np.full(score.shape, np.nan))
+    with pytest.raises(training.Diverged, match="diverged at iteration 4: .*fc2/score has values that are no numbers"):
+        watch.look(4)
+    assert history["iteration"] == [0]
+
+
+def test_a_batch_of_more_images_than_are_left_for_training_is_named(tiny):
+    with pytest.raises(InputError, match="--batch_size=60 is more than the 50 training images"):
+        learned.train(spec_of(batch_size=60), tiny, None, QUIET)
 
 
 def test_rounded_masks_learn_without_samples(tiny):

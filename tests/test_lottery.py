@@ -1,12 +1,13 @@
 """Train, rank, cut, act, repeat: the method with made-up trainings, and real ones on a tiny data set."""
 
+import dataclasses
 import json
 
 import keras
 import numpy as np
 import pytest
 
-from tf_supermask import criteria, data, lottery, records, training
+from tf_supermask import criteria, data, lottery, models, records, training
 from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
 
@@ -159,6 +160,50 @@ def test_every_round_has_a_new_optimizer_and_zero_biases(trainer):
     assert first[1] == again[1]
     for name in state:
         assert np.array_equal(first[0][name], again[0][name])
+
+
+@pytest.mark.parametrize("iterations, every", [(1, 4), (5, 2), (6, 4), (7, 1)])
+def test_exactly_the_iterations_asked_are_trained(tiny, monkeypatch, iterations, every):
+    """Oracle: Keras' own `fit` for so many steps."""
+    spec = spec_of(iterations=iterations, evaluate_every=every)
+    looks, real = [], lottery.Best._look
+    monkeypatch.setattr(lottery.Best, "_look", lambda self, n: (looks.append(n), real(self, n)))
+    trainer = lottery.Trainer(spec, tiny, QUIET)
+    finals, result = trainer(lottery.dense(trainer.initial))
+    assert int(trainer.model.optimizer.iterations) == iterations
+    assert looks == [*range(0, iterations, every), iterations] and result["best_iteration"] in looks
+    model = models.build(spec, tiny.input_shape, 10)
+    training.compile_model(model, spec, 1, QUIET)
+    model.fit(data.batches(trainer.split, spec), steps_per_epoch=iterations, shuffle=False, verbose=0)
+    for name, kernel in lottery.kernels_of(model).items():
+        np.testing.assert_allclose(finals[name], kernel, rtol=1e-5, atol=1e-7)
+    again, _ = trainer(lottery.dense(trainer.initial))  # the next round
+    assert all(np.array_equal(again[name], finals[name]) for name in finals)
+
+
+def test_a_divergence_is_found_when_it_is_evaluated(tiny):
+    trainer = lottery.Trainer(spec_of(learning_rate=1e30), tiny, QUIET)
+    with pytest.raises(training.Diverged, match="diverged at iteration 4: (train|validation) loss (nan|inf)"):
+        trainer(lottery.dense(trainer.initial))
+
+
+def test_a_test_loss_that_is_not_a_number_is_found(trainer, monkeypatch):
+    monkeypatch.setattr(trainer, "test", lambda: (float("nan"), 10.0))
+    with pytest.raises(training.Diverged, match="test loss nan"):
+        trainer(lottery.dense(trainer.initial))
+
+
+def test_a_batch_of_more_images_than_are_left_for_training_is_named(tiny):
+    with pytest.raises(InputError, match="--batch_size=60 is more than the 50 training images"):
+        lottery.Trainer(spec_of(batch_size=60), tiny, QUIET)
+
+
+def test_steps_per_execution_must_divide_every_stretch(tiny):
+    with pytest.raises(InputError, match="--steps_per_execution=4 must divide --iterations=6 and --evaluate_every=4"):
+        lottery.Trainer(spec_of(iterations=6), tiny, dataclasses.replace(QUIET, steps_per_execution=4))
+    trainer = lottery.Trainer(spec_of(iterations=6), tiny, dataclasses.replace(QUIET, steps_per_execution=2))
+    trainer(lottery.dense(trainer.initial))
+    assert int(trainer.model.optimizer.iterations) == 6
 
 
 def test_the_iteration_of_the_lowest_validation_loss_counts(trainer, monkeypatch):

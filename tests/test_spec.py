@@ -49,6 +49,22 @@ def test_bad_values_are_named_in_one_line(given, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 10**400], ids=["nan", "inf", "-inf", "1e400"])
+def test_no_field_is_other_than_a_number(value):
+    """Of every mode, from flags, tables and records."""
+    bases = [*BASES, Spec.of(mode="bernoulli"), Spec.of(mode="supermask"), Spec.of(model="resnet20", mode="baseline")]
+    seen = set()
+    for base in bases:
+        for field in dataclasses.fields(Spec):
+            if field.type is float and getattr(base, field.name) is not None:
+                seen.add(field.name)
+                with pytest.raises(InputError, match=f"^--{field.name} must be [^\n]*$"):
+                    Spec.of(**dataclasses.asdict(base) | {field.name: value})
+                with pytest.raises(InputError, match=f"^--{field.name} must be [^\n]*$"):
+                    Spec(**dataclasses.asdict(base) | {field.name: value})
+    assert seen == {field.name for field in dataclasses.fields(Spec) if field.type is float}
+
+
 @pytest.mark.parametrize("base", BASES)
 def test_every_field_is_read_or_none(base):
     """A field that the run does not read is None, and setting it is an error: no silent no-op."""
@@ -97,3 +113,4 @@ def test_scales_squeeze_chains_of_lottery_tickets():
         assert (1 - getattr(quick, rate)) ** 3 == pytest.approx((1 - getattr(paper, rate)) ** 24)
     assert Spec.of(mode="bernoulli", scale="reduced").evaluate_every == 20
     assert Spec.of(mode="supermask", scale="quick").rounds == 24
+    assert Spec.of(**given, scale="quick", iterations=50).iterations == 50  # never more than asked

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_supermask import data, models, records, sparsity, training
+from tf_supermask import data, learned, lottery, models, records, sparsity, supermasks, training
+from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
 
 QUIET = training.Options(progress=0, say=lambda line: None, checkpoint_seconds=0)
@@ -247,6 +248,44 @@ def test_every_field_changes_the_run(tiny, reference, field):
 def test_divergence_is_one_clear_line(tiny):
     with pytest.raises(training.Diverged, match="epoch [0-9]+: train loss (nan|inf)"):
         training.train(spec_of(mode="baseline", learning_rate=1e30, weight_decay=0.0), tiny, options=QUIET)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_divergence_in_the_last_step_of_an_epoch_is_found_in_this_epoch(tiny, tmp_path):
+    """The train loss is that of the steps before it."""
+    spec = spec_of(mode="baseline", learning_rate=1e30, weight_decay=0.0, batch_size=64)
+    run = records.Run(tmp_path, "x", 0)
+    with pytest.raises(training.Diverged, match="in epoch 1: test loss (nan|inf); a smaller --learning_rate may help"):
+        training.train(spec, tiny, run, QUIET)
+    assert not run.checkpoint.exists() and not run.record.exists()
+
+
+def test_scores_that_are_no_numbers_are_found_although_the_loss_is_one(tiny, monkeypatch):
+    """The mask of a score that is not a number is 0, and all logits are."""
+    spec = spec_of(learning_rate=3e38, epochs=5)
+    with pytest.raises(training.Diverged, match="in epoch [1-5]: .*/score has values that are no numbers"):
+        training.train(spec, tiny, options=QUIET)
+
+
+def test_measures_that_are_no_numbers_are_named():
+    training.check_finite("at iteration 3", {"loss": 1.0, "remaining": 5}, [np.ones(3)])
+    for value in (float("nan"), float("inf"), -float("inf"), np.float32("nan")):
+        with pytest.raises(training.Diverged, match=f"diverged at iteration 3: validation loss {value};"):
+            training.check_finite("at iteration 3", {"accuracy": 1.0, "validation_loss": value})
+
+
+@pytest.mark.parametrize("mode", ["signed", "lottery", "bernoulli", "supermask"])
+def test_empty_splits_are_named(tiny, mode, tmp_path):
+    spec, run = Spec.of(mode=mode, dataset="digits8"), records.Run(tmp_path, "x", 0)
+    method = {"signed": training, "lottery": lottery, "bernoulli": learned, "supermask": supermasks}[mode]
+    for part in ("train", "test"):
+        fields = {f"{part}_{name}": getattr(tiny, f"{part}_{name}")[:0] for name in ("images", "labels")}
+        with pytest.raises(InputError, match=f"no {part}ing images|no {part} images|none of the 0 training images"):
+            method.train(spec_of_size(spec), dataclasses.replace(tiny, **fields), run, QUIET)
+
+
+def spec_of_size(spec):
+    return dataclasses.replace(spec, validation_images=14, batch_size=10) if spec.iterations else spec
 
 
 def test_estimate_after_the_first_epoch(tiny):

@@ -54,7 +54,7 @@ class Kernel:
 
 
 def drawn(initializer, shape):
-    return np.asarray(keras.initializers.deserialize(initializer)(shape), np.float32)
+    return np.asarray(keras.initializers.deserialize(initializer)(shape, "float32"), np.float32)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -155,10 +155,18 @@ def held_out(dataset, count):
 
 
 def steps_per_epoch(dataset, spec):
-    """Batches of an epoch: all images, or, where training is counted in iterations, whole batches of one pass."""
-    if spec.iterations:
-        return len(dataset.train_images) // spec.batch_size
-    return -(-len(dataset.train_images) * spec.passes // spec.batch_size)
+    """Batches of an epoch: all images, or, where training is counted in iterations, whole batches of one pass.
+
+    Raises InputError where there is none.
+    """
+    images = len(dataset.train_images)
+    if not images:
+        raise InputError(f"data set {spec.dataset!r} has no training images")
+    if not spec.iterations:
+        return -(-images * spec.passes // spec.batch_size)
+    if images < spec.batch_size:
+        raise InputError(f"--batch_size={spec.batch_size} is more than the {images} training images")
+    return images // spec.batch_size
 
 
 def batches(dataset, spec, first_epoch=0):
@@ -168,8 +176,6 @@ def batches(dataset, spec, first_epoch=0):
     `steps_per_epoch` elements, the last one smaller where the batch size does not divide it.
     """
     steps, passes = steps_per_epoch(dataset, spec), spec.passes or 1
-    if not steps:
-        raise InputError(f"--batch_size={spec.batch_size} is more than the {len(dataset.train_images)} training images")
     with tf.device("cpu:0"):
         images = tf.constant(PREPROCESS[spec.preprocess](dataset.train_images))
         labels = tf.constant(dataset.train_labels)
@@ -213,7 +219,12 @@ def augment(images, seed):
 
 
 def evaluation_arrays(dataset, spec):
-    """The test set as tensors, preprocessed: images float32 `(n, height, width, channels)`, labels int32 `(n,)`."""
+    """The test set as tensors, preprocessed: images float32 `(n, height, width, channels)`, labels int32 `(n,)`.
+
+    Raises InputError where it is empty.
+    """
+    if not len(dataset.test_images):
+        raise InputError(f"data set {spec.dataset!r} has no test images")
     with tf.device("cpu:0"):
         return tf.constant(PREPROCESS[spec.preprocess](dataset.test_images)), tf.constant(dataset.test_labels)
 

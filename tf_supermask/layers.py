@@ -226,7 +226,7 @@ class SignedMaskConv2D(SignedMask):
 
     Args:
         filters, kernel_size, strides, padding, dilation_rate: as in `keras.layers.Conv2D`.
-        data_format: None or "channels_last".
+        data_format: "channels_last", also where it is None and Keras' image_data_format decides.
         groups: 1.
         kwargs: see `SignedMask`.
 
@@ -249,8 +249,11 @@ class SignedMaskConv2D(SignedMask):
         use_bias=False,
         **kwargs,
     ):
-        if data_format not in (None, "channels_last"):
-            raise ValueError(f'`data_format` must be None or "channels_last". Received: {data_format!r}')
+        data_format = data_format or keras.config.image_data_format()
+        if data_format != "channels_last":
+            raise ValueError(
+                f'`data_format`, or Keras\' image_data_format, must be "channels_last". Received: {data_format!r}'
+            )
         if groups != 1:
             raise ValueError(f"`groups` must be 1: grouped convolutions are not supported. Received: {groups}")
         plain = {

@@ -12,7 +12,7 @@ import time
 import keras
 import numpy as np
 
-from tf_supermask import data, export, lottery, models, records, sparsity, training
+from tf_supermask import data, export, lottery, models, records, settings, sparsity, training
 from tf_supermask.errors import InputError
 from tf_supermask.evaluation import Evaluation
 
@@ -67,15 +67,16 @@ class Watch(keras.callbacks.Callback):
 
     def look(self, iteration):
         loss, accuracy = self.validation()
-        if not np.isfinite(loss):
-            raise training.Diverged(f"the training diverged at iteration {iteration}: validation loss {loss}")
+        training.check_finite(f"at iteration {iteration}", {"validation_loss": loss}, self.scores)
         if loss < min(self.history["val_loss"], default=np.inf):
             self.best = lottery.copies(self.scores)
         for name, value in zip(COLUMNS, (iteration, loss, accuracy, remaining(self.network)), strict=True):
             self.history[name].append(value)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.look((epoch + 1) * self.spec.evaluate_every)
+        iteration = training.iterations_after(self.spec, epoch)
+        training.check_finite(f"at iteration {iteration}", {"train_loss": logs["loss"]})
+        self.look(iteration)
         if self.run is not None and time.monotonic() - self.last >= self.seconds:
             values = lottery.copies(variables_of(self.network))
             records.save_checkpoint(self.run, self.spec, [*values, *self.best], self.history)
@@ -88,6 +89,7 @@ def variables_of(model):
     return [*(layer.score for layer in sparsity.masked_layers(model)), *model.optimizer.variables, *generators]
 
 
+@settings.needed()
 def train(spec, dataset, run, options=training.Options(), dense_run=None):
     """Trains the masks of `spec`; returns `(model, record)`. Goes on from a checkpoint if there is one; needs no dense run.
 
@@ -96,7 +98,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     environment = records.environment()
     split = data.held_out(dataset, spec.validation_images)
     model = models.build(spec, dataset.input_shape, dataset.classes)
-    training.compile_model(model, spec, spec.evaluate_every, options)
+    training.compile_model(model, spec, training.stretch(spec), options)
     history = {name: [] for name in COLUMNS}
     samples = SAMPLES if spec.mode == "bernoulli" else 1
     watch = Watch(spec, run, model, Sampled(model, data.evaluation_arrays(split, spec), samples), history, options)
@@ -108,20 +110,13 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
         options.say(f"  going on after iteration {history['iteration'][-1]}")
     done = len(history["iteration"]) - 1
     began = time.monotonic()
-    model.fit(
-        _batches(split, spec, done * spec.evaluate_every),
-        epochs=-(-spec.iterations // spec.evaluate_every),
-        initial_epoch=done,
-        steps_per_epoch=spec.evaluate_every,
-        callbacks=[watch],
-        shuffle=False,
-        verbose=0,
-    )
+    training.fit_iterations(model, _batches(split, spec, history["iteration"][-1]), spec, watch, done)
     test = Sampled(model, data.evaluation_arrays(dataset, spec), samples)
     _, end_accuracy = test()
     lottery.assign(watch.scores, watch.best)
     loss, accuracy = test()
     place = int(np.argmin(history["val_loss"]))
+    training.check_finite(f"after {history['iteration'][place]} iterations", {"test_loss": loss})
     options.say(f"  {accuracy:.2f} % test accuracy after {history['iteration'][place]} iterations")
     final = {"test_accuracy": accuracy, "test_loss": loss, "remaining": history["remaining"][place]}
     final |= {"best_iteration": history["iteration"][place], "end_test_accuracy": end_accuracy}

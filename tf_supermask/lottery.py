@@ -20,7 +20,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_supermask import criteria, data, initializers, models, records, sparsity, training
+from tf_supermask import criteria, data, initializers, models, records, settings, sparsity, training
 from tf_supermask.errors import InputError
 from tf_supermask.evaluation import Evaluation
 from tf_supermask.spec import PRUNING
@@ -48,7 +48,7 @@ class Held(keras.constraints.Constraint):
 
     def __init__(self, shape):
         self.mask = keras.Variable(np.ones(shape, bool), dtype="bool", trainable=False, name="mask")
-        self.held = keras.Variable(np.zeros(shape), trainable=False, name="held")
+        self.held = keras.Variable(np.zeros(shape), dtype="float32", trainable=False, name="held")
 
     def __call__(self, weight):
         return ops.where(self.mask, weight, self.held)
@@ -108,7 +108,7 @@ def _next(spec, name, layer, final, initial, rate, number):
 def draw(spec, name, shape):
     """A kernel from the initializer of `spec`, with the seed that belongs to `name`."""
     seed = models.layer_seed(spec.seed, name, "weight")
-    return np.asarray(initializers.SCHEMES[spec.weight_scheme](spec.weight_distribution, seed)(shape))
+    return np.asarray(initializers.SCHEMES[spec.weight_scheme](spec.weight_distribution, seed)(shape, "float32"))
 
 
 def pruning_rates(spec, model):
@@ -138,8 +138,8 @@ def kernels_of(model):
 class Trainer:
     """Trains one network again and again, each time from given kernels, zero biases and a new optimizer.
 
-    The iteration that counts is that of the lowest validation loss, among every `evaluate_every`-th and the first; weights
-    for the next round are those of the last iteration. Deviation: the paper names neither validation images nor a rule.
+    The iteration that counts is that of the lowest validation loss, among every `evaluate_every`-th, the first and the last;
+    weights for the next round are those of the last. Deviation: the paper names neither validation images nor a rule.
     """
 
     def __init__(self, spec, dataset, options=training.Options()):
@@ -150,7 +150,7 @@ class Trainer:
         self.kernels = kernels_of(self.model)
         for kernel in self.kernels.values():
             kernel.constraint = Held(kernel.shape)
-        training.compile_model(self.model, spec, spec.evaluate_every, options)
+        training.compile_model(self.model, spec, training.stretch(spec), options)
         self.initial = dict(zip(self.kernels, copies(self.kernels.values()), strict=True))
         self._others = [variable for variable in self.model.weights if variable.name != "kernel"]
         self._starts = copies(self._others)
@@ -161,24 +161,14 @@ class Trainer:
     def __call__(self, layers):
         """Final kernels by name, and a dict with the columns of the history that training decides."""
         self._reset(layers)
-        best = Best(self.model, self.validation, self.spec.evaluate_every)
-        self.model.fit(
-            self.batches,
-            epochs=-(-self.spec.iterations // self.spec.evaluate_every),
-            steps_per_epoch=self.spec.evaluate_every,
-            callbacks=[best],
-            shuffle=False,
-            verbose=0,
-        )
+        best = Best(self.model, self.validation, self.spec)
+        training.fit_iterations(self.model, self.batches, self.spec, best)
         finals = dict(zip(self.kernels, copies(self.kernels.values()), strict=True))
         (_, end_accuracy), end = self.test(), copies(self.model.weights)
         best.restore()
         test_loss, test_accuracy = self.test()
         assign(self.model.weights, end)
-        if not all(np.isfinite(kernel).all() for kernel in finals.values()):
-            raise training.Diverged(
-                "the training diverged: a weight is not a number; a smaller --learning_rate may help"
-            )
+        training.check_finite(f"after {best.iteration} iterations", {"test_loss": test_loss})
         return finals, {
             "test_accuracy": test_accuracy,
             "test_loss": test_loss,
@@ -211,17 +201,20 @@ def assign(variables, values):
 class Best(keras.callbacks.Callback):
     """Keeps the weights with the lowest validation loss, those before the first step among them."""
 
-    def __init__(self, model, validation, every):
+    def __init__(self, model, validation, spec):
         super().__init__()
-        self.network, self.validation, self.every = model, validation, every
+        self.network, self.validation, self.spec = model, validation, spec
         self.iteration, self.loss, self.accuracy, self.weights = None, np.inf, None, None
         self._look(0)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._look((epoch + 1) * self.every)
+        iteration = training.iterations_after(self.spec, epoch)
+        training.check_finite(f"at iteration {iteration}", {"train_loss": logs["loss"]}, self.network.trainable_variables)
+        self._look(iteration)
 
     def _look(self, iteration):
         loss, accuracy = self.validation()
+        training.check_finite(f"at iteration {iteration}", {"validation_loss": loss})
         if loss < self.loss:
             self.iteration, self.loss, self.accuracy = iteration, loss, accuracy
             self.weights = copies(self.network.weights)
@@ -264,6 +257,7 @@ def read_dense(spec, run, initial):
     return {name: arrays[f"{name}/kernel"] for name in initial}, record
 
 
+@settings.needed()
 def train(spec, dataset, run, options=training.Options(), dense_run=None):
     """Runs the chain of `spec`; returns `(model, record)`. Goes on from the last finished round if there is one.
 

@@ -177,6 +177,7 @@ def _shared_arguments(layer):
         "kernel_size",
         "strides",
         "padding",
+        "data_format",
         "dilation_rate",
         "use_bias",
     )

@@ -13,7 +13,7 @@ from typing import Callable, NamedTuple
 import keras
 import numpy as np
 
-from tf_supermask import initializers, layers, masks
+from tf_supermask import initializers, layers, masks, settings
 
 
 class Layers(NamedTuple):
@@ -98,8 +98,10 @@ NETWORKS = {
 DIALECTS = {"koster": ("elu", False), "zhou": ("relu", True), "relu": ("relu", False)}
 
 
+@settings.needed()
 def network(name, input_shape, classes, make):
-    """Functional Keras model `name` (a key of NETWORKS) for images of `input_shape` (height, width, channels)."""
+    """Functional Keras model `name` (a key of NETWORKS) for images of `input_shape` (height, width, channels): channels last and
+    float32 whatever Keras' global settings are."""
     inputs = keras.Input(input_shape, name="images")
     return keras.Model(inputs, NETWORKS[name](inputs, classes, make), name=name.replace(".", "_"))
 

@@ -20,7 +20,7 @@ from tf_supermask.quiet import quiet
 with quiet():
     from tf_supermask import claims, experiments, figures, markup, measured, pages, papers, records, small, tables
     from tf_supermask.errors import InputError, fail, parse
-    from tf_supermask.evidence import FOLDERS
+    from tf_supermask.evidence import FOLDERS, home
 
 FLAGS = flags.FLAGS
 COMMITTED = ("paper", "reduced")  # scales whose records, figures and pages are committed
@@ -144,7 +144,7 @@ def committed(chosen, steps):
         else papers.evidence(FOLDERS[scale][0], scale, steps)
         for scale in COMMITTED
     }
-    return pages.Source(papers.PAPERS, papers.shown(), scales, FLAGS.speed, FLAGS.flags_dir)
+    return pages.Source(papers.PAPERS, papers.shown(), scales, FLAGS.speed, FLAGS.flags_dir or experiments.ROWS)
 
 
 def run(prefix):
@@ -172,8 +172,7 @@ def main(argv):
     try:
         if len(argv) > 1 + FLAGS.verify:
             raise InputError(f"unexpected argument {argv[-1]!r}; only --verify takes one, the beginning of names")
-        if FLAGS.scale not in FOLDERS:
-            raise InputError(f"--scale={FLAGS.scale} is unknown; choose from {', '.join(FOLDERS)}")
+        home(FLAGS.scale)  # there is such a scale
         run("".join(argv[1:]))
     except (InputError, OSError) as error:
         fail(error)
@@ -183,7 +182,7 @@ def define_flags():
     flags.DEFINE_string("scale", "paper", "scale of the records: paper, reduced or quick")
     flags.DEFINE_string("results_dir", None, "folder of the records; default: that of the scale")
     flags.DEFINE_string("figures_dir", None, "folder of tables and figures; default: that of the scale")
-    flags.DEFINE_string("flags_dir", "flags", "folder of flag files")
+    flags.DEFINE_string("flags_dir", None, "folder of flag files; default: flags/ of this package's checkout")
     flags.DEFINE_string("pages_dir", ".", "folder with README.md and docs/, the pages made of the committed records")
     flags.DEFINE_string("speed", "benchmarks", "folder of the measurements of benchmarks/")
     flags.DEFINE_boolean("figures", False, "draw all figures again, also those that are up to date")

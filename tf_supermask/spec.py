@@ -4,6 +4,7 @@ Each field has a help text, a group for `--help`, and where it applies: a field 
 setting it is an error rather than a silent no-op. The command line flags are made from these fields.
 """
 
+import contextlib
 import dataclasses
 import math
 from typing import Any
@@ -198,16 +199,19 @@ class Spec:
             values["relative_threshold"] = given.get("relative_threshold")
         elif given.get("relative_threshold") is not None:
             values["threshold"] = None
-        values = {name: values.get(name) for name in names}
-        for field in dataclasses.fields(cls):
-            if field.type is float and type(values[field.name]) is int:
-                values[field.name] = float(values[field.name])
+        values = {field.name: _whole_as_float(field, values.get(field.name)) for field in dataclasses.fields(cls)}
         # a default that this run does not read gives way; a given value is an error
         for field in dataclasses.fields(cls):
             when = field.metadata.get("when")
             if when and field.name not in given and not when(values):
                 values[field.name] = None
         return squeezed(cls(**values), given)
+
+
+def _whole_as_float(field, value):
+    with contextlib.suppress(OverflowError):  # is no float then, which `_check` says
+        return float(value) if field.type is float and type(value) is int else value
+    return value
 
 
 def _check(field, values):
@@ -232,7 +236,7 @@ def _check(field, values):
     for key, words, holds in bounds:
         if key in rule and not holds(rule[key]):
             raise InputError(f"--{field.name} must be {words} {rule[key]}, not {value}")
-    if field.type is float and value == float("inf"):
+    if field.type is float and not math.isfinite(value):
         raise InputError(f"--{field.name} must be finite, not {value}")
 
 
@@ -359,7 +363,8 @@ def squeezed(spec, given=()):
         if spec.mode != "baseline":
             changed["weight_decay"] = 16 * spec.weight_decay
         if spec.iterations:
-            changed |= {"iterations": min(max(spec.iterations // 200, 100), 300), "validation_images": 287}
+            fewer = min(max(spec.iterations // 200, 100), 300, spec.iterations)
+            changed |= {"iterations": fewer, "validation_images": 287}
         if spec.mode == "lottery" and spec.rounds:
             changed["rounds"] = math.ceil(spec.rounds / 8)
             rates = {name: getattr(spec, name) for name in ("prune_dense", "prune_conv", "prune_output")}

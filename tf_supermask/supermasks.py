@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 
-from tf_supermask import criteria, data, lottery, models, records, sparsity, training
+from tf_supermask import criteria, data, lottery, models, records, settings, sparsity, training
 from tf_supermask.evaluation import Evaluation
 
 # What the kept weights are: those of the initialization, or their signs times the deviation of the layer.
@@ -57,6 +57,7 @@ class Untrained:
         return {name: evaluation()[1] for name, evaluation in self.sets.items()}
 
 
+@settings.needed()
 def train(spec, dataset, run, options=training.Options(), dense_run=None):
     """Evaluates all criteria, treatments and levels on the dense run of `spec`'s seed; returns `(model, record)`. Goes on after
     the last finished criterion if there is one.

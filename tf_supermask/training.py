@@ -6,13 +6,14 @@ the plateau rule is a function of the losses so far.
 """
 
 import dataclasses
+import math
 import os
 import time
 
 import keras
 import numpy as np
 
-from tf_supermask import container, data, device, layers, masks, models, records, sources, sparsity
+from tf_supermask import container, data, device, layers, masks, models, records, settings, sources, sparsity
 from tf_supermask.errors import InputError
 
 COLUMNS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "remaining", "learning_rate", "seconds")
@@ -150,14 +151,24 @@ class History(keras.callbacks.Callback):
             "test_accuracy": _percent(logs["val_accuracy"], self.images["test"]),
             **{name: logs[name] for name in ("remaining", "learning_rate", "seconds")},
         }
-        if not np.isfinite(row["train_loss"]):
-            raise Diverged(f"the training diverged in epoch {epoch + 1}: train loss {row['train_loss']}")
+        check_finite(f"in epoch {epoch + 1}", row, self.model.trainable_variables)
         for name, value in row.items():
             self.history[name].append(value)
 
 
 class Diverged(InputError):
-    """The loss is not a number any more: a smaller --learning_rate may help."""
+    """The loss, another measure or a weight is not a number any more."""
+
+
+def check_finite(when, measures, variables=()):
+    """Raises Diverged for a measure that is not a finite number, and for a variable with such values.
+
+    Not all show in the loss: the mask of a score that is not a number is 0, as of a pruned one.
+    """
+    wrong = [f"{name.replace('_', ' ')} {value}" for name, value in measures.items() if not np.isfinite(value)]
+    wrong += [f"{its.path} has values that are no numbers" for its in variables if not np.isfinite(its).all()]
+    if wrong:
+        raise Diverged(f"the training diverged {when}: {wrong[0]}; a smaller --learning_rate may help")
 
 
 def _percent(share, count):
@@ -231,6 +242,52 @@ def duration(seconds):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Training counted in iterations
+
+
+def stretch(spec):
+    """The greatest number that divides the steps of each stretch between two evaluations; the last one may be shorter."""
+    return math.gcd(min(spec.evaluate_every, spec.iterations), spec.iterations)
+
+
+def iterations_after(spec, epoch):
+    """Iterations that are done when epoch 0, 1... of `fit_iterations` ends."""
+    return min((epoch + 1) * spec.evaluate_every, spec.iterations)
+
+
+def fit_iterations(model, batches, spec, callback, done=0):
+    """Trains `model` for `spec.iterations` steps; an epoch is what lies between two evaluations, and `done` of them are over.
+
+    `batches` start with the first step that is left.
+    """
+    steps = min(spec.evaluate_every, spec.iterations)
+    model.fit(
+        batches,
+        epochs=-(-spec.iterations // steps),
+        initial_epoch=done,
+        steps_per_epoch=steps,
+        # where nothing is left over, no callback reads the logs of each batch
+        callbacks=[Stop(spec), callback] if spec.iterations % steps else [callback],
+        shuffle=False,  # the batches come in their order
+        verbose=0,
+    )
+
+
+class Stop(keras.callbacks.Callback):
+    """Ends the training after the last iteration, also within an epoch."""
+
+    def __init__(self, spec):
+        super().__init__()
+        self.spec = spec
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.before = epoch * self.spec.evaluate_every
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = self.before + batch + 1 >= self.spec.iterations
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # The run
 
 
@@ -258,6 +315,7 @@ def compiled(spec, dataset, options=Options()):
     return model
 
 
+@settings.needed()
 def compile_model(model, spec, steps, options):
     """Compiles `model` as `spec` says, for epochs of `steps` steps, and makes the optimizer's variables."""
     xla = options.jit_compile
@@ -265,7 +323,10 @@ def compile_model(model, spec, steps, options):
         xla = use_xla(model) and not (device.has_gpu() and options.deterministic is not False)
     steps_per_execution = options.steps_per_execution or steps_at_once(steps, xla)
     if steps % steps_per_execution:  # a call would reach into the next epoch
-        raise InputError(f"--steps_per_execution={steps_per_execution} must divide the {steps} steps of an epoch")
+        what = f"the {steps} steps of an epoch"
+        if spec.iterations:
+            what = f"--iterations={spec.iterations} and --evaluate_every={spec.evaluate_every}"
+        raise InputError(f"--steps_per_execution={steps_per_execution} must divide {what}")
     model.compile(
         optimizer(spec),
         # Deviation: the paper has a softmax output; from logits the loss is the same number, but is not clipped where the
@@ -286,6 +347,7 @@ def _values(model):
     return [np.asarray(variable) for variable in _variables(model)]
 
 
+@settings.needed()
 def train(spec, dataset, run=None, options=Options()):
     """Trains `spec` on `dataset`; returns `(model, record)`.
 
