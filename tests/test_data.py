@@ -1,8 +1,10 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import ROOT
 
 from tf_supermask import data
 from tf_supermask.errors import InputError
@@ -103,10 +105,16 @@ def test_unknown_set_gives_one_line_and_a_way_out():
     assert "\n" not in str(error.value)
 
 
+def recorded(run):
+    """The fingerprint in a committed record."""
+    return json.loads((ROOT / "results" / run / "seed0.json").read_text())["data"]["fingerprint"]
+
+
 def test_real_mnist_and_its_cache(real_data, tmp_path, monkeypatch):
     first = data.load("mnist", real_data, tmp_path)
     assert first.train_images.shape == (60_000, 28, 28, 1) and first.test_images.shape == (10_000, 28, 28, 1)
     assert first.train_labels[:5].tolist() != sorted(first.train_labels[:5].tolist())
+    assert first.fingerprint == recorded("koster_table1_fcn_signed_elus")
     (cache,) = tmp_path.iterdir()
 
     def no_decoding(*args, **kwargs):
@@ -126,5 +134,6 @@ def test_real_mnist_and_its_cache(real_data, tmp_path, monkeypatch):
 
 def test_real_cifar10_has_its_published_means(real_data, tmp_path):
     dataset = data.load("cifar10", real_data, tmp_path)
+    assert dataset.fingerprint == recorded("koster_table12_conv2_signed_elus")
     means = dataset.train_images.mean((0, 1, 2))
     np.testing.assert_allclose(means, [125.307, 122.950, 113.865], atol=5e-4)
