@@ -16,7 +16,7 @@ if [ $venv = .venv-latest ] || ! cat setup.cfg requirements.lock | cmp -s - $ven
   [ -x $python ] || "$base" -m venv $venv
   pip="$python -m pip install --quiet --disable-pip-version-check"
   if [ $venv = .venv-latest ]; then
-    $pip --upgrade --upgrade-strategy eager -e '.[dev]'
+    $pip --upgrade --upgrade-strategy eager -e '.[dev,docs]'
   else
     $pip -r requirements.lock
     $pip --no-deps -e .

@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what is missing, checks style, generated files and documentation, runs the tests: bash tests/run.sh [pytest arguments]
+# LATEST=1 bash tests/run.sh: with the newest versions of all packages, in place of those in requirements.lock, which
+# tests/lock.sh makes anew. PYTHON=/path/to/python is what an environment is made with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tests/environment.sh

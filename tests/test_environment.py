@@ -55,7 +55,7 @@ def test_newest_versions_are_looked_for_each_time_and_leave_the_locked_ones_alon
     for expected in (["-m venv .venv-latest"], []):
         code, python, asked = environment(LATEST="1")
         assert (code, python) == (0, ".venv-latest/bin/python") and asked[:-1] == expected
-        assert "--upgrade --upgrade-strategy eager -e .[dev]" in asked[-1] and not (tmp_path / ".venv").exists()
+        assert "--upgrade --upgrade-strategy eager -e .[dev,docs]" in asked[-1] and not (tmp_path / ".venv").exists()
     assert environment(LATEST="0")[1] == ".venv/bin/python"
 
 

@@ -188,7 +188,7 @@ class Walk:
             keras.backend.clear_session()
 
     def _failed(self, run, error):
-        note(run, " ".join(str(error).split()) or type(error).__name__, traceback.format_exc())
+        note(run, _reason(error), traceback.format_exc())
         return FAILED
 
     def _stop(self, *_):
@@ -199,6 +199,10 @@ class Walk:
 def _lost():
     """Called in a thread when another process has taken a lock over, as this one stood still for long."""
     os.kill(os.getpid(), signal.SIGUSR1)
+
+
+def _reason(error):
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def note(run, reason, details=""):
@@ -239,11 +243,11 @@ def supplied(units, load):
     for its in dict.fromkeys(wanted(unit.spec) for unit in units):
         try:
             load(*its)
-        except InputError as error:
-            reasons[its] = str(error)
+        except Exception as error:
+            reasons[its] = _reason(error), traceback.format_exc()
     for unit in units:
         if wanted(unit.spec) in reasons:
-            note(unit.run, reasons[wanted(unit.spec)])
+            note(unit.run, *reasons[wanted(unit.spec)])
     return [unit for unit in units if wanted(unit.spec) not in reasons]
 
 
