@@ -14,6 +14,10 @@ from tf_supermask import SignedMaskConv2D, SignedMaskDense, graph
 
 L, ops = keras.layers, keras.ops
 STEPS = {}  # name -> (ranks, function)
+COMMON = (  # every other step is one of these: long chains of what networks are made of
+    ["dense", "conv", "masked_dense", "masked_conv", "batch_normalization", "activation", "activation_layer", "dropout"]
+    + ["pooling", "flatten", "merged", "added_to_itself"]
+)
 LAST = "last"  # name of the dense layer that makes the first output
 LARGEST = 1500  # numbers in a tensor, without the batch
 ACTIVATIONS = ("relu", "elu", "sigmoid", "tanh", "softmax", "leaky_relu", "hard_sigmoid", "log_softmax", "linear")
@@ -323,7 +327,9 @@ def random_model(seed, length=8):
     make.tensors.extend(inputs)
     while len(used) < length:
         x = make.tensors[-1 - min(make.random.geometric(0.7) - 1, len(make.tensors) - 1)]
-        name = make.any(*(name for name, (ranks, _) in STEPS.items() if len(x.shape) in ranks))
+        fitting = [name for name, (ranks, _) in STEPS.items() if len(x.shape) in ranks]
+        common = [name for name in fitting if name in COMMON]
+        name = make.any(*make.any(fitting, common))
         y = STEPS[name][1](make, x)
         if y is not None and 0 < np.prod(y.shape[1:]) <= LARGEST:
             used.append(name)

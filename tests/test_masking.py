@@ -1,5 +1,6 @@
 """Masks for any Keras model, and back."""
 
+import functools
 import random
 
 import keras
@@ -385,6 +386,14 @@ def test_arguments_that_cannot_be_honoured_are_named(given, message):
 def test_arguments_of_the_layers_themselves_are_not_taken(name):
     with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
         mask_model(unnamed(), **{name: None})
+
+
+def test_activations_that_no_configuration_holds_are_named():
+    part = functools.partial(keras.activations.leaky_relu, negative_slope=0.3)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation=part, name="d")])
+    for function in (mask_model, strip_masks):
+        with pytest.raises(ValueError, match=r"d \(Dense\) cannot be made again from its configuration: Cannot serialize"):
+            function(model)
 
 
 def test_a_masked_model_keeps_its_masks():

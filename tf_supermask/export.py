@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import textwrap
 import warnings
 
 from absl import app, flags, logging
@@ -100,20 +101,26 @@ def copied(layer, **changes):
     that it is made of, and with the vocabulary that it has adapted to. Raises ValueError where its configuration does not do."""
     if graph.is_graph(layer) and type(layer).__module__.startswith("keras."):
         return cloned(layer, copied)[0]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of functions that are lambdas, which are passed on
-            config = layer.get_config() | changes
-        copy = _configured(layer, config)
-    except Exception as error:  # of whoever wrote the layer
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"{layer.name} ({type(layer).__name__}) cannot be made again from its configuration: {reason}"
-        ) from error
+    with of_its_configuration(layer):
+        copy = _configured(layer, layer.get_config() | changes)
     copy.name = layer.name  # which a configuration may lack
     if adapted(layer):
         copy.set_vocabulary(layer.get_vocabulary())
     return copy
+
+
+@contextlib.contextmanager
+def of_its_configuration(layer):
+    """Turns what goes wrong while a layer is made again into one line, a ValueError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of functions that are lambdas: they are passed on
+            yield
+    except Exception as error:  # of whoever wrote the layer
+        reason = textwrap.shorten(str(error), 200)
+        raise ValueError(
+            f"{layer.name} ({type(layer).__name__}) cannot be made again from its configuration: {reason}"
+        ) from error
 
 
 def _configured(layer, config):

@@ -97,13 +97,13 @@ def inside(layer):
     seen = {id(layer)}
 
     def held(its):
+        if id(its) in seen or not isinstance(its, (keras.layers.Layer, dict, list, tuple, set)):
+            return
+        seen.add(id(its))
         if isinstance(its, keras.layers.Layer):
-            if id(its) not in seen:
-                seen.add(id(its))
-                yield its
-                yield from held(vars(its))
-        elif isinstance(its, (dict, list, tuple, set)):
-            for part in its.values() if isinstance(its, dict) else its:
-                yield from held(part)
+            yield its
+            its = vars(its)
+        for part in its.values() if isinstance(its, dict) else its:
+            yield from held(part)
 
     yield from held(vars(layer))

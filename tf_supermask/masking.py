@@ -12,7 +12,7 @@ from tf_supermask import graph, initializers, models, sparsity, ternary
 from tf_supermask.channels import convertible
 from tf_supermask.compaction import Analysis
 from tf_supermask.container import kernel_views
-from tf_supermask.export import carry, checked, cloned, copied
+from tf_supermask.export import carry, checked, cloned, copied, of_its_configuration
 from tf_supermask.export import plain as strip_masks
 from tf_supermask.layers import SignedMask, SignedMaskConv2D, SignedMaskDense
 
@@ -158,7 +158,8 @@ def _tell(model, passes):
 
 def _shared_arguments(layer):
     """The arguments of a layer that its masked counterpart has too. Raises ValueError where that cannot do what it does."""
-    config = layer.get_config()
+    with of_its_configuration(layer):
+        config = layer.get_config()
     lost = [
         key
         for key in config
