@@ -6,8 +6,10 @@ The weights of all units follow one another, `inputs` numbers of -1, 0, +1 each.
     gaps          for each weight that is not 0: how many zeros precede it, and its sign
     runs          the same for the first of neighbours of one sign, and a bit for each: whether another one follows
 
+    bytes         not the shortest, but quickly read: one for up to four neighbours of one sign, and the way to the next ones
+
 A gap is a Rice code, or an exponential Golomb code (Elias): ones and a zero, their number in unary, and a binary rest of
-`low` bits, or `low` and as many as there are ones.
+`low` bits, or `low` and as many as there are ones. What reads all this is in c/reader.c and c/fast.c.
 """
 
 import dataclasses
@@ -15,11 +17,13 @@ import dataclasses
 import numpy as np
 
 _MOST_LOW = 12
+_WAY, _RUN = 31, 4  # the most that a byte holds
 
 
 @dataclasses.dataclass(frozen=True)
 class Code:
-    """The coded weights of a layer. `longest`: gap; `ternary`, `runs`, `elias`: of which kind; `low`: bits of a rest."""
+    """The coded weights of a layer. `longest`: gap; `ternary`, `runs`, `elias`, `fast`: of which kind; `low`: bits of a rest, or
+    where the first byte begins."""
 
     data: bytes
     longest: int
@@ -27,6 +31,7 @@ class Code:
     runs: bool = False
     elias: bool = False
     low: int = 0
+    fast: bool = False
 
     @property
     def form(self):
@@ -34,8 +39,8 @@ class Code:
         return self.ternary + 2 * self.runs + 4 * self.elias
 
     def __str__(self):
-        if self.ternary:
-            return "ternary"
+        if self.ternary or self.fast:
+            return "ternary" if self.ternary else "bytes"
         return f"{'runs' if self.runs else 'gaps'}, {'Elias' if self.elias else 'Rice'} {self.low}"
 
 
@@ -54,6 +59,29 @@ def encode(codes):
         data = _bits(gaps, np.append(flat[places] < 0, False), begins, runs, elias, low)
         found.append(Code(data, int(gaps.max()), False, runs, elias, low))
     return min(found, key=lambda code: len(code.data))
+
+
+def encode_bytes(codes):
+    """The Code of int8 `codes`, `(units, inputs)`, in bytes: way, length and sign as 5, 2 and 1 bits; with a way of 0, 31 times one
+    more than the other bits is skipped. No byte has weights of two units."""
+    flat, inputs = np.ravel(codes), codes.shape[-1]
+    places = np.flatnonzero(flat)
+    gaps = np.diff(places, prepend=-1, append=flat.size) - 1
+    begins = (gaps[:-1] > 0) | (np.diff(flat[places], prepend=0) != 0) | (places % inputs == 0)
+    starts, negative, gaps = np.flatnonzero(begins).tolist(), (flat[places] < 0).tolist(), gaps.tolist()
+    skips, first = divmod(gaps[0], _WAY)
+    parts = _skips(skips)
+    for start, end in zip(starts, [*starts[1:], len(places)]):
+        whole, rest = divmod(end - start - 1, _RUN)
+        parts += [_RUN << 3 | _RUN - 1 << 1 | negative[start]] * whole
+        skips, way = divmod(rest + gaps[end], _WAY)
+        parts += [way + 1 << 3 | rest << 1 | negative[start], *_skips(skips)]
+    return Code(bytes(parts or [0]), max(gaps), low=first, fast=True)
+
+
+def _skips(count):
+    """Bytes that skip `count` times the longest way."""
+    return [7] * (count // 8) + [count % 8 - 1] * (count % 8 > 0)
 
 
 def _ternary(flat):

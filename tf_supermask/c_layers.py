@@ -12,15 +12,16 @@ import numpy as np
 from tf_supermask import c_codes
 from tf_supermask.errors import InputError
 
-_NARROW = {"bias": (np.int8, np.int16, np.int32), "factors": (np.uint16, np.int32), "table": (np.int8,)}
+_NARROW = {"bias": (np.int8, np.int16, np.int32), "factors": (np.uint16,), "table": (np.int8,)}
 
 
 @dataclasses.dataclass
 class Layer:
-    """A Stage as C has it. `arrays`: name -> numpy array; `fields`: of the C type `layer`; `features`: those that the templates
+    """A Stage as C has it. `function`: of C, in the file of that name; `arrays`: name -> numpy array; `fields`: of the C type `layer`; `features`: those that the templates
     in c/ ask for; `reach`: no index is larger; `largest`: no sum is larger."""
 
     stage: object
+    function: str
     code: c_codes.Code | None = None
     arrays: dict = dataclasses.field(default_factory=dict)
     fields: dict = dataclasses.field(default_factory=dict)
@@ -34,13 +35,14 @@ class Layer:
         return sum(array.nbytes for array in self.arrays.values())
 
 
-def layers_of(stages, network):
-    """The Layers of Stages; `network`: their IntegerNetwork, None for float arithmetic. Raises InputError."""
+def layers_of(stages, network, fast=False):
+    """The Layers of Stages; `network`: their IntegerNetwork, None for float arithmetic; `fast`: whether dense layers are rather
+    read quickly than short. Raises InputError."""
     layers, order = [], None  # Keras' indices of the values before a stage, where they lie otherwise
     for number, stage in enumerate(stages):
-        layer = Layer(network.stages[number].stage if network else stage, features={stage.kind})
+        layer = Layer(network.stages[number].stage if network else stage, stage.kind)
         layer.fields |= {"units": stage.units, "last": int(number == len(stages) - 1)}
-        _constants(layer, network.stages[number] if network else None, order)
+        _constants(layer, network.stages[number] if network else None, order, fast)
         if stage.kind != "dense":
             _axes(layer, number == 0)
         _extent(layer)
@@ -61,7 +63,7 @@ def layers_of(stages, network):
     return layers
 
 
-def _constants(layer, made, order):
+def _constants(layer, made, order, fast):
     """Weights, biases, factors, tables, of an IntegerStage or of the float Stage."""
     stage = layer.stage
     if stage.kind == "conv":
@@ -70,14 +72,14 @@ def _constants(layer, made, order):
         rows = (stage.codes if order is None else stage.codes[order]).T
         layer.fields["inputs"] = len(stage.codes)
     if stage.kind != "copy":
-        layer.code = c_codes.encode(rows)
+        layer.function = "fast" if fast and stage.kind == "dense" else stage.kind
+        layer.code = (c_codes.encode_bytes if layer.function == "fast" else c_codes.encode)(rows)
         layer.arrays["code"] = np.frombuffer(layer.code.data, np.uint8)
         layer.fields |= {"form": layer.code.form, "low": layer.code.low}
-        layer.features |= {"coded", "ternary" if layer.code.ternary else "bits"}
+        layer.features |= {"weights"} if layer.code.fast else {"weights", "coded", "ternary" if layer.code.ternary else "bits"}
+    layer.features |= {layer.function, "flat" if stage.kind == "dense" else "plane"}
     arrays, fields = _integers(made) if made else _floats(stage)
-    moved = stage.kind == "copy" and len(stage.shape) == 1 and order is not None
-    for name, values in arrays.items():
-        layer.arrays[name] = values[order] if moved and len(values) == stage.units else values
+    layer.arrays |= arrays
     layer.fields |= fields
     layer.features |= {"int8"} if made else set()
     layer.largest = made.bound if made else 0
@@ -91,7 +93,8 @@ def _integers(made):
     if made.bias.any():
         arrays["bias"] = made.bias
     if made.table is not None:
-        arrays["table"], fields["below"] = made.table, len(made.table)
+        arrays["table"] = made.table
+        fields |= {"below": len(made.table), "coarse": made.coarse}
     return arrays, fields
 
 
@@ -111,7 +114,7 @@ def _axes(layer, first):
     height, width, channels = stage.shape if len(stage.shape) == 3 else (1, 1, *stage.shape)
     layer.fields |= {"channels": channels, "average": int(stage.pool == "average")}
     layer.fields |= {"next": 1, "apart": channels} if first else {"next": height * width, "apart": 1}
-    layer.features |= {"plane"} | {name for name in ("pool",) if stage.pool} | {stage.pool} - {None, "max"}
+    layer.features |= {"pool", stage.pool} if stage.pool else set()
     for axis, name in enumerate("yx"):
         outputs = stage.places[axis]
         size, step, before, pooled = stage.pooling[axis] if stage.pool else (1, 1, 0, outputs)
@@ -145,6 +148,7 @@ def _agree(layers):
         layer.fields["factor"] = layer.arrays["factors"][0] if several else layer.arrays.pop("factors")[0]
         layer.features |= {"factors"} if several else set()
         layer.features |= {name for name in ("bias", "table") if name in layer.arrays}
+        layer.features |= {"coarse"} if layer.fields.get("coarse") else set()
         layer.features |= {"active"} if layer.fields.get("active") else set()
         layer.features |= {"exponential"} if layer.fields.get("alpha") else set()
 

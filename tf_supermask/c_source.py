@@ -22,6 +22,7 @@ from tf_supermask.errors import InputError
 from tf_supermask.stages import stages_of
 
 ARITHMETICS = {"int8": ("int8_t", "int32_t"), "float": ("float", "float")}  # C's types of values and sums
+FAVORS = ("size", "speed")
 MAINS = {True: "float", "standardize": "uint8_t", "unit": "uint8_t"}  # what main.c reads: preprocessed, or pixels to prepare so
 _MARK = "Made by tf_supermask"
 _TEMPLATES = pathlib.Path(__file__).parent / "c"
@@ -31,6 +32,7 @@ _PARTS = {  # of a program, and for which features
     "values.c": "always",
     "plane.c": "plane",
     "dense.c": "dense",
+    "fast.c": "fast",
     "conv.c": "conv",
     "copy.c": "copy",
     "run.c": "always",
@@ -87,7 +89,17 @@ class Program:
             )
 
 
-def export_c(model, folder, images=None, arithmetic="int8", main=False, most_flash=None, most_ram=None, name="network"):
+def export_c(
+    model,
+    folder,
+    images=None,
+    arithmetic="int8",
+    main=False,
+    most_flash=None,
+    most_ram=None,
+    name="network",
+    favor="size",
+):
     """Writes a trained network as C and returns its Program.
 
     Args:
@@ -100,20 +112,31 @@ def export_c(model, folder, images=None, arithmetic="int8", main=False, most_fla
             reads uint8 pixels and prepares them, as `tf.image.per_image_standardization` does, or divided by 255.
         most_flash, most_ram: bytes that constants and static buffers may take.
         name: prefix of all names, a C identifier.
+        favor: "size": weights in the fewest bytes; "speed": dense layers in a code of whole bytes, larger and quickly read.
 
     Raises:
         InputError: the model has a layer, or a kernel, that has no C, or is larger than allowed; a folder cannot be written.
     """
-    _check(arithmetic, images, main, name)
+    _check(arithmetic, images, main, name, favor)
     plain = compaction.compact(model)
     stages = stages_of(plain)
     network = integer.quantize(plain, stages, images) if arithmetic == "int8" else None
-    program = Program(name, plain, layers_of(stages, network), network)
+    program = Program(name, plain, layers_of(stages, network, favor == "speed"), network)
     _fits(program, most_flash, most_ram)
-    return dataclasses.replace(program, paths=tuple(_write(pathlib.Path(folder), _files(program, main))))
+    return dataclasses.replace(program, paths=tuple(_write(pathlib.Path(folder), c_render.files(program, main))))
 
 
-def _check(arithmetic, images, main, name):
+def accuracies(program, images, labels):
+    """Percent of preprocessed images that the float network and, if there is one, the integer network classify as labelled."""
+    found = {"float": program.model.predict(images, batch_size=500, verbose=0)}
+    if program.network:
+        found["int8"] = program.network.logits(program.network.quantized(images))
+    return {name: 100 * float(np.mean(its.reshape(len(images), -1).argmax(axis=-1) == labels)) for name, its in found.items()}
+
+
+def _check(arithmetic, images, main, name, favor):
+    if favor not in FAVORS:
+        raise InputError(f"favor={favor!r} is unknown; choose from {', '.join(FAVORS)}")
     if arithmetic not in ARITHMETICS:
         raise InputError(f"the arithmetic {arithmetic!r} is unknown; choose from {', '.join(ARITHMETICS)}")
     if main is not False and main not in MAINS:
@@ -137,120 +160,6 @@ def _fits(program, most_flash, most_ram):
             f"{program.name} has {program.ram:,} bytes of buffers, more than {most_ram:,}: two neighbours of ({ram}) values as "
             f"{ARITHMETICS[program.arithmetic][0]}, and a plane of {values:,} as {kind}; take fewer units, or pool earlier"
         )
-
-
-def _files(program, main):
-    """Name -> text."""
-    features = set().union({"always"}, *(layer.features for layer in program.layers))
-    features |= {"both"} if {"bits", "ternary"} <= features else set()
-    values = _values(program)
-    types = _render("types.c", features, values)
-    parts = [_render(part, features, values) for part, feature in _PARTS.items() if feature in features]
-    header = _render("network.h", features, values)
-    files = {f"{program.name}.h": header, f"{program.name}.c": "\n".join([types, _data(program, types), *parts])}
-    if main is not False:
-        features |= {main, "prepare"} if program.network or main is not True else set()
-        pixel = {True: "pixels[i]", "standardize": "(float)((pixels[i] - mean) / deviation)", "unit": "pixels[i] / 255.0f"}[main]
-        values |= {"read": MAINS[main], "image": "image" if "prepare" in features else "pixels"}
-        values |= {"prepared": f"quantized({pixel})" if program.network else pixel}
-        files |= {"main.c": _render("main.c", features, values), "Makefile": _render("Makefile", features, values)}
-    return files
-
-
-def _values(program):
-    """What the templates fill in."""
-    layers, last = program.layers, program.stages[-1]
-    value, total = ARITHMETICS[program.arithmetic]
-    arrays = {name: array.dtype for layer in layers for name, array in layer.arrays.items()}
-    fields = [layer.fields for layer in layers]
-    axes = [number for its in fields for name in "yx" for number in its.get(name, {}).values()]
-    sizes = [its.get(name, 0) for its in fields for name in ("units", "inputs", "channels", "next", "apart")]
-    planes, place = program.plane
-    shape = "x".join(map(str, program.stages[0].shape))
-    return {
-        "title": f"{_MARK}: {_comment(program.model.name)}, {program.arithmetic}",
-        "about": "\n".join([" *", *(f" * {_comment(line)}" for line in program.lines())]),
-        "name": program.name,
-        "NAME": program.name.upper(),
-        "value": value,
-        "sum": total,
-        "inputs": int(np.prod(program.stages[0].shape)),
-        "shape": shape + " values, channels last" * (len(program.stages[0].shape) == 3),
-        "outputs": last.outputs * last.units,
-        "constants": program.constants,
-        "ram": program.ram,
-        "input_scale": _number(np.float32(program.network.input_scale)) if program.network else "",
-        "output_scale": _number(np.float32(program.network.output_scale)) if program.network else "",
-        "index": _unsigned(max(layer.reach for layer in layers), {2**16: "unsigned"}),
-        "size": _unsigned(max(sizes), {2**16: "uint16_t"}),
-        "small": _unsigned(max(axes, default=0), {2**8: "uint8_t", 2**16: "uint16_t"}),
-        "bias": _type(arrays.get("bias", np.dtype(np.int8))),
-        "factor": _type(fields[0]["factor"].dtype),
-        "place": place,
-        "plane": planes,
-        "last": "linear" if last.alpha is None else "activated",
-        "calls": "\n".join(_calls(program)),
-    }
-
-
-def _unsigned(largest, types):
-    return next((its for end, its in types.items() if largest < end), "uint32_t")
-
-
-def _type(dtype):
-    return "float" if dtype == np.float32 else f"{dtype.name}_t"
-
-
-def _comment(text):
-    """Text that can stand in a comment of C."""
-    return re.sub(r"[^\w .,:;()+-]|[^\x20-\x7e]", "_", text)
-
-
-def _number(value):
-    return f"{value!s}f" if isinstance(value, np.float32) else str(value)
-
-
-def _data(program, types):
-    """The arrays, the fields that the type `layer` has and are not 0, and the arena."""
-    known, text, entries = set(re.findall(r"(\w+)(?=[,;])", types)), [], []
-    for number, layer in enumerate(program.layers):
-        fields = {name: f"{name}{number}" for name in layer.arrays} | layer.fields
-        entries.append(f"    {_fields(fields, known)}, /* {_comment(layer.stage.name)} */")
-        for name, array in layer.arrays.items():
-            numbers = textwrap.fill(", ".join(map(_number, array)), _WIDTH)
-            text.append(f"static const FLASH {_type(array.dtype)} {name}{number}[{len(array)}] = {{\n{numbers}\n}};\n")
-    text.append("\n".join(["static const FLASH layer layers[] = {", *entries, "};\n"]))
-    size = memory_of(program.stages)[1]
-    return "\n".join(text) + f"\nstatic {ARITHMETICS[program.arithmetic][0]} arena[{size}];\n" * (size > 0)
-
-
-def _fields(fields, known):
-    """An initializer of C99."""
-    parts = []
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            value = _fields(value, known)
-        if name in known and value not in (0, "{}"):
-            parts.append(f".{name} = {_number(value)}")
-    return f"{{{', '.join(parts)}}}"
-
-
-def _calls(program):
-    starts = [f"arena + {start}" for start in memory_of(program.stages)[0]]
-    ways = zip(program.stages, ["image", *starts], [*starts, "outputs"], strict=True)
-    for number, (stage, source, target) in enumerate(ways):
-        yield f"    {stage.kind}(&layers[{number}], {source}, {target});"
-
-
-def _render(part, features, values):
-    """C from a template."""
-    kept = []
-    for line in (_TEMPLATES / part).read_text().splitlines(keepends=True):
-        found = _FEATURE.match(line)
-        words = found[1].split("+") if found else []
-        if all((word.lstrip("!") in features) != word.startswith("!") for word in words):
-            kept.append(line[found.end() :] if found else line)
-    return string.Template("".join(kept)).substitute(values)
 
 
 def _write(folder, files):

@@ -2,7 +2,7 @@
 
     float value       q * scale, with one scale for all that a stage puts out, chosen after calibration images
     stage             sum = codes applied to q, plus bias;  q = round(sum * multiplier / 2**shift), within int8
-    below zero        q = table[-1 - q], beyond the end of the table its last entry: ELU, and ReLU as a table of one 0
+    below zero        q = table[(-1 - q) >> coarse], beyond the end of the table its last entry: ELU, and ReLU as a table of one 0
 
 What is here in NumPy is what the C of `c_source.py` computes, bit for bit.
 """
@@ -18,6 +18,7 @@ from tf_supermask.stages import Stage
 
 LARGEST, LOWEST = 127, -128
 _WIDEST = 2**16 - 1  # a multiplier has 16 bits
+_MOST_ENTRIES = 255  # of a table
 _BATCH = 250
 
 
@@ -53,8 +54,8 @@ UNCHANGED = Multiplier(np.array([2]), 1)
 
 @dataclasses.dataclass
 class IntegerStage:
-    """A Stage in integers. `bound`: no sum is larger. `raw`: values are not brought into int8. `table`: for values below zero;
-    None where they stay. `average`: the Multiplier of the sum of a full window."""
+    """A Stage in integers. `bound`: no sum is larger. `raw`: values are not brought into int8. `table`, `coarse`: for values
+    below zero; None where they stay. `average`: the Multiplier of the sum of a full window."""
 
     stage: Stage
     bias: np.ndarray
@@ -62,6 +63,7 @@ class IntegerStage:
     multiplier: Multiplier
     raw: bool = False
     table: np.ndarray | None = None
+    coarse: int = 0
     average: Multiplier = UNCHANGED
 
     def __call__(self, x):
@@ -80,7 +82,7 @@ class IntegerStage:
             return values
         if self.table is None:
             return np.clip(values, LOWEST, LARGEST)
-        below = self.table[np.clip(-1 - values, 0, len(self.table) - 1)]
+        below = self.table[np.clip((-1 - values) >> self.coarse, 0, len(self.table) - 1)]
         return np.where(values < 0, below, np.minimum(values, LARGEST))
 
 
@@ -158,17 +160,18 @@ def quantize(model, stages, images):
             f"calibration images have the shape {images.shape}, or are not finite; "
             f"{model.name} takes (n, {', '.join(map(str, model.inputs[0].shape[1:]))})"
         )
-    scale = input_scale = _scale(np.abs(images).max(initial=0))
+    scale = input_scale = _scale(np.abs(images).max(initial=0), 1.0)
     largest, made = _largest(model, stages, images), []
     for stage, (inner, outer) in zip(stages, largest, strict=True):
-        its, scale = _quantized(stage, scale, _scale(inner), _scale(outer), stage is stages[-1])
+        finest = scale * stage.factor.max()  # where all that the images led to is 0
+        its, scale = _quantized(stage, scale, _scale(inner, finest), _scale(outer, finest), stage is stages[-1])
         made.append(its)
     return IntegerNetwork(made, input_scale, scale)
 
 
-def _scale(largest):
-    """The scale of int8 for values up to `largest`, a float32."""
-    return float(np.float32(largest / LARGEST)) or 1.0
+def _scale(largest, otherwise):
+    """The scale of int8 for values up to `largest`, a float32; `otherwise` where that is 0."""
+    return float(np.float32(largest / LARGEST)) or otherwise
 
 
 def _largest(model, stages, images):
@@ -187,16 +190,16 @@ def _quantized(stage, scale, inner, outer, last):
     """`(IntegerStage, scale of what it puts out)`: `scale` is that of its input, `inner` and `outer` those of its tensors."""
     raw = last and (stage.alpha is None or stage.pool == "average")
     target = inner if stage.pool == "average" else outer
-    if stage.kind == "copy" and (stage.factor == 1).all() and not stage.bias.any():
+    if stage.kind == "copy":
         target = scale
     elif raw and stage.pool != "average":
-        target = scale * np.abs(stage.factor).max()
+        target = scale * stage.factor.max()
     codes, weights = stage.codes, np.ones(stage.units)
     if codes is not None:
         weights = (codes != 0).reshape(-1, stage.units).sum(axis=0)
         lost = -LOWEST * weights * scale * stage.factor < target / 4  # they would not change an output, only take bits
         codes, weights = np.where(lost, 0, codes).astype(np.int8), np.where(lost, 0, weights)
-    factor = np.where(weights > 0, stage.factor, np.abs(stage.factor).max())
+    factor = np.where(weights > 0, stage.factor, stage.factor.max())
     factor = np.where(factor != 0, factor, target / scale)
     bias = np.rint(stage.bias / (scale * factor)).astype(np.int64)
     bounds = -LOWEST * weights + np.abs(bias)
@@ -206,7 +209,7 @@ def _quantized(stage, scale, inner, outer, last):
         int(bounds.max()),
         Multiplier.of(scale * factor / target, bounds),
         raw,
-        None if stage.alpha is None else _table(stage.alpha, target),
+        *((None, 0) if stage.alpha is None else _table(stage.alpha, target)),
     )
     if (made.multiplier.values == 2**made.multiplier.shift).all():
         made.multiplier = UNCHANGED
@@ -220,7 +223,13 @@ def _quantized(stage, scale, inner, outer, last):
 
 
 def _table(alpha, scale):
-    """int8: ELU at -scale, -2 * scale..., in units of `scale`, as far as it changes."""
-    exact = alpha * np.expm1(-scale * np.arange(1, 1 - LOWEST)) / scale
-    table = np.clip(np.rint(exact), LOWEST, 0).astype(np.int8)
-    return table[: np.flatnonzero(table != table[-1]).max(initial=-1) + 2]
+    """`(int8 table, coarse)`: ELU at -scale, -2 * scale..., in units of `scale`, until it stays the same. One entry stands for
+    2**coarse neighbours, so that there are at most 255."""
+    end = 1
+    if alpha > scale / 2:  # from here on it rounds to -alpha, or is below the lowest
+        lowest = min(1 - scale / (2 * alpha), (1 - LOWEST) * scale / alpha)
+        end = math.ceil(-math.log1p(-lowest) / scale)
+    coarse = max(0, math.ceil(math.log2(end / _MOST_ENTRIES)))
+    middles = 1 + (np.arange(-(-end // 2**coarse)) * 2**coarse) + (2**coarse - 1) / 2
+    exact = alpha * np.expm1(-scale * middles) / scale
+    return np.clip(np.rint(exact), LOWEST, 0).astype(np.int8), coarse

@@ -2,9 +2,10 @@
 
     value = activation(factor * (codes applied to the input) + bias), then pooling
 
-A stage begins with a dense layer or a convolution, whose kernel is codes of -1, 0, +1 times one factor for each unit; with the input
-itself where there is none. Normalization, activation and pooling that follow belong to it. Factors are not negative, so that
-the largest of a window can be taken before factor and activation: both keep the order.
+A stage begins with a dense layer or a convolution, whose kernel is codes of -1, 0, +1 times one factor for each unit. The
+normalization, activation and pooling that follow belong to it. A normalization that follows something else is a stage with one
+weight for each unit; an activation or a pooling there is one that copies. Factors are not negative, so that the largest of a
+window can be taken before factor and activation: both keep the order.
 """
 
 import dataclasses
@@ -52,7 +53,7 @@ class Window(NamedTuple):
 
 @dataclasses.dataclass
 class Stage:
-    """`kind`: dense, conv or copy. `shape`: of the input, `(height, width, channels)`, or `(features,)`. `codes`: int8
+    """`kind`: dense, conv or copy, which has neither factor nor bias. `shape`: of the input, `(height, width, channels)`, or `(features,)`. `codes`: int8
     `(height, width, channels, units)` of a convolution, `(inputs, units)` of a dense layer. `factor`, `bias`: float64, one for each
     unit. `alpha`: None where there is no activation. `tensors`: Keras' tensors before an average pooling and at the end."""
 
@@ -64,7 +65,6 @@ class Stage:
     codes: np.ndarray | None = None
     conv: tuple = ()  # the kernel's Window down and across
     alpha: float | None = _LINEAR
-    active: bool = False  # an activation has been met, be it linear
     pool: str | None = None
     pooling: tuple = ()  # the Windows of `pool`
     tensors: list = dataclasses.field(default_factory=list)
@@ -108,7 +108,7 @@ class _Chain:
         if kind is keras.layers.InputLayer:
             return
         if layer.input is not self.tensor:
-            raise _unsupported(layer, "does not read the layer before it alone; C has chains of layers")
+            raise _unsupported(layer, "does not read what the layer before it puts out; C has chains of layers, without branches")
         if self.ended:
             raise _unsupported(layer, "follows softmax, which C leaves out; it belongs to the end")
         if kind in (keras.layers.Dense, keras.layers.Conv2D):
@@ -135,40 +135,38 @@ class _Chain:
         codes, factor = _ternary(layer)
         bias = np.asarray(layer.bias, np.float64) if layer.use_bias else np.zeros(len(factor))
         stage = Stage("dense", layer.name, self.shape, factor, bias, codes, tensors=[layer.output] * 2)
-        if len(self.shape) == 3:  # a dense layer treats every place of an image as a convolution of 1x1 does
-            kernel = codes.shape[:2] if codes.ndim == 4 else (1, 1)
-            strides, padding = getattr(layer, "strides", (1, 1)), getattr(layer, "padding", "valid")
-            stage.kind, stage.codes = "conv", codes.reshape(*kernel, *codes.shape[-2:])
-            stage.conv = tuple(
-                Window.over(*its, padding) for its in zip(self.shape[:2], kernel, strides, strict=True)
-            )
-        self.stages.append(stage)
+        self._begin(stage, getattr(layer, "strides", (1, 1)), getattr(layer, "padding", "valid"))
         self._activation(layer, layer.activation)
 
-    def _open(self, layer):
-        """The last stage, if it has neither activation nor pooling yet; otherwise a new one that copies."""
-        stage = self.stages[-1] if self.stages else None
-        if stage is None or stage.active or stage.pool or (stage.units,) != self.shape[-1:]:
-            return self._copy(layer)
+    def _begin(self, stage, strides=(1, 1), padding="valid"):
+        """Adds a stage with codes; on an image, a matrix applies to every place, as a convolution of 1x1 does."""
+        if len(self.shape) == 3:
+            stage.kind, stage.codes = "conv", stage.codes.reshape((1, 1, *stage.codes.shape)[-4:])
+            axes = zip(self.shape[:2], stage.codes.shape[:2], strides, strict=True)
+            stage.conv = tuple(Window.over(*axis, padding) for axis in axes)
+        self.stages.append(stage)
         return stage
 
     def _copy(self, layer):
         units = self.shape[-1]
-        self.stages.append(Stage("copy", layer.name, self.shape, np.ones(units), np.zeros(units), tensors=[layer.output] * 2))
-        return self.stages[-1]
+        stage = Stage("copy", layer.name, self.shape, np.ones(units), np.zeros(units), tensors=[layer.output] * 2)
+        self.stages.append(stage)
+        return stage
 
     def _normalization(self, layer):
         if layer.axis not in (-1, len(layer.input.shape) - 1):
             raise _unsupported(layer, f"normalizes axis {layer.axis}; C has the last one")
-        stage = self._open(layer)
+        stage, units = self.stages[-1] if self.stages else None, self.shape[-1]
+        if stage is None or stage.alpha is not None or stage.pool or stage.units != units:
+            its = Stage("dense", layer.name, self.shape, np.ones(units), np.zeros(units), np.eye(units, dtype=np.int8))
+            its.tensors = [layer.output] * 2
+            stage = self._begin(its)
         mean, variance = (np.asarray(its, np.float64) for its in (layer.moving_mean, layer.moving_variance))
         factor = 1 / np.sqrt(variance + layer.epsilon)
         factor = factor * np.asarray(layer.gamma, np.float64) if layer.scale else factor
         stage.bias = (stage.bias - mean) * factor + (np.asarray(layer.beta, np.float64) if layer.center else 0)
-        stage.factor = stage.factor * factor
-        if stage.codes is not None:
-            stage.codes = stage.codes * np.sign(factor).astype(np.int8)
-            stage.factor = np.abs(stage.factor)
+        stage.codes = stage.codes * np.sign(factor).astype(np.int8)
+        stage.factor = stage.factor * np.abs(factor)
 
     def _activation(self, layer, activation):
         if activation is keras.activations.softmax or type(activation) is keras.layers.Softmax:
@@ -182,15 +180,15 @@ class _Chain:
         if alpha < 0:
             raise _unsupported(layer, f"has an alpha of {alpha}; C has those that are not negative")
         stage = self.stages[-1] if self.stages else None
-        if stage is None or stage.active or stage.pool == "average" or (stage.kind == "copy" and stage.pool):
+        if stage is None or stage.alpha is not None or stage.pool == "average":
             stage = self._copy(layer)
-        stage.alpha, stage.active = alpha, True
+        stage.alpha = alpha
 
     def _pooling(self, layer, pool):
         if layer.data_format != "channels_last":
             raise _unsupported(layer, "has channels first; C takes them last")
         stage = self.stages[-1] if self.stages else None
-        if stage is None or stage.pool or (stage.factor < 0).any():
+        if stage is None or stage.pool:
             stage = self._copy(layer)
         size = getattr(layer, "pool_size", self.shape[:2])
         steps, padding = getattr(layer, "strides", size), getattr(layer, "padding", "valid")

@@ -33,7 +33,7 @@ static void conv(const FLASH layer *l, const $value *in, void *out)
     index unit, i, channel, down, across;
     start(&r, l);
     for (unit = 0; unit < l->units; unit++) {
-@int8+bias         $place bias = l->bias ? l->bias[unit] : 0;
+@int8+bias         $place bias = ($place)(l->bias ? l->bias[unit] : 0);
         for (i = 0; i < (index)l->y.outputs * l->x.outputs; i++)
 @int8+bias             plane[i] = bias;
 @int8+!bias             plane[i] = 0;

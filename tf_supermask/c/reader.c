@@ -11,7 +11,7 @@ typedef struct {
     index at; /* the input of the next weight */
 } reader;
 
-@bits static unsigned bit(reader *r)
+@bits static inline unsigned bit(reader *r)
 @bits {
 @bits     unsigned first;
 @bits     if (r->held == 1)
@@ -21,7 +21,7 @@ typedef struct {
 @bits     return first;
 @bits }
 @bits
-static void advance(reader *r, const FLASH layer *l)
+static inline void advance(reader *r, const FLASH layer *l)
 {
 @bits     index gap = 0;
 @bits     unsigned size = l->low;

@@ -17,8 +17,9 @@ typedef $index index;
 @plane } axis;
 @plane
 typedef struct {
-@coded     const FLASH uint8_t *code; /* weights of all units, one after the other */
-@coded     uint8_t form, low; /* how they are coded */
+@weights     const FLASH uint8_t *code; /* weights of all units, one after the other */
+@coded     uint8_t form; /* how they are coded */
+@weights     uint8_t low;
 @bias     const FLASH $bias *bias; /* of each unit; 0: none */
 @factors     const FLASH $factor *factors; /* of each unit, or one for all */
 @factors     uint8_t each;
@@ -26,11 +27,12 @@ typedef struct {
 @int8     uint8_t shift;
 @int8+table     uint8_t below; /* how many values below zero have a place in the table; 0: they stay */
 @int8+table     const FLASH int8_t *table;
+@coarse     uint8_t coarse; /* 2^coarse values have one place */
 @!int8+active     uint8_t active; /* 1: ReLU or ELU */
 @exponential     float alpha;
     uint8_t last;
     $size units;
-@dense     $size inputs; /* of a unit */
+@flat     $size inputs; /* of a unit */
 @plane     $size channels, next, apart; /* of the input: from channel to channel, and from place to place */
 @plane     axis y, x;
 @pool     uint8_t average;

@@ -25,7 +25,8 @@ static $sum linear(const FLASH layer *l, index unit, $sum sum)
 @hidden {
 @hidden     sum = linear(l, unit, sum);
 @hidden+int8+table     if (sum < 0 && l->below) {
-@hidden+int8+table         sum = -1 - sum;
+@hidden+int8+table+!coarse         sum = -1 - sum;
+@hidden+coarse         sum = (-1 - sum) >> l->coarse;
 @hidden+int8+table         return l->table[sum < l->below ? sum : l->below - 1];
 @hidden+int8+table     }
 @hidden+int8     return clipped(sum);
