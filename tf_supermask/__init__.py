@@ -28,4 +28,5 @@ __all__ = list(_WHERE)
 def __getattr__(name):
     if name not in _WHERE:
         raise AttributeError(f"module 'tf_supermask' has no attribute {name!r}")
+    importlib.import_module("tf_supermask.errors").require_tensorflow()
     return getattr(importlib.import_module(f"tf_supermask.{_WHERE[name]}"), name)

@@ -81,7 +81,8 @@ def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3), download=True):
     try:
         import tensorflow_datasets as tfds
 
-        builder = tfds.builder(name, data_dir=data_dir)
+        data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
+        builder = tfds.builder(name, data_dir=data_dir and os.path.expanduser(data_dir))
     except Exception as error:  # tfds raises a family of its own, and those of its readers
         raise _unavailable(name, error) from error
     _check_images(name, builder.info)

@@ -6,6 +6,8 @@ The rest of a layer is its Keras counterpart: `plain()` returns that counterpart
 output shape and, fed with `effective_kernel`, is the same function without this package.
 """
 
+import contextlib
+import contextvars
 import math
 
 import keras
@@ -13,6 +15,21 @@ import numpy as np
 from keras import ops
 
 from tf_supermask import initializers, masks
+from tf_supermask.errors import require_tensorflow
+
+require_tensorflow()
+
+_KERNEL_OF = contextvars.ContextVar("layer -> kernel", default=None)
+
+
+@contextlib.contextmanager
+def kernels_from(kernel_of):
+    """Within it, masked layers compute with the kernel `kernel_of(layer)` in place of `weight * mask(score)`."""
+    token = _KERNEL_OF.set(kernel_of)
+    try:
+        yield
+    finally:
+        _KERNEL_OF.reset(token)
 
 
 class SignedMask(keras.layers.Layer):
@@ -152,7 +169,8 @@ class SignedMask(keras.layers.Layer):
         return np.asarray(self._mask(), np.int8)
 
     def _kernel(self):
-        return ops.cast(self.effective_kernel, self.compute_dtype)
+        kernel_of = _KERNEL_OF.get()
+        return ops.cast(kernel_of(self) if kernel_of else self.effective_kernel, self.compute_dtype)
 
     def _finish(self, outputs):
         return self.activation(outputs if self.bias is None else outputs + self.bias)

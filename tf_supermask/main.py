@@ -46,7 +46,7 @@ def parse(argv):
         for row in rows:
             if not row.endswith(".flags"):
                 raise flags.Error(f"unexpected argument {row!r}; flags are written --name=value, files end in .flags")
-        return [rows, [argument for argument in argv[1:] if argument not in rows]]
+        return [list(map(os.path.expanduser, rows)), [argument for argument in argv[1:] if argument not in rows]]
     except (flags.Error, OSError) as error:
         fail(error)
 
