@@ -1,21 +1,25 @@
 """Files of supermasks: exact, small, and refused whatever byte of them is wrong."""
 
 import json
+import pathlib
+import re
 import struct
 import subprocess
 import sys
+import time
 import zlib
 
 import constriction
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tf_supermask import He, SignedMaskConv2D, SignedMaskDense, container, export, models, ternary
+from tf_supermask import He, SignedMaskConv2D, SignedMaskDense, architecture, container, export, models, ternary
 from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
 
@@ -82,7 +86,7 @@ def test_what_a_file_cannot_hold_is_refused():
     normalization.gamma.assign([0.1, 0.2, 0.3])
     with pytest.raises(InputError, match="variables of float64"):
         container.packed(model)
-    with pytest.raises(InputError, match="cannot be made again from its description"):
+    with pytest.raises(InputError, match="has 'unregistered', which is not registered with Keras here"):
         container.packed(keras.Sequential([keras.Input((4,)), SignedMaskDense(3, activation=unregistered)]))
 
 
@@ -146,6 +150,109 @@ def test_any_model_of_the_user(tmp_path):
     np.testing.assert_array_equal(container.load(tmp_path / "x.supermask")(images), export.plain(model)(images))
 
 
+@keras.saving.register_keras_serializable("tests")
+class Scaled(keras.layers.Layer):
+    """A user's own layer."""
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def build(self, shape):
+        self.shift = self.add_weight(shape=shape[-1:], initializer="ones", name="shift")
+
+    def call(self, x):
+        return x * self.factor + self.shift
+
+    def get_config(self):
+        return super().get_config() | {"factor": self.factor}
+
+
+def of_layers(*layers, shape=(6, 4), dtype=None):
+    return keras.Sequential([keras.Input(shape, dtype=dtype), *layers, keras.layers.Flatten(), SignedMaskDense(3, name="mask")])
+
+
+def attention():
+    inputs = keras.Input((6, 4))
+    x = keras.layers.MultiHeadAttention(2, 3)(inputs, inputs, use_causal_mask=True)
+    x = keras.layers.LayerNormalization()(x + inputs * np.float32(0.5))[:, 1:]
+    left, right = keras.ops.split(x, 2, axis=-1)
+    return keras.Model(inputs, SignedMaskDense(3)(keras.layers.Flatten()(keras.ops.concatenate([left, keras.ops.relu(right)]))))
+
+
+def shared():
+    inputs, layer = keras.Input((6, 4)), keras.layers.Dense(4, activation=keras.layers.LeakyReLU(0.1))
+    inner = keras.Sequential([keras.Input((6, 4)), layer, keras.layers.PReLU()])
+    x = keras.layers.add([layer(layer(inputs)), inner(inner(inputs))])
+    return keras.Model(inputs, SignedMaskDense(3)(keras.layers.Flatten()(x)))
+
+
+ALLOWED = {
+    "attention, operations": attention,
+    "layers called twice, models in models": shared,
+    "recurrent": lambda: of_layers(
+        keras.layers.Bidirectional(keras.layers.LSTM(3, return_sequences=True)),
+        keras.layers.TimeDistributed(keras.layers.Dense(2)),
+        keras.layers.RNN([keras.layers.GRUCell(3), keras.layers.SimpleRNNCell(2)]),
+    ),
+    "preparation": lambda: of_layers(
+        keras.layers.Rescaling(2.0), keras.layers.Dropout(0.3), keras.layers.SpectralNormalization(keras.layers.Dense(2))
+    ),
+    "a class of the user's": lambda: of_layers(Scaled(3.0), keras.layers.Activation("silu")),
+    "words": lambda: of_layers(
+        keras.layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot"), shape=(2,), dtype="string"
+    ),
+    "half precision": lambda: of_layers(keras.layers.Conv1D(3, 2, dtype="mixed_float16")),
+}
+
+
+@pytest.mark.parametrize("made", ALLOWED.values(), ids=ALLOWED)
+def test_what_is_allowed_comes_back(made):
+    model = made()
+    draw = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(draw.normal(size=variable.shape).astype(np.float16) * 0.1)
+    loaded = container.built(container.parsed(container.packed(model), "x"))
+    x = draw.normal(size=(2, 6, 4)).astype(np.float32)
+    x = x if model.inputs[0].dtype == "float32" else keras.ops.convert_to_tensor([["a", "c"], ["b", "a"]])
+    np.testing.assert_array_equal(loaded(x), export.plain(model)(x))
+
+
+class Unregistered(Scaled):
+    pass
+
+
+class Own(keras.layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = tf.Variable(3.0)
+
+    def call(self, x):
+        return x * self.factor
+
+
+@pytest.mark.parametrize(
+    "layer, message",
+    [
+        (Unregistered(3.0, name="its"), "layer 'its' has 'Unregistered', which is not registered with Keras here: import the"),
+        (Own(), "keeps variables of TensorFlow, which .supermask files do not hold; use add_weight"),
+        (keras.layers.RandomGrayscale(name="its"), "layer 'its' has 'RandomGrayscale' of keras.layers, which may run code"),
+    ],
+)
+def test_what_would_not_be_read_is_not_written(layer, message, tmp_path):
+    model = keras.Sequential([keras.Input((6, 6, 3)), layer, SignedMaskDense(3)])
+    with pytest.raises(InputError, match=message):
+        container.save(model, tmp_path / "x.supermask")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_class_that_is_not_imported_is_named(monkeypatch):
+    content = container.packed(ALLOWED["a class of the user's"]())
+    monkeypatch.delitem(keras.saving.get_custom_objects(), "tests>Scaled")
+    with pytest.raises(InputError, match="^x: layer 'scaled.*' has 'tests>Scaled', .* import the module that registers tests>S"):
+        container.parsed(content, "x")
+
+
 def test_what_cannot_be_written_is_refused(tmp_path):
     path = tmp_path / "x.supermask"
     with pytest.raises(InputError, match="has no layer with a mask"):
@@ -158,6 +265,205 @@ def test_what_cannot_be_written_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="cannot write"):
         container.save(masked("fcn"), "/proc/nowhere/x.supermask")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Files of strangers
+
+
+def crafted(model, kernels=(), arrays=b"", codes=b""):
+    """The bytes of a file with a right checksum, as somebody could make it; `arrays` are deflated already."""
+    parts = [zlib.compress(json.dumps({"model": model, "kernels": dict(kernels)}).encode()), arrays or zlib.compress(b"")]
+    body = b"".join(struct.pack("<I", len(part)) + part for part in parts)
+    return container.sealed(container.VERSION, body + codes)
+
+
+def described(*layers, shape=(4,), dtype=None, **changes):
+    """Keras' description of layers in a row; `changes` are to the configurations of all classes that are named."""
+    model = keras.Sequential([keras.Input(shape, dtype=dtype), *layers])
+    description = architecture.stripped(json.loads(model.to_json()))
+    change(description, changes)
+    return description
+
+
+def change(part, changes):
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        change(inner, changes)
+    if isinstance(part, dict) and part.get("class_name") in changes:
+        part["config"] |= changes[part["class_name"]]
+
+
+def wide(size):
+    return {"batch_shape": [None, size]}
+
+
+def named(class_name, module="keras.layers", registered=None, **config):
+    """The description of a model with an object of any class in place of a layer."""
+    description = described(keras.layers.Dense(3))
+    its = {"class_name": class_name, "module": module, "config": {"name": "its", **config}}
+    description["config"]["layers"][1] = its | ({"registered_name": registered} if registered else {})
+    return description
+
+
+def operation(class_name, module, arguments, **config):
+    """The description of a functional model of one operation; TENSOR among the arguments is the model's input."""
+    inputs = keras.Input((4, 8), name="input")
+    description = architecture.stripped(json.loads(keras.Model(inputs, keras.ops.relu(inputs)).to_json()))
+    its = {"class_name": class_name, "module": f"keras.src.ops.{module}", "config": {"name": "its", **config}, "name": "its"}
+    description["config"]["layers"][1] = its | {"inbound_nodes": [{"args": arguments, "kwargs": {}}]}
+    description["config"]["output_layers"] = [["its", 0, 0]]
+    return description
+
+
+def chained(count, step=1):
+    """The description of activations in a row, listed in this order or against it."""
+    x = inputs = keras.Input((4,), name="input")
+    description = architecture.stripped(json.loads(keras.Model(inputs, keras.layers.Activation("relu")(x)).to_json()))
+    (first, layer), layers = description["config"]["layers"], []
+    for number in range(count):
+        its = json.loads(json.dumps(layer))
+        its["name"] = its["config"]["name"] = f"layer{number}"
+        its["inbound_nodes"][0]["args"][0]["config"]["keras_history"][0] = f"layer{number - 1}" if number else "input"
+        layers.append(its)
+    description["config"] |= {"layers": [first, *layers[::step]], "output_layers": [[f"layer{count - 1}", 0, 0]]}
+    return description
+
+
+def doubled(levels):
+    """The description of a model that calls a model twice, which calls a model twice..."""
+    inner = chained(1)
+    for _ in range(levels):
+        outer = chained(1)
+        its = outer["config"]["layers"][1]
+        outer["config"]["layers"][1] = its | inner | {"inbound_nodes": its["inbound_nodes"] * 2}
+        inner = outer
+    return inner
+
+
+def within(count):
+    """The description of wrappers in wrappers."""
+    its = {"class_name": "Dense", "module": "keras.layers", "config": {"units": 3}}
+    for _ in range(count):
+        its = {"class_name": "TimeDistributed", "module": "keras.layers", "config": {"layer": its}}
+    return its
+
+
+def kernel(*shape, **more):
+    return {"view": [1] * (4 - len(shape)) + list(shape), "codes": [[0, 1]] * 3, "scale": 1.0} | more
+
+
+def zeros(mebibytes):
+    """So many deflated: a thousandth of that."""
+    deflate = zlib.compressobj(9)
+    return b"".join(deflate.compress(bytes(2**20)) for _ in range(mebibytes)) + deflate.flush()
+
+
+_HISTORY = {"shape": [None, 4, 8], "dtype": "float32", "keras_history": ["input", 0, 0]}
+TENSOR = {"class_name": "__keras_tensor__", "config": _HISTORY}
+DENSE = keras.layers.Dense(3, use_bias=False, name="dense")
+FUNCTION = {"class_name": "function", "module": "os", "config": "system", "registered_name": "system"}
+HOSTILE = {
+    # larger than what the file holds
+    "dense": lambda: crafted(described(DENSE, Dense={"units": 2**19}, InputLayer=wide(2**12))),
+    "embedding": lambda: crafted(described(keras.layers.Embedding(3, 3), dtype="int32", Embedding={"input_dim": 2**40})),
+    "convolution": lambda: crafted(described(keras.layers.Conv2D(3, 1), shape=(4, 4, 3), Conv2D={"filters": 10**10})),
+    "recurrent": lambda: crafted(
+        described(keras.layers.Bidirectional(keras.layers.LSTM(3)), shape=(4, 3), LSTM={"units": 2**16})
+    ),
+    "wrapped": lambda: crafted(
+        described(keras.layers.TimeDistributed(keras.layers.Dense(3)), shape=(4, 3), Dense={"units": 2**32})
+    ),
+    "model in a model": lambda: crafted(
+        described(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]), Dense={"units": 2**33})
+    ),
+    "normalization": lambda: crafted(described(keras.layers.Normalization(), InputLayer=wide(2**33))),
+    "beyond integers": lambda: crafted(described(keras.layers.BatchNormalization(), InputLayer=wide(2**70))),
+    "kernel of no layer": lambda: crafted(described(keras.layers.ReLU()), {"other": kernel(2**13, 2**14)}),
+    "kernel of another shape": lambda: crafted(described(DENSE), {"dense": kernel(2**13, 2**14)}),
+    "kernels without codes": lambda: crafted(
+        described(DENSE, Dense={"units": 2**11}, InputLayer=wide(2**11)), {"dense": kernel(2**11, 2**11)}, codes=b"code" * 99
+    ),
+    "arrays of no layer": lambda: crafted(described(keras.layers.ReLU()), arrays=zeros(100)),
+    "arrays without end": lambda: crafted(described(DENSE), arrays=zeros(1)[:-8]),
+    "header": lambda: container.sealed(container.VERSION, struct.pack("<I", len(zeros(100))) + zeros(100)),
+    # longer than a few seconds
+    "layers in a row": lambda: crafted(described(*[keras.layers.ReLU()] * 2) | {"config": many_layers()}),
+    "layers in a graph": lambda: crafted(chained(3000)),
+    "layers in the wrong order": lambda: crafted(chained(2000, -1)),
+    "calls": lambda: crafted(doubled(30)),
+    "depth": lambda: crafted(within(60)),
+    "depth of lists": lambda: sealed_header(b'{"model":' + b"[" * 10**5 + b"]" * 10**5 + b"}"),
+    "loop": lambda: crafted(operation("Relu", "nn", [TENSOR | {"config": _HISTORY | {"keras_history": ["its", 0, 0]}}])),
+    "operation on numbers": lambda: crafted(operation("Tile", "numpy", [1.0], repeats=10**10)),
+    "outputs": lambda: crafted(operation("Split", "numpy", [TENSOR], indices_or_sections=10**8)),
+    "words out of vocabulary": lambda: crafted(named("StringLookup", vocabulary=["a"], num_oov_indices=10**9)),
+    "constant": lambda: crafted(
+        operation("Add", "numpy", [TENSOR, {"class_name": "__numpy__", "config": {"value": "a", "dtype": "S999999999"}}])
+    ),
+    # code and files
+    "code": lambda: crafted(named("Lambda", function={"class_name": "__lambda__", "config": {"code": ""}})),
+    "code as an activation": lambda: crafted(named("Dense", units=3, activation={"class_name": "__lambda__", "config": {}})),
+    "function of a module": lambda: crafted(named("Dense", units=3, activation=FUNCTION)),
+    "function of Keras": lambda: crafted(named("Dense", units=3, activation=FUNCTION | {"module": "keras.utils"})),
+    "class of a module": lambda: crafted(named("Popen", "subprocess", args="true")),
+    "class of Keras": lambda: crafted(named("TFSMLayer", filepath="/")),
+    "class of Keras inside": lambda: crafted(named("Orbax", "keras.src.saving.saving_lib")),
+    "class under another name": lambda: crafted(named("Dense", registered="package>Dense", units=3)),
+    "operation with a function": lambda: crafted(operation("Map", "core", [{"class_name": "function"}, TENSOR])),
+    "type": lambda: crafted(named("Dense", units=3, other={"class_name": "__typespec__", "config": []})),
+    "quantized": lambda: crafted(
+        named("Dense", units=3, dtype={"class_name": "QuantizedDTypePolicy", "module": "keras", "config": {}})
+    ),
+    "vocabulary in a file": lambda: crafted(named("StringLookup", vocabulary="/etc/hostname")),
+    "initializer of a module": lambda: crafted(
+        described(DENSE), {"dense": kernel(4, 3, draw={"initializer": named("x", "os"), "shape": [4, 3], "sha256": ""})}
+    ),
+    "no model": lambda: crafted([1, 2]),
+    "an initializer": lambda: crafted({"class_name": "Zeros", "module": "keras.initializers", "config": {}}),
+}
+
+
+def many_layers():
+    config = described(keras.layers.ReLU())["config"]
+    return config | {"layers": config["layers"][:1] + config["layers"][1:] * 5000}
+
+
+def sealed_header(text):
+    header = zlib.compress(text)
+    return container.sealed(container.VERSION, struct.pack("<I", len(header)) + header + struct.pack("<I", 0))
+
+
+def memory(key):
+    """MiB of this process: `VmRSS` now, `VmHWM` at most since it was last reset."""
+    (line,) = re.findall(rf"{key}:\s+(\d+)", pathlib.Path("/proc/self/status").read_text())
+    return int(line) / 1024
+
+
+@pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_files_are_refused_before_they_cost_anything(make, monkeypatch):
+    """In one line, without a call of anything that they name, soon, and within 200 MiB."""
+    for name in ("system", "popen"):
+        monkeypatch.setattr(f"os.{name}", lambda *args: pytest.fail("called"))
+    content, began = make(), time.monotonic()
+    measured = pathlib.Path("/proc/self/clear_refs").exists()
+    if measured:
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+        before = memory("VmRSS")
+    with pytest.raises(InputError, match="^x(:| is damaged:) ") as error:
+        container.built(container.parsed(content, "x"))
+    assert len(str(error.value).splitlines()) == 1 and time.monotonic() - began < 20
+    assert not measured or memory("VmHWM") - before < 200
+
+
+def test_committed_containers_hold_what_their_records_say():
+    """One of each network and kind of weights."""
+    folders = ("koster_table1_fcn_signed_elus", "koster_appendix_d_fcn_he_uniform", "koster_table12_conv2_signed_elus")
+    for folder in (*folders, "reduced/koster_check_resnet20_signed_lr.3"):
+        path = sorted(pathlib.Path(ROOT, "results", folder).glob("*.supermask"))[0]
+        record = json.loads(path.with_suffix(".json").read_text())
+        model = container.load(path)
+        found = {its.name: np.count_nonzero(its.kernel) for its in model.layers if hasattr(its, "kernel")}
+        assert found == {its["name"]: its["counts"][0] + its["counts"][2] for its in record["layers"]}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import pathlib
 import subprocess
 
 import numpy as np
@@ -145,3 +146,15 @@ def test_numbers_survive_json(tiny, tmp_path):
     records.save(run, record)
     assert records.read(run.record) == json.loads(json.dumps(record))
     assert records.read(run.record)["history"] == record["history"]
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["link", "dangling link"])
+def test_a_link_is_followed(there, tmp_path):
+    target, link = tmp_path / "files" / "target", tmp_path / "link"
+    target.parent.mkdir()
+    if there:
+        target.write_text("before")
+    link.symlink_to(pathlib.Path("files", "target"))
+    records.write(link, lambda file: file.write(b"after"))
+    assert link.is_symlink() and target.read_text() == "after"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["files", "link", "target"]

@@ -33,5 +33,6 @@ __all__ = list(_WHERE)
 def __getattr__(name):
     if name not in _WHERE:
         raise AttributeError(f"module 'tf_supermask' has no attribute {name!r}")
+    importlib.import_module("tf_supermask.errors").require_tensorflow()
     module, _, its_name = _WHERE[name].partition(".")
     return getattr(importlib.import_module(f"tf_supermask.{module}"), its_name or name)

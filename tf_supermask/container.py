@@ -7,10 +7,15 @@ per layer.
     codes                         -1, 0, +1 of all kernels, entropy-coded (ternary.py)
 
 A kernel of signed constants is codes * scale. Other frozen weights are drawn again from the seed of their initializer: Keras'
-stateless, counter-based generator; the header has their checksum. Nothing in a file is ever executed.
+stateless, counter-based generator; the header has their checksum.
+
+Nothing in a file is executed: it may hold layers of Keras that are on a list (allowed.py) and classes that the reader's own
+code has registered. No more memory is taken than for as many weights as the file says it holds, `most_weights` at most.
 """
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -22,15 +27,14 @@ import constriction
 import keras
 import numpy as np
 
-from tf_supermask import export, graph, records, ternary
-from tf_supermask.errors import InputError
+from tf_supermask import allowed, architecture, export, graph, records, serving, ternary
+from tf_supermask.errors import InputError, one_line
 from tf_supermask.layers import SignedMask
 
 MAGIC, VERSION, ENDING = b"SMSK", 2, ".supermask"
 _CHECKSUM = 16
 MOST_WEIGHTS = 2**28  # of a file to be read: 1 GiB of float32
-_MOST_HEADER = 2**24
-_WRONG = (ValueError, TypeError, LookupError, AttributeError, RecursionError)  # what a header of other content leads to
+_MOST_HEADER = 2**22
 _KINDS = (keras.layers.Dense, keras.layers.Conv2D)
 
 
@@ -86,6 +90,8 @@ def packed(model):
         raise InputError(
             f"{adapted[0]} has a vocabulary, which {ENDING} files do not hold; give the model what it puts out"
         )
+    if serving.own_variables(model):
+        raise InputError(f"{model.name} keeps variables of TensorFlow, which {ENDING} files do not hold; use add_weight")
     views, encoder = kernel_views(plain), constriction.stream.queue.RangeEncoder()
     kernels, arrays = {}, []
     for source, layer in zip(model.layers, plain.layers, strict=True):
@@ -101,29 +107,29 @@ def packed(model):
             if not np.array_equal(array, np.asarray(array, np.float32).astype(array.dtype), equal_nan=True):
                 raise InputError(f"{layer.name} has variables of {array.dtype} that float32, as files hold it, cannot")
             arrays.append(np.asarray(array, np.float32).tobytes())
-    description = _without_training(json.loads(plain.to_json()))
-    try:
-        keras.models.model_from_json(json.dumps(description))
-    except _WRONG as error:
-        raise InputError(
-            f"{model.name} cannot be made again from its description: {' '.join(str(error).split())}"
-        ) from error
-    header = json.dumps({"model": description, "kernels": kernels}, separators=(",", ":"))
-    parts = [zlib.compress(header.encode(), 9), zlib.compress(b"".join(arrays), 9)]
+    description = _description(model, plain)
+    header = json.dumps({"model": description, "kernels": kernels}, separators=(",", ":")).encode()
+    if len(header) > _MOST_HEADER:
+        raise InputError(f"{model.name} has a description of {len(header):,} bytes, more than {_MOST_HEADER:,}")
+    parts = [zlib.compress(header, 9), zlib.compress(b"".join(arrays), 9)]
     body = b"".join(struct.pack("<I", len(part)) + part for part in parts)
     body += encoder.get_compressed().astype("<u4").tobytes()
     return sealed(VERSION, body)
 
 
-def _without_training(description):
-    """Keras' description of a model without what a network with given weights does not need."""
-    if isinstance(description, list):
-        return [_without_training(part) for part in description]
-    if not isinstance(description, dict):
-        return description
-    unused = ("_initializer", "_regularizer", "_constraint", "build_config", "compile_config")
-    its = {key: _without_training(value) for key, value in description.items() if not key.endswith(unused)}
-    return {key: value for key, value in its.items() if (key, value) != ("registered_name", None)}
+def _description(model, plain):
+    """The description of the plain form of a model. Raises InputError where it does not give the same layers when it is read."""
+    try:
+        description = architecture.stripped(json.loads(plain.to_json()))
+        made = architecture.build(description, plain.count_params())
+    except allowed.Refused as refused:
+        raise InputError(f"{model.name}: {refused}") from refused
+    except Exception as error:
+        raise InputError(f"{model.name} cannot be made again from its description: {one_line(error)}") from error
+    for layer, again in zip(plain.layers, made.layers, strict=True):
+        if [its.shape for its in layer.weights] != [its.shape for its in again.weights]:
+            raise InputError(f"{layer.name} has other weights when {model.name} is made again from its description")
+    return description
 
 
 def sealed(version, body):
@@ -182,14 +188,51 @@ def kernel_views(model):
 class Contents:
     """What a file holds, before a model is made of it."""
 
+    name: str  # of the file, for error messages
     model: dict  # Keras' description
-    kernels: dict  # layer name -> Kernel
-    arrays: bytes
+    headers: dict  # layer name -> what decodes its kernel
+    numbers: int  # in `arrays`
     size: int  # of the file, in bytes
+    packed: bytes  # arrays, deflated
+    codes: bytes  # of all kernels, encoded
+
+    @property
+    def weights(self):
+        """How many the file holds."""
+        return self.numbers + sum(math.prod(its["view"]) for its in self.headers.values())
+
+    @property
+    def arrays(self):
+        """All variables but the kernels, float32 `(numbers,)`."""
+        return np.frombuffer(zlib.decompress(self.packed), "<f4")
+
+    @functools.cached_property
+    def kernels(self):
+        """Layer name -> Kernel. Raises InputError where the codes are damaged."""
+        with _damage(self.name):
+            decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(self.codes, "<u4").astype(np.uint32))
+            return {
+                name: Kernel(ternary.decode(tuple(its["view"]), its["codes"], decoder), float(its["scale"]), its.get("draw"))
+                for name, its in self.headers.items()
+            }
+
+
+@contextlib.contextmanager
+def _damage(name):
+    """Makes one InputError of whatever wrong content leads to: Keras, TensorFlow and the coder raise errors of many kinds."""
+    try:
+        yield
+    except InputError:
+        raise
+    except allowed.Refused as refused:
+        raise InputError(f"{name}: {refused}") from refused
+    except Exception as error:
+        raise InputError(f"{name} is damaged: {one_line(error)}") from error
 
 
 def read(path, most_weights=MOST_WEIGHTS):
-    """The Contents of a file. Raises InputError where it is none, is damaged, is of a newer version or too large."""
+    """The Contents of a file. Raises InputError where it is none, is damaged, is of a newer version, too large, or describes a
+    model that may not be built; kernels are decoded when they are first asked for."""
     try:
         return parsed(pathlib.Path(path).read_bytes(), path, most_weights)
     except OSError as error:
@@ -207,67 +250,87 @@ def parsed(content, name, most_weights=MOST_WEIGHTS):
         raise InputError(f"{name} is of version {content[4]}, newer than {VERSION}; update tf_supermask")
     if content[4] < VERSION:
         raise InputError(f"{name} is of version {content[4]}, which is not read any more; export its run again")
-    try:
-        return _unpacked(content[start:], len(content), most_weights)
-    except (*_WRONG, ArithmeticError, AssertionError, zlib.error, struct.error) as error:  # the coder asserts
-        raise InputError(f"{name} is damaged: {error}") from error
+    with _damage(name):
+        header, packed, codes = _parts(content[start:])
+        contents = Contents(name, header["model"], header["kernels"], 0, len(content), packed, codes)
+        for its in contents.headers.values():
+            _check_header(its)
+        contents.numbers = _count(packed, most_weights - contents.weights)
+        if contents.weights > most_weights:
+            raise allowed.Refused(f"it holds {contents.weights:,} weights, more than {most_weights:,}")
+        contents.model = architecture.stripped(contents.model)
+        architecture.check(contents.model)
+    return contents
 
 
-def _unpacked(body, size, most):
-    parts = []
-    for limit in (_MOST_HEADER, 4 * most):
-        (length,) = struct.unpack_from("<I", body)
-        inflate = zlib.decompressobj()
-        parts.append(inflate.decompress(body[4 : 4 + length], limit))
-        if inflate.unconsumed_tail or not inflate.eof:
-            raise ValueError("a part is longer than it may be")
-        body = body[4 + length :]
-    header = json.loads(parts[0])
-    views = [tuple(its["view"]) for its in header["kernels"].values()]
-    if any(len(view) != 4 or not all(isinstance(n, int) and n > 0 for n in view) for view in views):
+def _parts(body):
+    """`(header, deflated arrays, codes)` of the bytes after the checksum."""
+    (length,) = struct.unpack_from("<I", body)
+    inflate = zlib.decompressobj()
+    header = inflate.decompress(body[4 : 4 + length], _MOST_HEADER)
+    if inflate.unconsumed_tail or not inflate.eof:
+        raise ValueError("a header that is longer than it may be")
+    body = body[4 + length :]
+    (length,) = struct.unpack_from("<I", body)
+    return json.loads(header), body[4 : 4 + length], body[4 + length :]
+
+
+def _check_header(its):
+    """Raises ValueError where what decodes a kernel has no shape or scale, or draws weights of another shape or in a way that is
+    not allowed."""
+    shapes = [its["view"]] + ([its["draw"]["shape"]] if "draw" in its else [])
+    if len(its["view"]) != 4 or not all(isinstance(n, int) and n > 0 for shape in shapes for n in shape):
         raise ValueError("a kernel without a shape")
-    if sum(map(math.prod, views)) > most:
-        raise ValueError(f"{sum(map(math.prod, views)):,} weights, more than {most:,}")
-    decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(body, "<u4").astype(np.uint32))
-    kernels = {}
-    for name, its in header["kernels"].items():
-        codes = ternary.decode(tuple(its["view"]), its["codes"], decoder)
-        kernels[name] = Kernel(codes, float(its["scale"]), its.get("draw"))
-        if (
-            kernels[name].draw
-            and math.prod(kernels[name].draw["shape"]) != codes.size
-            or not math.isfinite(kernels[name].scale)
-        ):
-            raise ValueError(f"{name} has another shape than its codes, or no scale")
-    return Contents(header["model"], kernels, parts[1], size)
+    if math.prod(shapes[0]) != math.prod(shapes[-1]) or not math.isfinite(float(its["scale"])):
+        raise ValueError("a kernel of another shape than its codes, or without a scale")
+    if "draw" in its:
+        architecture.check(its["draw"]["initializer"])
+
+
+def _count(packed, most):
+    """How many float32 numbers are in deflated arrays, found without memory for them; once there are more than `most`, the count
+    up to there."""
+    inflate, count, rest = zlib.decompressobj(), 0, packed
+    while not inflate.eof and count <= 4 * most:
+        part = inflate.decompress(rest, 2**20)
+        count, rest = count + len(part), inflate.unconsumed_tail
+        if not (part or rest or inflate.eof):
+            raise ValueError("arrays that end too soon")
+    return -(-count // 4)
 
 
 def load(path, most_weights=MOST_WEIGHTS):
     """The plain Keras model in a file, not compiled. Raises InputError as `read` does, and where weights are drawn otherwise."""
-    return built(read(path, most_weights), path)
+    return built(read(path, most_weights))
 
 
-def built(contents, name):
-    """The model of Contents; `name` is for the error messages. Raises InputError as `load` does."""
-    try:
-        return _built(contents)
-    except _WRONG as error:
-        raise InputError(f"{name} is damaged: {error}") from error
-
-
-def _built(contents):
-    model = keras.models.model_from_json(json.dumps(contents.model))
-    rest = np.frombuffer(contents.arrays, "<f4")
-    for layer in model.layers:
-        weights = []
-        for number, variable in enumerate(layer.weights):
-            size = math.prod(variable.shape)
-            if number == 0 and layer.name in contents.kernels:
-                weights.append(contents.kernels[layer.name].array().reshape(variable.shape))
-            else:
+def built(contents):
+    """The model of Contents. Raises InputError as `load` does."""
+    with _damage(contents.name):
+        model = architecture.build(contents.model, contents.weights)
+        _check_shapes(model, contents)
+        rest = contents.arrays
+        for layer in model.layers:
+            weights = []
+            for number, variable in enumerate(layer.weights):
+                if number == 0 and layer.name in contents.headers:
+                    weights.append(contents.kernels[layer.name].array().reshape(variable.shape))
+                    continue
+                size = math.prod(variable.shape)
                 weights.append(rest[:size].reshape(variable.shape))
                 rest = rest[size:]
-        export.fill(layer, weights)
-    if rest.size:
-        raise ValueError(f"{rest.size} numbers too many")
+            export.fill(layer, weights)
     return model
+
+
+def _check_shapes(model, contents):
+    """Raises ValueError where a model has other weights than a file, before kernels are decoded."""
+    kernels = {its.name: its.weights[0].shape for its in model.layers if its.weights and its.name in contents.headers}
+    if kernels.keys() != contents.headers.keys():
+        raise ValueError("kernels of layers that it does not have")
+    for name, its in contents.headers.items():
+        shape = its["draw"]["shape"] if "draw" in its else kernels[name]
+        if tuple(shape) != kernels[name] or math.prod(its["view"]) != math.prod(shape):
+            raise ValueError(f"{name} has another shape than its codes")
+    if sum(math.prod(its.shape) for layer in model.layers for its in layer.weights) != contents.weights:
+        raise ValueError(f"another number of weights than {contents.weights:,}")

@@ -1,5 +1,6 @@
 """The one error that a user is meant to read, and how commands end with it."""
 
+import os
 import sys
 
 from absl import flags
@@ -15,6 +16,19 @@ def fail(error, code=2):
     """Ends a command with one line."""
     print("error: " + " ".join(str(error).split()), file=sys.stderr)
     sys.exit(code)
+
+
+def one_line(error):
+    """The last paragraph of an error's message, where Keras has the reason, in one line."""
+    return " ".join(str(error).strip().split("\n\n")[-1].split()) or type(error).__name__
+
+
+def require_tensorflow():
+    """Raises InputError where Keras runs, or is about to run, on another backend than TensorFlow."""
+    keras = sys.modules.get("keras")
+    backend = keras.config.backend() if hasattr(keras, "config") else os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if backend != "tensorflow":
+        raise InputError(f"tf_supermask needs Keras on TensorFlow, not on {backend}; set KERAS_BACKEND=tensorflow")
 
 
 def parse(argv):

@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 from absl import flags
 
-from tf_supermask import data, flagfile, sources
+from tf_supermask import data, flagfile, paths, sources
 from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
 
 RUNNING, FILES = "running", "files"
 ROWS = flagfile.CHECKOUT / "flags"  # those of the papers; where only the package is installed, there are none
 _DEFINE = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean}
+_DEFINE[pathlib.Path] = paths.define_path
 
 
 class Experiment(NamedTuple):
@@ -60,11 +61,11 @@ def define_flags(values=flags.FLAGS):
     define(float, "checkpoint_seconds", 30.0, "least time between two checkpoints", RUNNING)
     named = "name of the results; default: the row in flags/ with these settings, else model_mode_dataset"
     define(str, "experiment", None, named, FILES)
-    define(str, "results_dir", None, "folder of all results; default: results, results/reduced or results/quick", FILES)
-    define(str, "data_dir", None, "folder of tensorflow-datasets; default: $TFDS_DATA_DIR", FILES)
-    define(str, "cache_dir", data.default_cache_dir(), "folder for decoded images", FILES)
-    define(str, "export_dir", None, "write the trained network there as a SavedModel", FILES)
-    define(str, "tensorboard_dir", None, "write TensorBoard logs there", FILES)
+    define(pathlib.Path, "results_dir", None, "folder of all results; default: results, results/reduced or results/quick", FILES)
+    define(pathlib.Path, "data_dir", None, "folder of tensorflow-datasets; default: $TFDS_DATA_DIR", FILES)
+    define(pathlib.Path, "cache_dir", data.default_cache_dir(), "folder for decoded images", FILES)
+    define(pathlib.Path, "export_dir", None, "write the trained network there as a SavedModel", FILES)
+    define(pathlib.Path, "tensorboard_dir", None, "write TensorBoard logs there", FILES)
 
 
 def groups():

@@ -8,6 +8,7 @@ import contextlib
 import inspect
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import textwrap
@@ -22,12 +23,13 @@ with quiet():
     import numpy as np
     import tensorflow as tf
 
-    from tf_supermask import graph, records
-    from tf_supermask.errors import InputError, fail, parse
+    from tf_supermask import graph, paths, records, serving
+    from tf_supermask.errors import InputError, fail, one_line, parse
     from tf_supermask.graph import inside
     from tf_supermask.layers import SignedMask
 
 FLAGS = flags.FLAGS
+_PRECISIONS = {"float16", "bfloat16", "float64"}  # other than float32
 
 
 def plain(model):
@@ -56,19 +58,33 @@ def plain(model):
 
 def checked(model):
     """Raises ValueError where `model` is not a built Sequential or functional model, of which a clone can be made."""
-    if not isinstance(model, keras.Model):
-        hint = "; a tensor is not a model: keras.Model(inputs, outputs)" if isinstance(model, keras.KerasTensor) else ""
-        raise ValueError(f"this needs a Keras model. Received: {type(model).__name__}{hint}")
+    keras_model(model)
     if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
         raise ValueError(f"this needs a Sequential or functional model. Received: {type(model).__name__}, subclassed")
-    if not model.built:
-        raise ValueError("this needs a built model: begin with keras.Input, or call the model once")
+    built_model(model)
     kind = type(graph.functional(model)) if hasattr(model, "operations") else keras.Sequential
     if type(model).call is not kind.call:
         raise ValueError(f"this needs a model whose layers are all it does. Received: {type(model).__name__}, with its own call")
     quantized = [its.name for its in inside(model) if getattr(its, "quantization_mode", None)]
     if quantized:
         raise ValueError(f"this needs a model that is not quantized yet. Received: {quantized[0]}, quantized")
+
+
+def built_model(model):
+    """Raises ValueError where `model` is not a Keras model that is built."""
+    keras_model(model)
+    if not model.built:
+        raise ValueError("this needs a built model: begin with keras.Input, or call the model once")
+
+
+def keras_model(model):
+    """Raises ValueError where `model` is not a model of Keras 3."""
+    if isinstance(model, keras.Model):
+        return
+    if any(cls.__module__.split(".")[0] == "tf_keras" for cls in type(model).__mro__):
+        raise ValueError(f"this needs a Keras 3 model, received one of tf_keras: {type(model).__name__}")
+    hint = "; a tensor is not a model: keras.Model(inputs, outputs)" if isinstance(model, keras.KerasTensor) else ""
+    raise ValueError(f"this needs a Keras model. Received: {type(model).__name__}{hint}")
 
 
 @graph.same_randomness()
@@ -148,8 +164,8 @@ def fill(layer, weights):
 
 
 def carry(source, copy):
-    """Gives a built copy of a layer its weights, and what no configuration has: which parts of it are frozen, and where its
-    random generators are."""
+    """Gives a built copy of a layer its weights, and what no configuration has: which parts of it are frozen, where its
+    random generators are, and what variables of TensorFlow it keeps itself."""
     if not isinstance(source, keras.layers.Layer):  # an operation of keras.ops
         return
     for its, other in zip((source, *inside(source)), (copy, *inside(copy)), strict=False):
@@ -158,8 +174,9 @@ def carry(source, copy):
         if not its.trainable:
             other.trainable = False
     fill(copy, source.get_weights())
-    for its, other in zip(_generators(source), _generators(copy), strict=False):
-        other.assign(its)
+    for variables in (_generators, serving.own_variables):
+        for its, other in zip(variables(source), variables(copy), strict=False):
+            other.assign(its)
 
 
 def _generators(layer):
@@ -168,50 +185,52 @@ def _generators(layer):
 
 
 def saved_model(model, folder):
-    """Writes the plain form of `model` as a SavedModel with the signature `serve`: images float32
-    `(batch of any size, height, width, channels)`, preprocessed as in training, to logits float32 `(batch, classes)`.
+    """Writes a model, its masks folded into kernels, as a SavedModel that needs no code of this package.
 
-    The folder is written beside its place and renamed; an existing one is replaced only once the new one is whole.
-    Raises InputError where it cannot be written, or is something else than a SavedModel.
+    Its function `serve` takes the model's inputs in the order of `model.inputs`, of any batch size unless a layer is stateful
+    (of the papers' networks: images float32 `(batch, height, width, channels)`, preprocessed as in training), and returns what
+    the model returns (logits float32 `(batch, classes)`). Of a rule that samples, one sample is written.
+
+    `model`: any built Keras model. The folder is written beside its place and renamed; an existing one is replaced only once the
+    new one is whole, and comes back where it cannot be. A link is followed. Raises ValueError for anything but a Keras model,
+    InputError where the folder cannot be written, is something else than a SavedModel, or the model cannot be traced.
     """
-    folder = pathlib.Path(folder)
-    if folder.exists() and not (folder / "saved_model.pb").exists():
+    built_model(model)
+    place = pathlib.Path(os.path.realpath(folder))
+    if place.exists() and not (place / "saved_model.pb").exists():
         raise InputError(f"{folder} exists and is not a SavedModel; give another folder")
-    neighbour, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{what}") for what in ("new", "old"))
     try:
-        neighbour.parent.mkdir(parents=True, exist_ok=True)
-        _save(_of_any_batch(plain(model)), neighbour)
+        _replace(place, lambda new: _served(model, new))
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"cannot write {folder} ({reason}); give another folder") from error
+    return pathlib.Path(folder)
+
+
+def _replace(folder, write):
+    """Calls `write(path)` for a folder beside `folder` and renames it; whatever goes wrong, an earlier one is there again."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    neighbour = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    new, old = neighbour / "new", neighbour / "old"
+    try:
+        write(new)
         if folder.exists():
             folder.rename(old)
-        neighbour.rename(folder)
-    except OSError as error:
-        raise InputError(f"cannot write {folder} ({error.strerror}); give another folder") from error
+        new.rename(folder)
     finally:
-        for leftover in (neighbour, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-    return folder
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(neighbour, ignore_errors=True)
 
 
-def _of_any_batch(model):
-    """A Sequential model that was built by its first images takes batches of their number only."""
-    if not isinstance(model, keras.Sequential) or model.inputs[0].shape[0] is None:
-        return model
-    first = model.inputs[0]
-    return keras.Sequential([keras.Input(first.shape[1:], dtype=first.dtype, name=first.name), *model.layers])
-
-
-def _save(model, folder):
-    """The function and its variables. What Keras' own export writes has every variable twice (Keras 3.15)."""
-    module = tf.Module()
-    module.weights = [variable.value for variable in model.weights]
-    module.tables = [its.lookup_table for its in inside(model) if hasattr(its, "lookup_table")]
-    signature = [tf.TensorSpec(x.shape, x.dtype, x.name) for x in model.inputs]
-
-    def serve(*x):
-        return model(x[0] if len(x) == 1 else keras.tree.pack_sequence_as(model.input, x), training=False)
-
-    module.serve = tf.function(serve, input_signature=signature)
-    tf.saved_model.save(module, folder, {"serve": module.serve, "serving_default": module.serve})
+def _served(model, folder, prepare=lambda model: model):
+    """`serving.save` of `prepare(model)`, whose errors that are not of the disk become an InputError."""
+    try:
+        serving.save(prepare(model), folder)
+    except (OSError, tf.errors.OpError):
+        raise
+    except Exception as error:
+        raise InputError(f"{model.name} cannot be exported: {one_line(error)}") from error
 
 
 def keras_file(model, path):
@@ -223,17 +242,62 @@ def keras_file(model, path):
 
 
 def tflite(model, path, images=None):
-    """Writes the plain form of `model` for TensorFlow Lite: float32 in and out, any batch size.
+    """Writes a model, its masks folded into kernels, for TensorFlow Lite: float32 in and out, any batch size.
 
-    `images`: preprocessed images float32, after which weights and activations become int8. Raises InputError.
+    A model of another precision is computed in float32. `images`: preprocessed images float32, after which weights and
+    activations become int8, of models of one input. Raises ValueError for anything but a Keras model, InputError where it cannot
+    be converted or written.
     """
-    converter = tf.lite.TFLiteConverter.from_keras_model(_of_any_batch(plain(model)))
-    if images is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([image[None]] for image in images)
-    with hidden(1, 2):
-        content = converter.convert()
+    built_model(model)
+    read = [(_float32(x.dtype), x.shape) for x in getattr(model, "inputs", ())]
+    if images is not None and [dtype for dtype, _ in read] != ["float32"]:
+        read = ", ".join(f"{dtype} {shape}" for dtype, shape in read) or "what is not known"
+        raise InputError(f"int8 is for models that read one float32 tensor. Received: {model.name}, which reads {read}")
+    with tempfile.TemporaryDirectory() as folder:
+        saved = os.path.join(folder, "model")
+        _served(model, saved, _in_float32)
+        converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=["serving_default"])
+        if images is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: ([image[None]] for image in images)
+        content = _converted(converter, model.name)
     return _written(path, content)
+
+
+def _converted(converter, name):
+    try:
+        with hidden(1, 2, show=False):
+            return converter.convert()
+    except Exception as error:  # the converter's own has no public name
+        reason = re.search(r"error: (?:loc\(.*\): )?(.+)|(.+)", str(error))
+        reason = (reason[1] or reason[2]) if reason else type(error).__name__
+        raise InputError(f"{name} cannot be converted for TensorFlow Lite: {reason}") from error
+
+
+def _in_float32(model):
+    """The model, or a plain clone that reads and computes float32 where the model has another precision."""
+    precisions = {its.compute_dtype for its in inside(model)} | {x.dtype for x in getattr(model, "inputs", ())}
+    if not precisions & _PRECISIONS or not hasattr(model, "inputs"):
+        return model
+    source = plain(model)
+    inputs = source.inputs[0] if isinstance(source, keras.Sequential) else source.input
+    clone = keras.models.clone_model(
+        source,
+        keras.tree.map_structure(lambda x: keras.Input(batch_shape=x.shape, dtype=_float32(x.dtype), name=x.name), inputs),
+        clone_function=lambda layer: copied(layer, **_float32(layer.get_config())),
+    )
+    for layer, target in zip(source.layers, clone.layers, strict=True):
+        fill(target, layer.get_weights())
+    return clone
+
+
+def _float32(config):
+    """A configuration, or the name of a dtype or policy, with float32 in place of every other precision."""
+    if isinstance(config, str):
+        return "float32" if config.removeprefix("mixed_") in _PRECISIONS else config
+    if isinstance(config, dict):
+        return {key: _float32(value) for key, value in config.items()}
+    return type(config)(map(_float32, config)) if isinstance(config, (list, tuple)) else config
 
 
 def _written(path, content):
@@ -315,16 +379,18 @@ def main(argv):
         fail(error)
 
 
-def define_flags():
-    flags.DEFINE_string("run", None, "record of the run: results/EXPERIMENT/seed0")
-    flags.DEFINE_string("format", "saved_model", f"one of {', '.join(FORMATS)}")
-    flags.DEFINE_boolean("compact", False, "without dead units")
-    flags.DEFINE_boolean("int8", False, "of TFLite: weights and activations as int8, scaled by 200 training images")
-    flags.DEFINE_integer(
-        "images", None, "of SavedModels: how many a call takes; dense layers multiply as is fastest then"
-    )
-    flags.DEFINE_string("output", None, "file or folder to write; default: exported/EXPERIMENT_seedN...")
-    flags.DEFINE_string("data_dir", None, "folder of tensorflow-datasets, for --int8; default: $TFDS_DATA_DIR")
+def define_flags(values=FLAGS):
+    text, boolean, path = flags.DEFINE_string, flags.DEFINE_boolean, paths.define_path
+    for define, name, default, help_ in (
+        (path, "run", None, "record of the run: results/EXPERIMENT/seed0"),
+        (text, "format", "saved_model", f"one of {', '.join(FORMATS)}"),
+        (boolean, "compact", False, "without dead units"),
+        (boolean, "int8", False, "of TFLite: weights and activations as int8, scaled by 200 training images"),
+        (flags.DEFINE_integer, "images", None, "of SavedModels: how many a call takes; dense layers multiply as is fastest then"),
+        (path, "output", None, "file or folder to write; default: exported/EXPERIMENT_seedN..."),
+        (path, "data_dir", None, "folder of tensorflow-datasets, for --int8; default: $TFDS_DATA_DIR"),
+    ):
+        define(name, default, help_, flag_values=values)
 
 
 if __name__ == "__main__":

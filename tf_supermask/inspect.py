@@ -34,7 +34,7 @@ def _model(model):
 
 def _container(path):
     contents = container.read(path)
-    model = container.built(contents, path)
+    model = container.built(contents)
     dense = sparsity.dense_bytes(model)
     kinds = {True: "a mask and a seed", False: "signs and a scale"}
     print(
@@ -66,8 +66,8 @@ def _keras_file(path):
     from tf_supermask import layers  # noqa: F401 registers the masked layers
 
     try:
-        model = keras.models.load_model(path, compile=False)
-    except (ValueError, TypeError, OSError) as error:
+        model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # of a damaged or hostile file: Keras raises errors of many kinds
         raise InputError(f"{path} cannot be read as a Keras file: {error}") from error
     print(f"{path}: {export.size_of(path):,} bytes")
     _model(model)
@@ -123,7 +123,7 @@ def main(argv):
     try:
         if len(argv) != 2:
             raise InputError(f"name one file to inspect, not {len(argv) - 1}")
-        path = pathlib.Path(argv[1])
+        path = pathlib.Path(argv[1]).expanduser()
         kind = _saved_model if (path / "saved_model.pb").exists() else KINDS.get(path.suffix, _record)
         if kind is not _record and not path.exists():
             raise InputError(f"{path} does not exist")
@@ -136,6 +136,11 @@ def main(argv):
         fail(error)
 
 
+def define_flags(values=FLAGS):
+    help_ = "measure dense layers with so many images per call"
+    flags.DEFINE_integer("images", None, help_, lower_bound=1, flag_values=values)
+
+
 if __name__ == "__main__":
-    flags.DEFINE_integer("images", None, "measure dense layers with so many images per call", lower_bound=1)
+    define_flags()
     app.run(main, flags_parser=parse)

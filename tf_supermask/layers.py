@@ -6,6 +6,8 @@ The rest of a layer is its Keras counterpart: `plain()` returns that counterpart
 output shape and, fed with `effective_kernel`, is the same function without this package.
 """
 
+import contextlib
+import contextvars
 import math
 import numbers
 
@@ -14,6 +16,21 @@ import numpy as np
 from keras import ops
 
 from tf_supermask import graph, initializers, masks
+from tf_supermask.errors import require_tensorflow
+
+require_tensorflow()
+
+_KERNEL_OF = contextvars.ContextVar("layer -> kernel", default=None)
+
+
+@contextlib.contextmanager
+def kernels_from(kernel_of):
+    """Within it, masked layers compute with the kernel `kernel_of(layer)` in place of `weight * mask(score)`."""
+    token = _KERNEL_OF.set(kernel_of)
+    try:
+        yield
+    finally:
+        _KERNEL_OF.reset(token)
 
 
 class SignedMask(keras.layers.Layer):
@@ -169,7 +186,8 @@ class SignedMask(keras.layers.Layer):
             return function()
 
     def _kernel(self):
-        return ops.cast(self.draw_kernel(), self.compute_dtype)
+        kernel_of = _KERNEL_OF.get()
+        return ops.cast(kernel_of(self) if kernel_of else self.draw_kernel(), self.compute_dtype)
 
     def _finish(self, outputs):
         return self.activation(outputs if self.bias is None else outputs + self.bias)

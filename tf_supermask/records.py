@@ -81,11 +81,11 @@ class Run:
 
 
 def write(path, writer):
-    """Calls `writer(binary file)` on a neighbour of `path`, makes it durable, and renames it to `path`.
+    """Calls `writer(binary file)` on a neighbour of `path`, makes it durable, and renames it to `path`. A link is followed.
 
     Whatever goes wrong, an earlier file at `path` stays as it was. Raises OSError.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

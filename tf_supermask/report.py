@@ -18,7 +18,7 @@ from absl import app, flags, logging
 from tf_supermask.quiet import quiet
 
 with quiet():
-    from tf_supermask import claims, experiments, figures, markup, measured, pages, papers, records, small, tables
+    from tf_supermask import claims, experiments, figures, markup, measured, pages, papers, paths, records, small, tables
     from tf_supermask.errors import InputError, fail, parse
     from tf_supermask.evidence import FOLDERS, home
 
@@ -178,20 +178,22 @@ def main(argv):
         fail(error)
 
 
-def define_flags():
-    flags.DEFINE_string("scale", "paper", "scale of the records: paper, reduced or quick")
-    flags.DEFINE_string("results_dir", None, "folder of the records; default: that of the scale")
-    flags.DEFINE_string("figures_dir", None, "folder of tables and figures; default: that of the scale")
-    flags.DEFINE_string("flags_dir", None, "folder of flag files; default: flags/ of this package's checkout")
-    flags.DEFINE_string("pages_dir", ".", "folder with README.md and docs/, the pages made of the committed records")
-    flags.DEFINE_string("speed", "benchmarks", "folder of the measurements of benchmarks/")
-    flags.DEFINE_boolean("figures", False, "draw all figures again, also those that are up to date")
-    flags.DEFINE_boolean("claims", False, "only print the claims, each with the numbers that it was decided by")
-    flags.DEFINE_boolean(
-        "verify", False, "evaluate the networks beside the records [whose names begin so] on the test images"
-    )
-    flags.DEFINE_string("data_dir", None, "folder of tensorflow-datasets, for --verify; default: $TFDS_DATA_DIR")
-    flags.DEFINE_boolean("check", False, "write nothing; fail if a file is not what the records say")
+def define_flags(values=FLAGS):
+    text, boolean, path = flags.DEFINE_string, flags.DEFINE_boolean, paths.define_path
+    for define, name, default, help_ in (
+        (text, "scale", "paper", "scale of the records: paper, reduced or quick"),
+        (path, "results_dir", None, "folder of the records; default: that of the scale"),
+        (path, "figures_dir", None, "folder of tables and figures; default: that of the scale"),
+        (path, "flags_dir", None, "folder of flag files; default: flags/ of this package's checkout"),
+        (path, "pages_dir", ".", "folder with README.md and docs/, the pages made of the committed records"),
+        (path, "speed", "benchmarks", "folder of the measurements of benchmarks/"),
+        (boolean, "figures", False, "draw all figures again, also those that are up to date"),
+        (boolean, "claims", False, "only print the claims, each with the numbers that it was decided by"),
+        (boolean, "verify", False, "evaluate the networks beside the records [whose names begin so] on the test images"),
+        (path, "data_dir", None, "folder of tensorflow-datasets, for --verify; default: $TFDS_DATA_DIR"),
+        (boolean, "check", False, "write nothing; fail if a file is not what the records say"),
+    ):
+        define(name, default, help_, flag_values=values)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,49 @@
+"""Messages about what surrounds a model: the package that it comes from, the backend that Keras runs on."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import tf_supermask
+from tf_supermask import compact, container, export, mask_model, strip_masks, summary
+
+
+class Legacy:
+    """As a model of tf_keras: of no class of Keras 3, its module tells where it is from."""
+
+    __module__ = "tf_keras.src.engine.functional"
+    name, layers = "legacy", []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [mask_model, strip_masks, compact, summary]
+    + [lambda model, to=to: to(model, "x") for to in (container.save, export.saved_model, export.tflite, export.keras_file)],
+)
+def test_a_model_of_tf_keras_is_named(call):
+    with pytest.raises(ValueError, match="^this needs a Keras 3 model, received one of tf_keras: Legacy$"):
+        call(type("Legacy", (Legacy,), {})())
+
+
+def with_backend(backend, *arguments):
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, env=environment)
+
+
+@pytest.mark.parametrize("module", ["main", "report", "export", "inspect"])
+def test_another_backend_is_one_line_of_every_command(module):
+    done = with_backend("jax", "-m", f"tf_supermask.{module}", *["x.keras"] * (module == "inspect"))
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr == "error: tf_supermask needs Keras on TensorFlow, not on jax; set KERAS_BACKEND=tensorflow\n"
+
+
+def test_another_backend_is_named_when_a_public_name_is_first_used():
+    code = "import sys, tf_supermask\nfor name in tf_supermask.__all__:\n    try: getattr(tf_supermask, name)\n"
+    code += "    except ValueError as error: print(name, error)\nassert 'keras' not in sys.modules"
+    done = with_backend("torch", "-c", code)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(tf_supermask.__all__) and all("needs Keras on TensorFlow, not on torch" in its for its in lines)
