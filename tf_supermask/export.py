@@ -284,11 +284,16 @@ def _in_float32(model):
     clone = keras.models.clone_model(
         source,
         keras.tree.map_structure(lambda x: keras.Input(batch_shape=x.shape, dtype=_float32(x.dtype), name=x.name), inputs),
-        clone_function=lambda layer: copied(layer, **_float32(layer.get_config())),
+        clone_function=_copied_in_float32,
     )
     for layer, target in zip(source.layers, clone.layers, strict=True):
         fill(target, layer.get_weights())
     return clone
+
+
+def _copied_in_float32(layer):
+    config = _float32(layer.get_config())
+    return type(layer).from_config(config) if graph.is_graph(layer) else copied(layer, **config)
 
 
 def _float32(config):

@@ -55,12 +55,12 @@ def parse(argv):
         sys.exit(0)
     try:
         argv = flagfile.expanded(argv, FLAGS)
-        rows = FLAGS(argv)[1:]
+        rows = list(map(os.path.expanduser, FLAGS(argv)[1:]))
         for row in rows:
             if not row.endswith(".flags"):
                 raise flags.Error(f"unexpected argument {row!r}; flags are written --name=value, files end in .flags")
-        FLAGS([argv[0], *experiments.carried_out(list(map(os.path.expanduser, rows)), FLAGS), *argv[1:]])  # the command line outdoes rows
-        return [list(map(os.path.expanduser, rows)), [argument for argument in argv[1:] if argument not in rows]]
+        FLAGS([argv[0], *experiments.carried_out(rows, FLAGS), *argv[1:]])  # the command line outdoes rows
+        return [rows, [argument for argument in argv[1:] if not argument.endswith(".flags") or argument.startswith("-")]]
     except (flags.Error, InputError) as error:
         fail(error)
 

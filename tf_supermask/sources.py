@@ -46,6 +46,8 @@ def find(name, data_dir=None, splits=None, download=True):
     """
     if is_path(name):
         return Folder(name, splits)
+    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
+    data_dir = data_dir and os.path.expanduser(data_dir)
     try:
         import tensorflow_datasets as tfds
 
