@@ -102,6 +102,8 @@ def test_help_is_grouped_and_complete(main):
         (["nosuch.flags"], "nosuch.flags"),
         (["--experiment=../x"], "--experiment="),
         (["--results_dir=setup.cfg/x"], "cannot write to setup.cfg/x"),
+        (["--scale=quick", "--results_dir=results"], "--results_dir=results is for records of scale paper, not quick"),
+        (["--status", "--scale=huge"], "--scale=huge is unknown; choose from paper, reduced, quick"),
     ],
 )
 def test_bad_input_is_one_line_and_an_exit_code(main, flags, message, tmp_path):

@@ -4,6 +4,8 @@ import sys
 
 from absl import flags
 
+from tf_supermask import flagfile
+
 
 class InputError(ValueError):
     """Bad input: flags, files, data sets, folders. Its message is one line: what was received, and what would work."""
@@ -18,6 +20,6 @@ def fail(error, code=2):
 def parse(argv):
     """Parser of flags for absl's `app.run`: one line where they are wrong, not a page."""
     try:
-        return flags.FLAGS(argv)
+        return flags.FLAGS(flagfile.expanded(argv, flags.FLAGS))
     except flags.Error as error:
         fail(error)

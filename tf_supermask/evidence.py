@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from tf_supermask import records
+from tf_supermask import flagfile, records
 from tf_supermask.errors import InputError
 
 # scale -> folder of its records, folder of its tables and figures; no table mixes scales
@@ -14,6 +14,32 @@ FOLDERS = {
     "reduced": ("results/reduced", "figures/reduced"),
     "quick": ("results/quick", "results/quick/figures"),
 }
+
+
+def home(scale):
+    """The folder of the records of a scale. Raises InputError."""
+    if scale not in FOLDERS:
+        raise InputError(f"--scale={scale} is unknown; choose from {', '.join(FOLDERS)}")
+    return FOLDERS[scale][0]
+
+
+def check_folder(folder, scale):
+    """Raises InputError where records of `scale` must not be written to `folder`: it is the home of another scale, or has
+    records of one."""
+    here = pathlib.Path(folder).resolve()
+    for other in FOLDERS.keys() - {scale}:
+        if here in (pathlib.Path(home(other)).resolve(), flagfile.CHECKOUT / home(other)):
+            raise InputError(f"--results_dir={folder} is for records of scale {other}, not {scale}; give another one")
+    for path in sorted(here.glob("*/seed*.json")):
+        if (found := _scale(path)) not in (scale, None):
+            raise InputError(f"{folder} has records of scale {found}, not {scale}: {path}; give another --results_dir")
+
+
+def _scale(path):
+    try:
+        return records.parsed(path)["spec"].get("scale")
+    except ValueError:  # damaged, which the run that it is of says
+        return None
 
 
 class Missing(Exception):

@@ -4,6 +4,7 @@ A row is a flag file of one experiment, named after the table row or figure of a
 comment, says what the paper claims of it.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import pathlib
@@ -12,11 +13,12 @@ from typing import NamedTuple
 
 from absl import flags
 
-from tf_supermask import data
+from tf_supermask import data, flagfile
 from tf_supermask.errors import InputError
 from tf_supermask.spec import Spec
 
 RUNNING, FILES = "running", "files"
+ROWS = flagfile.CHECKOUT / "flags"  # those of the papers; where only the package is installed, there are none
 _DEFINE = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean}
 
 
@@ -58,7 +60,8 @@ def define_flags(values=flags.FLAGS):
     define(float, "checkpoint_seconds", 30.0, "least time between two checkpoints", RUNNING)
     named = "name of the results; default: the row in flags/ with these settings, else model_mode_dataset"
     define(str, "experiment", None, named, FILES)
-    define(str, "results_dir", None, "folder of all results; default: results, results/reduced or results/quick", FILES)
+    folder = "folder of all results, of one scale; default: results, results/reduced or results/quick"
+    define(str, "results_dir", None, folder, FILES)
     define(str, "data_dir", None, "folder of tensorflow-datasets; default: $TFDS_DATA_DIR", FILES)
     define(str, "cache_dir", data.default_cache_dir(), "folder for decoded images", FILES)
     define(str, "export_dir", None, "write the trained network there as a SavedModel", FILES)
@@ -77,17 +80,20 @@ def described(values):
     """The Experiments that parsed flags describe: one, or one for each combination of listed values. Raises InputError.
 
     An experiment of a list has its values added to the name. Without a name of its own it has that of the row with its
-    settings, so that its records count as the row's.
+    settings, so that its records count as the row's. No two have one name, or one and the same settings.
     """
     names = [field.name for field in dataclasses.fields(Spec) if field.name != "seed"]
     given = {name: values[name].value for name in names if values[name].value is not None}
-    lists = {name: given[name].split(",") for name in _LISTS if name in given}
+    lists = {name: [value.strip() for value in given[name].split(",")] for name in _LISTS if name in given}
     seeds, name, found = parse_seeds(values["seeds"].value), values["experiment"].value, []
     for chosen in itertools.product(*lists.values()):
         settings = given | {field: _typed(field, value) for field, value in zip(lists, chosen, strict=True)}
         specs = [Spec.of(seed=seed, **settings) for seed in seeds]
         added = "".join(f"_{value}" for value, its in zip(chosen, lists.values(), strict=True) if len(its) > 1)
-        found.append(Experiment(name + added if name else name_of(specs[0]), specs))
+        its = Experiment(name + added if name else name_of(specs[0], added), specs)
+        if any(other.name == its.name or other.specs == specs for other in found):
+            raise InputError(f"two of the listed combinations are {its.name}; list each value once")
+        found.append(its)
     return found
 
 
@@ -98,21 +104,24 @@ def _typed(field, value):
         raise InputError(f"--{field}={value} must be a number, or several with commas between") from None
 
 
-def name_of(spec):
-    """Name of the row with the settings of `spec`, else one made of what it trains."""
+def name_of(spec, added=""):
+    """Name of the row with the settings of `spec`, else one made of what it trains; `added` tells it from others of a list."""
     kind = spec.mode
     if spec.mode == "lottery":
-        kind = f"{spec.criterion}_{spec.mask1_action}_{spec.mask0_action}" if spec.rounds else "dense"
-    return row_of(spec) or f"{spec.model}_{kind}_{spec.dataset}".replace("/", "_")
+        kind, added = f"{spec.criterion}_{spec.mask1_action}_{spec.mask0_action}" if spec.rounds else "dense", ""
+    return row_of(spec) or f"{spec.model}_{kind}_{spec.dataset}{added}".replace("/", "_")
 
 
-def row_of(spec, folder="flags"):
-    """Name of the experiment in the rows of `folder` whose settings are those of `spec`, or None. Raises InputError for a
-    file that is no row."""
+def row_of(spec, folder=ROWS):
+    """Name of the experiment in the rows of `folder` whose settings are those of `spec`, or None.
+
+    A file that is no row, as a user's draft, has no settings; it is an error where it is named.
+    """
     for path in rows(folder):
-        for experiment in read(path, [f"--seeds={spec.seed}", f"--scale={spec.scale}"]):
-            if experiment.specs == [spec]:
-                return experiment.name
+        with contextlib.suppress(InputError):
+            for experiment in read(path, [f"--seeds={spec.seed}", f"--scale={spec.scale}"]):
+                if experiment.specs == [spec]:
+                    return experiment.name
     return None
 
 
@@ -123,14 +132,35 @@ def read(path, further=()):
     """
     values = flags.FlagValues()
     define_flags(values)
+    its = lines(path, values)
     try:
-        values(["row", f"--flagfile={path}", *further])
+        values(["row", *(line.argument for line in its), *flagfile.expanded(further, values)])
         if values["experiment"].value is None:
             raise InputError("a row needs a line --experiment=NAME")
-        about = pathlib.Path(path).read_text().splitlines()[0].removeprefix("# ")
+        about = flagfile.texts(path)[0].removeprefix("# ")
         return [experiment._replace(about=about) for experiment in described(values)]
-    except (flags.Error, InputError, OSError, IndexError) as error:
+    except (flags.Error, InputError) as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def lines(path, values):
+    """The flagfile.Lines of a row; `values` defines the flags. Raises InputError."""
+    try:
+        return flagfile.read(path, values)
+    except flags.Error as error:
+        raise InputError(error) from error
+
+
+def carried_out(paths, values):
+    """Arguments of the rows at `paths` that say how and where to run. Raises InputError where two rows say different things."""
+    found = {}
+    settings = {field.name for field in dataclasses.fields(Spec)} | {"seeds", "experiment"}
+    for path in paths:
+        its = {line.name: line for line in lines(path, values) if line.name not in settings}  # the last one counts
+        for name, line in its.items():
+            if found.setdefault(name, line).argument != line.argument:
+                raise InputError(line.wrong(f"{line.argument}, but {found[name].argument} in {found[name].path}"))
+    return [line.argument for line in found.values()]
 
 
 def read_all(paths, further=()):

@@ -1,8 +1,9 @@
 """Trains what the flags say: python -m tf_supermask.main --model=conv8 --mode=signed
 
 Without further flags a run has the paper's own settings for its model and mode. Finished runs are skipped, an
-interrupted one goes on where it was. Flags may stand in a file: --flagfile=flags/NAME.flags. Several such files,
-named without --flagfile, are trained in an order that tells most soonest: flags/koster_table1*.flags --seeds=0-9
+interrupted one goes on where it was. Flags may stand in a file, one on each line beside comments, # or //, and blank
+lines: --flagfile=flags/NAME.flags. Several such files, named without --flagfile, are trained in an order that tells
+most soonest: flags/koster_table1*.flags --seeds=0-9
 """
 
 import contextlib
@@ -22,7 +23,20 @@ from tf_supermask.quiet import quiet
 with quiet():
     import tensorflow as tf
 
-    from tf_supermask import cluster, device, evidence, experiments, export, jobs, runs, status, tables, training, walk
+    from tf_supermask import (
+        cluster,
+        device,
+        evidence,
+        experiments,
+        export,
+        flagfile,
+        jobs,
+        runs,
+        status,
+        tables,
+        training,
+        walk,
+    )
     from tf_supermask.errors import InputError, fail
     from tf_supermask.koster import printed as koster
     from tf_supermask.records import find
@@ -42,12 +56,14 @@ def parse(argv):
         print(usage())
         sys.exit(0)
     try:
+        argv = flagfile.expanded(argv, FLAGS)
         rows = FLAGS(argv)[1:]
         for row in rows:
             if not row.endswith(".flags"):
                 raise flags.Error(f"unexpected argument {row!r}; flags are written --name=value, files end in .flags")
+        FLAGS([argv[0], *experiments.carried_out(rows, FLAGS), *argv[1:]])  # the command line outdoes rows
         return [rows, [argument for argument in argv[1:] if argument not in rows]]
-    except (flags.Error, OSError) as error:
+    except (flags.Error, InputError) as error:
         fail(error)
 
 
@@ -113,7 +129,7 @@ def units_of(found, ordered=True):
     todo = [(experiment, spec) for experiment in found for spec in experiment.specs]
     if ordered and len(found) > 1:
         todo = experiments.in_order(found, walk.cost)
-    folders = {spec.scale: FLAGS.results_dir or evidence.FOLDERS[spec.scale][0] for _, spec in todo}
+    folders = {spec.scale: FLAGS.results_dir or evidence.home(spec.scale) for _, spec in todo}
     if len(set(folders.values())) > 1:
         raise InputError(f"rows of the scales {', '.join(folders)} at a time; give one --scale, or --results_dir")
     return [walk.unit_of(experiment.name, spec, folders[spec.scale]) for experiment, spec in todo]
@@ -195,7 +211,8 @@ class Told:
 def print_status(rows, further):
     """Of rows if there are some, else of all that is in the folder of results and all that walks mean to do there."""
     units = units_of(experiments.read_all(rows, further), ordered=False) if rows else None
-    folder = units[0].run.results_dir if units else FLAGS.results_dir or evidence.FOLDERS[FLAGS.scale or "paper"][0]
+    home = evidence.home(FLAGS.scale or "paper")
+    folder = units[0].run.results_dir if units else FLAGS.results_dir or home
     wanted = [(unit.run.experiment, unit.run.seed) for unit in units] if units else None
     for line in status.report(folder, wanted):
         print(line)
@@ -224,6 +241,7 @@ def main(arguments):
             return print_status(rows, further)
         found = experiments.read_all(rows, further) if rows else experiments.described(FLAGS)
         units = units_of(found)
+        evidence.check_folder(units[0].run.results_dir, units[0].spec.scale)
         if FLAGS.export_dir and any(unit.spec.mode in ("lottery", "supermask") for unit in units):
             raise InputError(
                 "--export_dir is for trained masks and baselines; lottery tickets and supermasks keep no network"

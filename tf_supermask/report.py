@@ -268,10 +268,11 @@ def without_flag_file(rows):
 
 def _check(found):
     """Raises InputError where something committed does not say what the records say."""
-    lost, unused = without_flag_file(experiments.rows(FLAGS.flags_dir))
+    folder = FLAGS.flags_dir or experiments.ROWS
+    lost, unused = without_flag_file(experiments.rows(folder))
     if lost or unused:
         raise InputError(
-            f"tables and figures show {', '.join(lost) or 'nothing'} that no file in {FLAGS.flags_dir}/ trains; "
+            f"tables and figures show {', '.join(lost) or 'nothing'} that no file in {folder}/ trains; "
             f"{', '.join(unused) or 'nothing'} is trained and shown nowhere"
         )
     old = []
@@ -329,11 +330,10 @@ def main(argv):
     try:
         if len(argv) > 1 + FLAGS.verify:
             raise InputError(f"unexpected argument {argv[-1]!r}; only --verify takes one, the beginning of names")
-        if FLAGS.scale not in evidence.FOLDERS:
-            raise InputError(f"--scale={FLAGS.scale} is unknown; choose from {', '.join(evidence.FOLDERS)}")
+        evidence.home(FLAGS.scale)  # there is such a scale
         wanted = {"paper", "reduced", FLAGS.scale}
         steps = measured.step_times(FLAGS.speed)
-        found = {scale: papers.evidence(evidence.FOLDERS[scale][0], scale, steps) for scale in wanted}
+        found = {scale: papers.evidence(evidence.home(scale), scale, steps) for scale in wanted}
         if FLAGS.results_dir:
             found[FLAGS.scale] = papers.evidence(FLAGS.results_dir, FLAGS.scale, steps)
         chosen = found[FLAGS.scale]
@@ -368,7 +368,7 @@ def define_flags():
     flags.DEFINE_string("scale", "paper", "scale of the records: paper, reduced or quick")
     flags.DEFINE_string("results_dir", None, "folder of the records; default: that of the scale")
     flags.DEFINE_string("figures_dir", None, "folder of tables and figures; default: that of the scale")
-    flags.DEFINE_string("flags_dir", "flags", "folder of flag files")
+    flags.DEFINE_string("flags_dir", None, "folder of flag files; default: flags/ of this package's checkout")
     flags.DEFINE_string("readme", "README.md", "file with the tables; empty: none")
     flags.DEFINE_string("speed", "benchmarks", "folder of the measurements of benchmarks/")
     flags.DEFINE_boolean("figures", False, "draw all figures again, also those that are up to date")
