@@ -33,6 +33,6 @@ $python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" ${fur
 [[ $status -eq 130 || " ${further[*]-}" == *" --status"* ]] && exit $status  # stopped by Ctrl-C
 results=()
 for argument in ${further[@]+"${further[@]}"}; do [[ $argument == --results_dir=* ]] && results=("$argument"); done
-[ $status -eq 0 ] || echo "some runs failed, see above" >&2
+[ $status -eq 0 ] || echo "not all runs are trained, see above" >&2
 $python -m tf_supermask.report --scale="$scale" ${results[@]+"${results[@]}"}
 exit $status

@@ -61,7 +61,8 @@ def define_flags(values=flags.FLAGS):
     define(float, "checkpoint_seconds", 30.0, "least time between two checkpoints", RUNNING)
     named = "name of the results; default: the row in flags/ with these settings, else model_mode_dataset"
     define(str, "experiment", None, named, FILES)
-    define(pathlib.Path, "results_dir", None, "folder of all results; default: results, results/reduced or results/quick", FILES)
+    folder = "folder of all results, of one scale; default: results, results/reduced or results/quick"
+    define(pathlib.Path, "results_dir", None, folder, FILES)
     define(pathlib.Path, "data_dir", None, "folder of tensorflow-datasets; default: $TFDS_DATA_DIR", FILES)
     define(pathlib.Path, "cache_dir", data.default_cache_dir(), "folder for decoded images", FILES)
     define(pathlib.Path, "export_dir", None, "write the trained network there as a SavedModel", FILES)

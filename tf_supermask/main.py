@@ -1,8 +1,9 @@
 """Trains what the flags say: python -m tf_supermask.main --model=conv8 --mode=signed
 
 Without further flags a run has the paper's own settings for its model and mode. Finished runs are skipped, an
-interrupted one goes on where it was. Flags may stand in a file: --flagfile=flags/NAME.flags. Several such files,
-named without --flagfile, are trained in an order that tells most soonest: flags/koster_table1*.flags --seeds=0-9
+interrupted one goes on where it was. Flags may stand in a file, one on each line beside comments, # or //, and blank
+lines: --flagfile=flags/NAME.flags. Several such files, named without --flagfile, are trained in an order that tells
+most soonest: flags/koster_table1*.flags --seeds=0-9
 """
 
 import dataclasses
@@ -207,7 +208,8 @@ class Told:
 def print_status(rows, further):
     """Of rows if there are some, else of all that is in the folder of results and all that walks mean to do there."""
     units = units_of(experiments.read_all(rows, further), ordered=False) if rows else None
-    folder = units[0].run.results_dir if units else FLAGS.results_dir or evidence.home(FLAGS.scale or "paper")
+    home = evidence.home(FLAGS.scale or "paper")
+    folder = units[0].run.results_dir if units else FLAGS.results_dir or home
     wanted = [(unit.run.experiment, unit.run.seed) for unit in units] if units else None
     for line in status.report(folder, wanted):
         print(line)
