@@ -77,9 +77,10 @@ def before_softmax(model):
 def ternary(layer, draw):
     """Random codes times one number, or one for each unit, and random biases and normalizations."""
     if isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D)):
-        codes = draw.choice([-1, 0, 1], layer.kernel.shape, p=(0.2, 0.6, 0.2)) * (draw.random(layer.kernel.shape[-1]) < 0.9)
-        scale = draw.uniform(0.1, 1, layer.kernel.shape[-1] if draw.random() < 0.3 else 1)
-        bias = [draw.normal(size=layer.kernel.shape[-1])] if layer.use_bias else []
+        units = layer.kernel.shape[-1]
+        codes = draw.choice([-1, 0, 1], layer.kernel.shape, p=(0.2, 0.6, 0.2)) * (draw.random(units) < 0.9)
+        scale = draw.uniform(0.1, 1, units if draw.random() < 0.3 else 1)
+        bias = [draw.normal(size=units)] if layer.use_bias else []
         layer.set_weights([codes * scale.astype(np.float32), *bias])
     elif isinstance(layer, keras.layers.BatchNormalization):
         shape = layer.moving_mean.shape
@@ -87,7 +88,6 @@ def ternary(layer, draw):
         layer.set_weights([gamma, draw.normal(size=shape), draw.normal(size=shape), draw.uniform(0.1, 2, shape)])
 
 
-ACTIVATIONS = [None, "relu", "elu"]
 FLAT = {
     "relu": ("ReLU", {}),
     "elu": ("ELU", {"alpha": 0.7}),
@@ -104,23 +104,34 @@ IMAGES = FLAT | {
 @st.composite
 def networks(draw):
     """`(shape, [(class, arguments)...], seed)`: chains of all that C has, from one layer on."""
-    some, pick = lambda kinds, most: [kinds[k] for k in draw(st.lists(st.sampled_from([*kinds]), max_size=most))], draw
-    shape = draw(st.sampled_from([(7,), (6, 7, 1), (7, 6, 3), (8, 8, 2)]))
+
+    def pick(values):
+        return draw(st.sampled_from(values))
+
+    def some(kinds, most):
+        return [kinds[name] for name in draw(st.lists(st.sampled_from([*kinds]), max_size=most))]
+
+    def kernel_layer():
+        return {"use_bias": draw(st.booleans()), "activation": pick([None, "relu", "elu"])}
+
+    shape = pick([(7,), (6, 7, 1), (7, 6, 3), (8, 8, 2)])
     layers, flat = [], len(shape) == 1
     if not flat:
         layers += some({name: IMAGES[name] for name in IMAGES if name != "max"}, 1)
         for _ in range(draw(st.integers(0, 2))):
-            kernel = {"filters": pick(st.integers(1, 4)), "kernel_size": pick(st.sampled_from([1, 2, 3, (3, 2)]))}
-            kernel |= {"strides": pick(st.sampled_from([1, 2])), "padding": pick(st.sampled_from(["same", "same", "valid"]))}
-            layers.append(("Conv2D", kernel | {"use_bias": pick(st.booleans()), "activation": pick(st.sampled_from(ACTIVATIONS))}))
+            kernel = {
+                "filters": draw(st.integers(1, 4)),
+                "kernel_size": pick([1, 2, 3, (3, 2)]),
+                "strides": pick([1, 2]),
+            }
+            layers.append(("Conv2D", kernel | {"padding": pick(["same", "same", "valid"])} | kernel_layer()))
             layers += some(IMAGES, 3)
-        layers.append(draw(st.sampled_from([(name, {}) for name in ("GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten")])))
+        layers.append((pick(["GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten"]), {}))
     for _ in range(draw(st.integers(int(flat or layers[-1][0] == "Flatten"), 2))):
         layers += some(FLAT, 2)
-        dense = {"units": pick(st.integers(1, 6)), "use_bias": pick(st.booleans()), "activation": pick(st.sampled_from(ACTIVATIONS))}
-        layers.append(("Dense", dense))
+        layers.append(("Dense", {"units": draw(st.integers(1, 6))} | kernel_layer()))
     if layers[-1][0] == "Dense":
-        layers += draw(st.sampled_from([[], [("Softmax", {})], [("Activation", {"activation": "softmax"})]]))
+        layers += pick([[], [("Softmax", {})], [("Activation", {"activation": "softmax"})]])
     return shape, layers, draw(st.integers(0, 2**16))
 
 
@@ -224,8 +235,9 @@ def bits(code):
         at += 1
         if not (code.runs and number(1)):
             ones = next(n for n in range(99) if next(stream) == "0")
-            gap = number(code.low + ones) + (1 << code.low + ones) - (1 << code.low) if code.elias else (ones << code.low) + number(code.low)
-            at, sign = at + gap, 1 - 2 * number(1)
+            rest = number(code.low + ones if code.elias else code.low)
+            before = (1 << code.low + ones) - (1 << code.low) if code.elias else ones << code.low
+            at, sign = at + before + rest, 1 - 2 * number(1)
         yield at, sign
 
 
@@ -279,9 +291,13 @@ UNSUPPORTED = {
     "relu6": lambda: [(4,), dense(), keras.layers.ReLU(6.0, name="relu6")],
     "leaky": lambda: [(4,), dense(), keras.layers.LeakyReLU(name="leaky")],
     "early": lambda: [(4,), keras.layers.Softmax(), dense(name="early")],
-    "axis": lambda: [(6, 6, 6), keras.layers.BatchNormalization(axis=1, name="axis"), keras.layers.GlobalMaxPooling2D()],
+    "axis": lambda: [
+        (6, 6, 6),
+        keras.layers.BatchNormalization(axis=1, name="axis"),
+        keras.layers.GlobalMaxPooling2D(),
+    ],
     "(5, 4)": lambda: [(5, 4), dense()],
-    "last": lambda: [IMAGE, keras.layers.MaxPooling2D(), keras.layers.Flatten(), keras.layers.ReLU(), keras.layers.ReLU(name="last")],
+    "last": lambda: [IMAGE, keras.layers.ReLU(), keras.layers.Flatten(), keras.layers.ReLU(name="last")],
 }
 
 
@@ -296,7 +312,9 @@ def test_what_has_no_c_is_named_in_one_line(name, tmp_path):
 
 
 def small():
-    return keras.Sequential([keras.Input((4,), name="x"), dense(3, activation="relu", name="fc1"), dense(2, 3, name="fc2")])
+    return keras.Sequential(
+        [keras.Input((4,), name="x"), dense(3, activation="relu", name="fc1"), dense(2, 3, name="fc2")]
+    )
 
 
 ONES = np.ones((2, 4), np.float32)

@@ -62,8 +62,11 @@ def encode(codes):
 
 
 def encode_bytes(codes):
-    """The Code of int8 `codes`, `(units, inputs)`, in bytes: way, length and sign as 5, 2 and 1 bits; with a way of 0, 31 times one
-    more than the other bits is skipped. No byte has weights of two units."""
+    """The Code of int8 `codes`, `(units, inputs)`, in bytes.
+
+    A byte is the way to the next weights, the number of these less one, and their sign, in 5, 2 and 1 bits. Where the way is 0
+    there are no weights: 31 inputs are skipped, once more often than the other bits say. No byte has weights of two units.
+    """
     flat, inputs = np.ravel(codes), codes.shape[-1]
     places = np.flatnonzero(flat)
     gaps = np.diff(places, prepend=-1, append=flat.size) - 1

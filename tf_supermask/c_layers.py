@@ -17,8 +17,9 @@ _NARROW = {"bias": (np.int8, np.int16, np.int32), "factors": (np.uint16,), "tabl
 
 @dataclasses.dataclass
 class Layer:
-    """A Stage as C has it. `function`: of C, in the file of that name; `arrays`: name -> numpy array; `fields`: of the C type `layer`; `features`: those that the templates
-    in c/ ask for; `reach`: no index is larger; `largest`: no sum is larger."""
+    """A Stage as C has it. `function`: of C, in the file of that name; `arrays`: name -> numpy array; `fields`: of the C type
+    `layer`; `features`: those that the templates in c/ ask for; `reach`: no index is larger; `largest`: no sum is larger.
+    """
 
     stage: object
     function: str
@@ -76,7 +77,9 @@ def _constants(layer, made, order, fast):
         layer.code = (c_codes.encode_bytes if layer.function == "fast" else c_codes.encode)(rows)
         layer.arrays["code"] = np.frombuffer(layer.code.data, np.uint8)
         layer.fields |= {"form": layer.code.form, "low": layer.code.low}
-        layer.features |= {"weights"} if layer.code.fast else {"weights", "coded", "ternary" if layer.code.ternary else "bits"}
+        layer.features |= (
+            {"weights"} if layer.code.fast else {"weights", "coded", "ternary" if layer.code.ternary else "bits"}
+        )
     layer.features |= {layer.function, "flat" if stage.kind == "dense" else "plane"}
     arrays, fields = _integers(made) if made else _floats(stage)
     layer.arrays |= arrays

@@ -123,7 +123,7 @@ def _windows(x, windows, fill=0):
     pads = [(its.before, end) for its, end in zip(windows, after, strict=True)]
     padded = np.pad(x, [(0, 0), *pads, (0, 0)], constant_values=fill)
     seen = np.lib.stride_tricks.sliding_window_view(padded, [its.size for its in windows], axis=(1, 2))
-    (down, across) = windows
+    down, across = windows
     return seen[:, :: down.step, :: across.step][:, : down.outputs, : across.outputs]
 
 

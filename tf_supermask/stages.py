@@ -53,9 +53,12 @@ class Window(NamedTuple):
 
 @dataclasses.dataclass
 class Stage:
-    """`kind`: dense, conv or copy, which has neither factor nor bias. `shape`: of the input, `(height, width, channels)`, or `(features,)`. `codes`: int8
-    `(height, width, channels, units)` of a convolution, `(inputs, units)` of a dense layer. `factor`, `bias`: float64, one for each
-    unit. `alpha`: None where there is no activation. `tensors`: Keras' tensors before an average pooling and at the end."""
+    """`kind`: dense, conv or copy, which has neither factor nor bias.
+
+    `shape`: of the input, `(height, width, channels)` or `(features,)`. `codes`: int8 `(height, width, channels, units)` of a
+    convolution, `(inputs, units)` of a dense layer. `factor`, `bias`: float64, one for each unit. `alpha`: of the ELU, 0 of a
+    ReLU, None where there is no activation. `tensors`: Keras' tensors before a pooling and at the end.
+    """
 
     kind: str
     name: str
@@ -99,7 +102,9 @@ class _Chain:
 
     def __init__(self, model):
         if len(model.inputs) != 1 or len(model.outputs) != 1:
-            raise InputError(f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; C has one of each")
+            raise InputError(
+                f"{model.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; C has one of each"
+            )
         self.stages, self.tensor, self.shape = [], model.inputs[0], _image(model.inputs[0].shape[1:], model)
         self.ended = False
 
@@ -108,7 +113,9 @@ class _Chain:
         if kind is keras.layers.InputLayer:
             return
         if layer.input is not self.tensor:
-            raise _unsupported(layer, "does not read what the layer before it puts out; C has chains of layers, without branches")
+            raise _unsupported(
+                layer, "does not read what the layer before it puts out; C has chains of layers, without branches"
+            )
         if self.ended:
             raise _unsupported(layer, "follows softmax, which C leaves out; it belongs to the end")
         if kind in (keras.layers.Dense, keras.layers.Conv2D):
@@ -211,7 +218,7 @@ def _ternary(layer):
     over = tuple(range(kernel.ndim - 1))
     codes, factor = np.sign(kernel).astype(np.int8), np.abs(kernel).max(axis=over)
     if not np.array_equal(codes * factor, kernel):
-        raise _unsupported(layer, "has weights of several sizes in one unit; C has -1, 0, +1 times a number: a mask on signed constants")
+        raise _unsupported(layer, "has weights of several sizes in one unit; C has -1, 0, +1 times a number for each")
     return codes, np.where(factor > 0, factor, factor.max() or 1).astype(np.float64)
 
 
