@@ -211,6 +211,7 @@ OTHER = {
 ELSEWHERE = {
     "model": "the weight counts of test_models",
     "dataset": "test_data",
+    "splits": "test_sources",
     "scale": "test_spec",
     "relative_threshold": "test_layers",
     "batch_norm": "test_models",

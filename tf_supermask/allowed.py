@@ -7,6 +7,7 @@ registered with Keras are allowed, since they are imported already.
 """
 
 import re
+import sys
 
 import keras
 
@@ -69,7 +70,7 @@ _ALLOWED = {  # module, as Keras names it in descriptions -> classes
 }
 NEVER_CALLED = {"keras.initializers", "keras.regularizers", "keras.constraints"}
 # Functional models and operations are described by the module that they lie in, which is not a public name.
-_WHEREMODELS_LIE, _WHERE_OPERATIONS_LIE = (its.__module__.rpartition(".")[0] for its in (keras.Model, keras.Operation))
+_WHERE_MODELS_LIE, _WHERE_OPERATIONS_LIE = (its.__module__.rpartition(".")[0] for its in (keras.Model, keras.Operation))
 _FILES = {"StringLookup": "vocabulary", "IntegerLookup": "vocabulary", "TextVectorization": "vocabulary"}
 _COUNTS = {"StringLookup": "num_oov_indices", "IntegerLookup": "num_oov_indices", "TextVectorization": "ngrams"}
 _COUNTS |= {"Split": "indices_or_sections", "ArraySplit": "indices_or_sections", "Unstack": "num"}
@@ -81,8 +82,8 @@ class Refused(ValueError):
 
 
 def check_object(entry, layer):
-    """Raises Refused where an object, `{"class_name": ..., "module": ..., "config": ...}`, may not be made; `layer` is the name of
-    the layer that it belongs to."""
+    """Raises Refused where an object, `{"class_name": ..., "module": ..., "config": ...}`, may not be made; `layer` is the name
+    of the layer that it belongs to."""
     name, module, config = entry["class_name"], entry.get("module"), entry.get("config")
     registered = entry.get("registered_name", name)
     if name == "function":
@@ -106,12 +107,9 @@ def check_object(entry, layer):
 
 
 def _listed(module):
-    """Names that are allowed of a module."""
-    if module == _WHERE_OPERATIONS_LIE or str(module).startswith(_WHERE_OPERATIONS_LIE + "."):
-        return _OPERATIONS
-    if str(module).startswith(_WHEREMODELS_LIE + "."):
-        return MODELS
-    return _ALLOWED.get(module, ())
+    """Names that are allowed of a module; none of one that would have to be imported first."""
+    lies = module.rpartition(".")[0] if module in sys.modules else None
+    return {_WHERE_OPERATIONS_LIE: _OPERATIONS, _WHERE_MODELS_LIE: MODELS}.get(lies) or _ALLOWED.get(module, ())
 
 
 def _allowed_data(name, config, layer):

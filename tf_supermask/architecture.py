@@ -64,8 +64,8 @@ def _object_steps(entry, layer, depth):
 
 
 def _model_steps(name, layers, layer, depth):
-    """Those of the layers in a model, each as often as it is called. Keras calls all layers of a Sequential model so far
-    whenever one is added."""
+    """Steps of the layers of a model, each as often as it is called. Keras calls all layers of a Sequential model again whenever
+    one is added."""
     build, call = 8, 0
     for entry in layers:
         if not isinstance(entry, dict) or "class_name" not in entry:
@@ -144,8 +144,7 @@ class _Counted:
 def build(description, most):
     """The model of a stripped description, once it is checked, with weights of any value.
 
-    Raises Refused as `check` does, and where its variables would have more than `most` numbers in all, before they take memory
-(states aside, of which there are few);
+    Raises Refused as `check` does, and where its weights would have more than `most` numbers in all, before they take memory;
     whatever Keras raises where the description gives no model.
     """
     check(description)

@@ -225,7 +225,7 @@ def _damage(name):
     except InputError:
         raise
     except allowed.Refused as refused:
-        raise InputError(f"{name}: {refused}") from refused
+        raise InputError(f"{name}: {one_line(refused)}") from refused
     except Exception as error:
         raise InputError(f"{name} is damaged: {one_line(error)}") from error
 

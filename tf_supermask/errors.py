@@ -19,8 +19,10 @@ def fail(error, code=2):
 
 
 def one_line(error):
-    """The last paragraph of an error's message, where Keras has the reason, in one line."""
-    return " ".join(str(error).strip().split("\n\n")[-1].split()) or type(error).__name__
+    """The last paragraph of an error's message, where Keras has the reason, in one line of at most 500 characters; parts of it
+    may come from a file."""
+    words = " ".join(str(error).strip().split("\n\n")[-1].split())
+    return "".join(filter(str.isprintable, words))[:500] or type(error).__name__
 
 
 def require_tensorflow():

@@ -117,7 +117,7 @@ def copied(layer, **changes):
     that it is made of, and with the vocabulary that it has adapted to. Raises ValueError where its configuration does not do."""
     if graph.is_graph(layer) and type(layer).__module__.startswith("keras."):
         return cloned(layer, copied)[0]
-    with of_its_configuration(layer):
+    with refused_in_one_line(layer):
         copy = _configured(layer, layer.get_config() | changes)
     copy.name = layer.name  # which a configuration may lack
     if adapted(layer):
@@ -126,8 +126,8 @@ def copied(layer, **changes):
 
 
 @contextlib.contextmanager
-def of_its_configuration(layer):
-    """Turns what goes wrong while a layer is made again into one line, a ValueError."""
+def refused_in_one_line(layer):
+    """Makes a ValueError of one line of whatever goes wrong while a layer is made again from its configuration."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of functions that are lambdas: they are passed on
@@ -202,7 +202,7 @@ def saved_model(model, folder):
     try:
         _replace(place, lambda new: _served(model, new))
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or _line(error)
         raise InputError(f"cannot write {folder} ({reason}); give another folder") from error
     return pathlib.Path(folder)
 

@@ -28,7 +28,7 @@ class Call(NamedTuple):
     def options(self):
         """Names of the arguments that can make this use another one than `layer(x)`."""
         given = {name: keras.tree.flatten(value) for name, value in self.kwargs.items()}
-        return ["positional"] * (len(self.args) - 1) + [
+        return ["more than one input"] * (len(self.args) != 1) + [
             name for name, values in given.items() if any(its is not None and its is not False for its in values)
         ]
 

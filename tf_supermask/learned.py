@@ -30,7 +30,7 @@ class Sampled:
         plain = export.plain(model)
         self.masked, self.kernels, self.samples = sparsity.masked_layers(model), lottery.kernels_of(plain), samples
         self.evaluation = Evaluation(plain, arrays)
-        self._draw()  # a sample that counts for nothing: records were made with it
+        self._draw()  # evaluated by nobody, but without it all later samples would not be those of the records
 
     def _draw(self):
         for layer in self.masked:

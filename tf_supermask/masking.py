@@ -12,8 +12,9 @@ from tf_supermask import graph, initializers, models, sparsity, ternary
 from tf_supermask.channels import convertible
 from tf_supermask.compaction import Analysis
 from tf_supermask.container import kernel_views
-from tf_supermask.export import carry, checked, cloned, copied, of_its_configuration
+from tf_supermask.export import carry, checked, cloned, copied
 from tf_supermask.export import plain as strip_masks
+from tf_supermask.export import refused_in_one_line
 from tf_supermask.layers import SignedMask, SignedMaskConv2D, SignedMaskDense
 
 __all__ = ["mask_model", "strip_masks", "summary"]
@@ -51,7 +52,8 @@ def mask_model(
             has none.
         verbose: print a line that says which kernels get no mask, where others than those that `filter` leaves out.
 
-    Raises ValueError for anything but such a model, for arguments that cannot be honoured, and where no layer is left to mask.
+    Raises ValueError for anything but such a model, for arguments that cannot be honoured, where no layer is left to mask, and
+    where a model or wrapper inside the model has layers that `filter` lets pass. Those in a user's own layer stay as they are.
     """
     checked(model)
     if scheme not in initializers.SCHEMES:
@@ -158,7 +160,7 @@ def _tell(model, passes):
 
 def _shared_arguments(layer):
     """The arguments of a layer that its masked counterpart has too. Raises ValueError where that cannot do what it does."""
-    with of_its_configuration(layer):
+    with refused_in_one_line(layer):
         config = layer.get_config()
     lost = [
         key
