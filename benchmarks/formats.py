@@ -14,14 +14,18 @@ import time
 
 from absl import app, flags
 
-from tf_supermask.quiet import quiet
+from tf_supermask import export
+from tf_supermask.command_line import silence_tensorflow
+from tf_supermask.deploy import loading
+from tf_supermask.deploy.saved_model import size_of
+from tf_supermask.evidence import benchmarks
+from tf_supermask.experiments import data, runs
 
-with quiet():
+with silence_tensorflow():
     import keras
     import numpy as np
     import tensorflow as tf
 
-    from tf_supermask import container, data, export, measured, runs
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -70,7 +74,7 @@ READERS = {
     "": saved,
     ".keras": lambda path: keras.models.load_model(path, compile=False).predict_on_batch,
     ".tflite": lite,
-    ".supermask": lambda path: container.load(path).predict_on_batch,
+    ".supermask": lambda path: loading.load(path).predict_on_batch,
 }
 
 
@@ -92,16 +96,16 @@ def reading(folder):
     """Medians over turns, in ms, of what it takes to have the weights in memory, and to have a model."""
     models, weights, keras_weights = folder / "models", folder / "weights", folder / "dense.weights.h5"
     packed, dense = models / "supermask.supermask", models / "keras.keras"
-    model = container.load(packed)
+    model = loading.load(packed)
     model.save_weights(keras_weights)
-    np.concatenate([np.ravel(kernel.array()) for kernel in container.read(packed).kernels.values()]).tofile(weights)
+    np.concatenate([np.ravel(kernel.array()) for kernel in loading.read(packed).kernels.values()]).tofile(weights)
     ways = {
         "bytes of the weights from disk": lambda: np.fromfile(weights, np.float32),
         "the same, cached": lambda: np.fromfile(weights, np.float32),
         ".weights.h5 from disk": lambda: model.load_weights(keras_weights),
-        "container": lambda: [kernel.array() for kernel in container.read(packed).kernels.values()],
+        "container": lambda: [kernel.array() for kernel in loading.read(packed).kernels.values()],
         ".keras to model": lambda: keras.models.load_model(dense, compile=False),
-        "container to model": lambda: container.load(packed),
+        "container to model": lambda: loading.load(packed),
     }
     taken = {name: [] for name in ways}
     for _ in range(TURNS):
@@ -130,7 +134,7 @@ def forms_of(path):
             more = ["--compact"] * compact + ["--int8"] * int8
             command = ["tf_supermask.export", f"--run={path}", f"--format={name}", f"--output={its}", *more]
             subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True)
-            found[its.name] = {"format": name, "compact": compact, "int8": int8, "bytes": export.size_of(its)}
+            found[its.name] = {"format": name, "compact": compact, "int8": int8, "bytes": size_of(its)}
         subprocess.run([sys.executable, __file__, f"--read={folder}"], check=True, capture_output=True)
         taken = reading(folder)
         with np.load(folder / "logits.npz") as logits:
@@ -147,7 +151,7 @@ def main(argv):
     if FLAGS.read:
         return read(pathlib.Path(FLAGS.read))
     found = {path: forms_of(path) for path in FLAGS.runs}
-    measured.save(__file__, found)
+    benchmarks.save(__file__, found)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,21 @@ import tempfile
 
 from absl import app, flags
 
-from tf_supermask.quiet import hidden, quiet
+from tf_supermask import conversion, sparsity
+from tf_supermask.command_line import silence_tensorflow
+from tf_supermask.deploy import compaction, matmul
+from tf_supermask.deploy.saved_model import export_saved_model
+from tf_supermask.deploy.tflite import export_tflite
+from tf_supermask.deploy.timing import in_turns, ratio, repeated
+from tf_supermask.evidence import benchmarks
+from tf_supermask.experiments import runs
+from tf_supermask.silence import hidden
 
-with quiet():
+with silence_tensorflow():
     import keras
     import numpy as np
     import tensorflow as tf
 
-    from tf_supermask import compaction, export, measured, products, runs, sparsity
-    from tf_supermask.timing import in_turns, ratio, repeated
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -46,7 +52,7 @@ flags.DEFINE_list(
 
 
 def saved(model, x, folder):
-    path = export.saved_model(model, os.path.join(folder, f"m{len(os.listdir(folder))}"))
+    path = export_saved_model(model, os.path.join(folder, f"m{len(os.listdir(folder))}"))
     loaded, images = tf.saved_model.load(str(path)), tf.constant(x)
     return repeated(lambda: loaded.serve(images).numpy())
 
@@ -54,7 +60,7 @@ def saved(model, x, folder):
 def lite(model, x, folder):
     from ai_edge_litert.interpreter import Interpreter
 
-    path = export.tflite(model, os.path.join(folder, f"m{len(os.listdir(folder))}.tflite"))
+    path = export_tflite(model, os.path.join(folder, f"m{len(os.listdir(folder))}.tflite"))
     interpreter = Interpreter(str(path), num_threads=FLAGS.threads)
     (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
     interpreter.resize_tensor_input(source["index"], x.shape)
@@ -94,7 +100,7 @@ def product_gain(models, x):
     are known to win."""
     if len(x) > 256:
         return {}
-    chosen, rows = products.fastest(models[1], len(x))
+    chosen, rows = matmul.fastest(models[1], len(x))
     best = {row["layer"]: row["best"] for row in rows}
     return {"best": best} | (gain(saved, (models[1], chosen), x) if set(best.values()) != {"dense"} else {})
 
@@ -136,10 +142,10 @@ def tiles():
 def main(argv):
     del argv
     tf.get_logger().setLevel("ERROR")
-    found = {"runs": {}} | measured.load(__file__) | {"threads": FLAGS.threads}
+    found = {"runs": {}} | benchmarks.load(__file__) | {"threads": FLAGS.threads}
     for path in FLAGS.runs:
         model = runs.load_run(path)
-        models = export.plain(model), compaction.compact(model)
+        models = conversion.strip_masks(model), compaction.compact(model)
         bound, tiled = (multiplications(models[0], tile) / multiplications(models[1], tile) for tile in (1, TILE))
         its = found["runs"].setdefault(path, {"batches": {}})
         its |= {"model": runs.find_run(path)[1]["spec"]["model"], "bound": bound, "tiled": tiled}
@@ -149,10 +155,10 @@ def main(argv):
             for kind in set(FLAGS.kinds) & KINDS.keys():
                 rows[kind] = KINDS[kind](models, x)
             print(path, batch, f"bound {bound:.2f}, in tiles {tiled:.2f}", rows, flush=True)
-            measured.save(__file__, found)
+            benchmarks.save(__file__, found)
     if "tiles" in FLAGS.kinds:
         found["tiles"] = tiles()
-        measured.save(__file__, found)
+        benchmarks.save(__file__, found)
 
 
 if __name__ == "__main__":

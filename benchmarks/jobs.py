@@ -15,7 +15,8 @@ import time
 
 from absl import app, flags
 
-from tf_supermask import device, measured, records
+from tf_supermask.evidence import benchmarks
+from tf_supermask.experiments import device, records
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("rounds", 3, "turns of each kind")
@@ -60,7 +61,7 @@ def main(argv):
             for kind, rows in turns.items()
         }
         print(network, found[network], flush=True)
-    measured.save(__file__, found | {"runs": FLAGS.runs})
+    benchmarks.save(__file__, found | {"runs": FLAGS.runs})
 
 
 if __name__ == "__main__":

@@ -17,9 +17,12 @@ import tensorflow as tf
 from absl import app, flags
 from train_step import random_data
 
-from tf_supermask import criteria, data, lottery, measured, sparsity, supermasks, training
-from tf_supermask.spec import Spec
-from tf_supermask.timing import in_turns, ratio
+from tf_supermask import sparsity
+from tf_supermask.deploy.timing import in_turns, ratio
+from tf_supermask.evidence import benchmarks
+from tf_supermask.experiments import criteria, data, lottery, one_shot, training
+from tf_supermask.experiments.spec import Spec
+from tf_supermask.experiments.trainer import Trainer
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("steps", 10_000, "steps of a turn: a full run evaluates on the test images only twice")
@@ -27,7 +30,7 @@ PAPERS = tuple(criteria.CRITERIA)[:11]  # without those that only the authors' c
 
 
 def ours(spec, dataset):
-    trainer = lottery.Trainer(spec, dataset, training.Options(say=lambda line: None))
+    trainer = Trainer(spec, dataset, training.Options(say=lambda line: None))
     layers = lottery.dense(trainer.initial)
 
     def run(repeats):
@@ -40,7 +43,7 @@ def ours(spec, dataset):
 def bare(spec, dataset):
     """The same steps and validations without Keras' loop, callbacks, masks, or best weights."""
     split = data.held_out(dataset, spec.validation_images)
-    model = lottery.Trainer(spec, dataset).model
+    model = Trainer(spec, dataset).model
     for layer in sparsity.kernel_layers(model):
         layer.kernel.constraint = None
     loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -78,7 +81,7 @@ def bare(spec, dataset):
 
 def all_supermasks(spec, dataset):
     """A function that evaluates the paper's criteria at all levels on the test images, made-up final weights."""
-    network = supermasks.Untrained(spec, dataset)
+    network = one_shot.Untrained(spec, dataset)
     del network.sets["val"]
     draw = np.random.default_rng(0)
     initial = {name: np.asarray(kernel).copy() for name, kernel in network.kernels.items()}
@@ -89,7 +92,7 @@ def all_supermasks(spec, dataset):
         for _ in range(repeats):
             network.accuracies(initial)  # at level 0 all criteria keep everything
             for criterion in PAPERS:
-                levels = list(supermasks.masks(criterion, initial, finals, rates, spec.rounds, lambda name: draw))
+                levels = list(one_shot.masks(criterion, initial, finals, rates, spec.rounds, lambda name: draw))
                 for kept in levels[1:]:
                     network.accuracies({name: initial[name] * mask for name, mask in kept.items()})
 
@@ -99,7 +102,7 @@ def all_supermasks(spec, dataset):
 def first_product(spec, dataset):
     """A function that multiplies all test images by one kernel of the first layer, and the operations of that: the limit."""
     x = tf.reshape(data.evaluation_arrays(dataset, spec)[0], (len(dataset.test_images), -1))
-    kernel = next(iter(supermasks.Untrained(spec, dataset).kernels.values()))
+    kernel = next(iter(one_shot.Untrained(spec, dataset).kernels.values()))
     product = tf.function(lambda weights: tf.matmul(x, weights))
     weights = tf.convert_to_tensor(kernel)
 
@@ -121,7 +124,7 @@ def main(argv):
     product, operations = first_product(supermask, dataset)
     masks_s, product_s = in_turns([all_supermasks(supermask, dataset), product], 3, FLAGS.turn_seconds)
     masks = len(PAPERS) * (supermask.rounds + 1)
-    weights = sum(int(np.prod(kernel.shape)) for kernel in supermasks.Untrained(supermask, dataset).kernels.values())
+    weights = sum(int(np.prod(kernel.shape)) for kernel in one_shot.Untrained(supermask, dataset).kernels.values())
     dense_s = statistics.median(ours_s) / FLAGS.steps * Spec.of(mode="lottery").iterations
     found = {
         "steps": FLAGS.steps,
@@ -134,7 +137,7 @@ def main(argv):
         "supermasks_over_dense": statistics.median(masks_s) / dense_s,
     }
     print(found)
-    measured.save(__file__, found)
+    benchmarks.save(__file__, found)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,17 @@ import sys
 import numpy as np
 from absl import app, flags
 
-from tf_supermask.quiet import quiet
+from tf_supermask import sparsity
+from tf_supermask.command_line import silence_tensorflow
+from tf_supermask.deploy.timing import in_turns, ratio
+from tf_supermask.evidence import benchmarks
+from tf_supermask.experiments import data, training
+from tf_supermask.experiments.callbacks import COLUMNS
+from tf_supermask.experiments.spec import Spec
 
-with quiet():
+with silence_tensorflow():
     import tensorflow as tf
 
-    from tf_supermask import data, measured, sparsity, training
-    from tf_supermask.spec import Spec
-    from tf_supermask.timing import in_turns, ratio
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("models", ["fcn", "conv2", "conv4", "conv6", "conv8"], "networks")
@@ -155,7 +158,7 @@ def our_epoch(spec, dataset):
     """A function that runs epochs as main does, with callbacks, evaluation and counting."""
     model = training.compiled(spec, dataset)
     batches, tests = data.batches(dataset, spec), data.evaluation_batches(dataset, spec)
-    history = {name: [] for name in training.COLUMNS}
+    history = {name: [] for name in COLUMNS}
 
     def run(repeats):
         model.fit(
@@ -248,14 +251,14 @@ def main(argv):
         return
     tf.random.set_seed(0)
     tf.get_logger().setLevel("ERROR")
-    results = measured.load(__file__)
+    results = benchmarks.load(__file__)
     for part, compare in (("steps", compare_steps), ("memory", compare_memory)):
         for name in FLAGS.models if part in FLAGS.parts else ():
             results.setdefault(name, {}).update(compare(name))
-            measured.save(__file__, results)
+            benchmarks.save(__file__, results)
     if "epoch" in FLAGS.parts:
         results["fcn_epoch"] = compare_epochs()
-        measured.save(__file__, results)
+        benchmarks.save(__file__, results)
 
 
 if __name__ == "__main__":

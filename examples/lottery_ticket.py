@@ -11,7 +11,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from tf_supermask import criteria, lottery
+from tf_supermask.experiments import criteria
+from tf_supermask.experiments.trainer import FreezePruned, assign, copies, kernels_of
 
 ROUNDS, PRUNED = 4, 0.5  # after each round half of a layer's weights goes
 
@@ -27,11 +28,11 @@ model = keras.Sequential(
 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 model.compile(keras.optimizers.Adam(1.2e-3), loss, metrics=["accuracy"])
 model.optimizer.build(model.trainable_variables)
-kernels = lottery.kernels_of(model)  # layer name -> variable; biases are not pruned
+kernels = kernels_of(model)  # layer name -> variable; biases are not pruned
 for kernel in kernels.values():
-    kernel.constraint = lottery.Held(kernel.shape)  # puts pruned weights back to 0 after each step
-initial = dict(zip(kernels, lottery.copies(kernels.values())))
-fresh, new_optimizer = model.get_weights(), lottery.copies(model.optimizer.variables)
+    kernel.constraint = FreezePruned(kernel.shape)  # puts pruned weights back to 0 after each step
+initial = dict(zip(kernels, copies(kernels.values())))
+fresh, new_optimizer = model.get_weights(), copies(model.optimizer.variables)
 
 
 def train(masks):
@@ -40,7 +41,7 @@ def train(masks):
     for name, kernel in kernels.items():
         kernel.constraint.mask.assign(masks[name])
         kernel.assign(initial[name] * masks[name])
-    lottery.assign(model.optimizer.variables, new_optimizer)
+    assign(model.optimizer.variables, new_optimizer)
     model.fit(train_x, train_y, batch_size=60, epochs=6, verbose=0)
     return model.evaluate(test_x, test_y, verbose=0)[1]
 
@@ -52,7 +53,9 @@ for criterion in ("large_final", "random"):
     for number in range(ROUNDS + 1):
         accuracies[criterion, number] = train(masks)
         remaining = np.mean(np.concatenate([mask.ravel() for mask in masks.values()]))
-        print(f"{criterion}, round {number}: {100 * remaining:5.1f} % remain, {100 * accuracies[criterion, number]:.1f} %")
+        print(
+            f"{criterion}, round {number}: {100 * remaining:5.1f} % remain, {100 * accuracies[criterion, number]:.1f} %"
+        )
         for name, kernel in kernels.items():
             scores = criteria.ranked(criterion, initial[name], np.asarray(kernel), masks[name])
             masks[name] = criteria.cut(scores, masks[name], PRUNED, generator)

@@ -10,6 +10,8 @@ import hypothesis
 import numpy as np
 import pytest
 
+from tf_supermask.experiments.data import Dataset
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one must not fail a test
 hypothesis.settings.load_profile("any machine")
@@ -27,7 +29,6 @@ def no_user_cache(monkeypatch, tmp_path):
 @pytest.fixture(scope="session")
 def tiny():
     """64 training and 32 test images of 8x8 in 10 classes: noise, and a bright pair of pixels whose place is the class."""
-    from tf_supermask.data import Dataset
 
     draw = np.random.default_rng(0)
     labels = np.arange(96, dtype=np.int32) % 10

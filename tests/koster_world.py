@@ -5,8 +5,8 @@ import functools
 import numpy as np
 from made_up import mask
 
-from tf_supermask.koster import printed
-from tf_supermask.koster.names import (
+from tf_supermask.papers.koster import reported as koster_reported
+from tf_supermask.papers.koster.names import (
     BINARY,
     CONVS,
     NETS,
@@ -92,8 +92,8 @@ STARTS = {"fcn": 1, "conv2": 1, "conv4": 2, "conv6": 3, "conv8": 4}
 
 def world():
     """Every experiment that a claim is on, with the paper's numbers; what it shows as graphics only is made up."""
-    made = {name: {} for name in printed.PAPER}
-    for name, measures in printed.PAPER.items():
+    made = {name: {} for name in koster_reported.PAPER}
+    for name, measures in koster_reported.PAPER.items():
         for measure in {"test_accuracy", "remaining", "csr_compression"} & measures.keys():
             mean, *ends = measures[measure]
             made[name][measure] = (mean, ends[1] - ends[0]) if ends else mean
@@ -133,7 +133,9 @@ def _appendices(made, add):
         (mean, width), left = made[signed(net)]["test_accuracy"], made[signed(net)]["remaining"][0]
         add(elus_scores(net), remaining=left + 0.1, history=history(left, STARTS[net] + 3, half=4))
         add(elus_scores(net), test_accuracy=(mean + (net == "conv6"), width))
-    add(sinn("fcn", 2), test_accuracy=(97.0, 0.4), remaining=1.8, spec={"learning_rate": 0.008, "weight_decay": 3e-4})  # F
+    add(
+        sinn("fcn", 2), test_accuracy=(97.0, 0.4), remaining=1.8, spec={"learning_rate": 0.008, "weight_decay": 3e-4}
+    )  # F
     add(sinn("fcn", 1), test_accuracy=(96.5, 0.4), spec={"learning_rate": 0.01, "weight_decay": 5e-4})
     for net in CONVS:
         layers, total = conv_layers(net, "elus"), sum(np.prod(shape) for shape in conv_shapes(net).values())

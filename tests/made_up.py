@@ -10,7 +10,7 @@ import functools
 
 import numpy as np
 
-from tf_supermask.evidence import Evidence
+from tf_supermask.evidence.results import Evidence
 
 PARTS = ("history", "layers", "masks", "seconds", "spec", "data", "environment")
 IDLE_GPU = {"device": "a GPU", "threads": 1, "load": 1.0}

@@ -231,7 +231,9 @@ def global_pooling_of_sequences(make, x):
 
 @step(4)
 def padding(make, x):
-    return make.any(L.ZeroPadding2D(1), L.ZeroPadding2D(((0, 1), (1, 0))), L.UpSampling2D(2), L.Cropping2D(((0, 1), (0, 0))))(x)
+    return make.any(
+        L.ZeroPadding2D(1), L.ZeroPadding2D(((0, 1), (1, 0))), L.UpSampling2D(2), L.Cropping2D(((0, 1), (0, 0)))
+    )(x)
 
 
 @step(3, 4)
@@ -319,7 +321,8 @@ def nameless(make, x):
 
 def random_model(seed, length=8):
     """`(model, used)`: a functional model of about `length` random steps on one or two inputs, with one or two outputs that dense
-    layers make, and the names of its steps. All its variables are random, with dead units among them; one seed, one model."""
+    layers make, and the names of its steps. All its variables are random, with dead units among them; one seed, one model.
+    """
     keras.utils.set_random_seed(seed)
     make, used = Maker(seed), []
     shapes = make.any([(6, 6, 3)], [(5, 4, 2), (4,)], [(7,)], [(4, 3)], [(6, 6, 2), (6, 6, 2)])

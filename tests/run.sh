@@ -8,6 +8,7 @@ source tests/environment.sh
 export TF_CPP_MIN_LOG_LEVEL=3
 $python -m flake8
 $python -m isort --check-only --quiet .
+${python%python}lint-imports --no-logo
 $python -m tf_supermask.report --check
 $python -m sphinx -W -q -b html docs docs/_build
 $python -m pytest -n 2 --dist worksteal "$@"

@@ -8,7 +8,10 @@ import pytest
 from conftest import ROOT
 
 import tf_supermask
-from tf_supermask import compact, container, export, mask_model, strip_masks, summary
+from tf_supermask import compact, mask_model, strip_masks, summary
+from tf_supermask.deploy import container
+from tf_supermask.deploy.saved_model import export_keras, export_saved_model
+from tf_supermask.deploy.tflite import export_tflite
 
 
 class Legacy:
@@ -21,7 +24,7 @@ class Legacy:
 @pytest.mark.parametrize(
     "call",
     [mask_model, strip_masks, compact, summary]
-    + [lambda model, to=to: to(model, "x") for to in (container.save, export.saved_model, export.tflite, export.keras_file)],
+    + [lambda model, to=to: to(model, "x") for to in (container.save, export_saved_model, export_tflite, export_keras)],
 )
 def test_a_model_of_tf_keras_is_named(call):
     with pytest.raises(ValueError, match="^this needs a Keras 3 model, received one of tf_keras: Legacy$"):
@@ -46,4 +49,6 @@ def test_another_backend_is_named_when_a_public_name_is_first_used():
     done = with_backend("torch", "-c", code)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert len(lines) == len(tf_supermask.__all__) and all("needs Keras on TensorFlow, not on torch" in its for its in lines)
+    assert len(lines) == len(tf_supermask.__all__) and all(
+        "needs Keras on TensorFlow, not on torch" in its for its in lines
+    )

@@ -26,7 +26,9 @@ def test_own_model(run, tmp_path, capsys):
 def test_small_model(run):
     its = run("small_model")
     container, compact, dense = (its["sizes"][f"digits{end}"] for end in (".supermask", "_compact.tflite", ".tflite"))
-    assert its["accuracy"] > 0.88 and container < compact / 10 and compact < dense / 2 < its["sizes"]["digits.keras"] / 2
+    assert (
+        its["accuracy"] > 0.88 and container < compact / 10 and compact < dense / 2 < its["sizes"]["digits.keras"] / 2
+    )
 
 
 def test_lottery_ticket(run):

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_supermask import SignedMaskConv2D, SignedMaskDense, container, export, models, serving
+from tf_supermask import SignedMaskConv2D, SignedMaskDense, conversion
+from tf_supermask.deploy import container, serving, tflite
+from tf_supermask.deploy.saved_model import export_keras, export_saved_model, size_of
+from tf_supermask.deploy.tflite import export_tflite
 from tf_supermask.errors import InputError
-from tf_supermask.spec import Spec
+from tf_supermask.experiments import networks
+from tf_supermask.experiments.spec import Spec
 
 SHAPE = (16, 16, 3)
 # A process that cannot import this package loads the SavedModel and prints the logits of two batch sizes.
@@ -33,7 +37,7 @@ def images(count=5, shape=SHAPE):
 
 
 def build(name, **given):
-    return models.build(Spec.of(model=name, **given), SHAPE, 10)
+    return networks.build(Spec.of(model=name, **given), SHAPE, 10)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,7 @@ def test_plain_model_is_the_same_function_in_keras_layers(model, given):
     masked = build(model, **given)
     for variable in masked.trainable_variables:
         variable.assign_add(0.01 * np.random.default_rng(1).normal(size=variable.shape))
-    plain = export.plain(masked)
+    plain = conversion.strip_masks(masked)
     np.testing.assert_array_equal(plain(images()), masked(images()))
     assert all(type(layer).__module__.startswith("keras.") for layer in plain.layers)
     assert [layer.name for layer in plain.layers[1:]] == [layer.name for layer in masked.layers[1:]]
@@ -70,13 +74,13 @@ def test_any_model_of_the_user():
     branches = [SignedMaskConv2D(4, 3, padding="same")(inputs), keras.layers.Conv2D(4, 3, padding="same")(inputs)]
     outputs = SignedMaskDense(2, activation="softmax")(keras.layers.GlobalMaxPooling2D()(keras.layers.add(branches)))
     for model in (sequential, keras.Model(inputs, outputs)):
-        np.testing.assert_array_equal(export.plain(model)(images()), model(images()))
+        np.testing.assert_array_equal(conversion.strip_masks(model)(images()), model(images()))
 
 
 @pytest.mark.parametrize("model", ["fcn", "conv2", "resnet20"])
 def test_saved_model_in_a_process_without_the_package(model, tmp_path):
     masked = build(model)
-    folder = export.saved_model(masked, tmp_path / "e" / "exported")
+    folder = export_saved_model(masked, tmp_path / "e" / "exported")
     np.save(tmp_path / "images.npy", images())
     command = [sys.executable, "-c", READER, str(folder), str(tmp_path / "images.npy")]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -98,7 +102,7 @@ def named(monkeypatch):
 
 
 def test_an_earlier_export_is_replaced_whole_and_nothing_else_is(named, tmp_path, monkeypatch):
-    folder = export.saved_model(named("first"), tmp_path / "exported")
+    folder = export_saved_model(named("first"), tmp_path / "exported")
 
     def full_disk(*args):
         raise OSError(28, "No space left on device")
@@ -106,20 +110,20 @@ def test_an_earlier_export_is_replaced_whole_and_nothing_else_is(named, tmp_path
     with monkeypatch.context() as patch:
         patch.setattr(serving, "save", full_disk)
         with pytest.raises(InputError, match="cannot write .*No space left on device.*give another folder"):
-            export.saved_model(named("second"), folder)
+            export_saved_model(named("second"), folder)
     assert (folder / "saved_model.pb").read_text() == "first"
-    export.saved_model(named("second"), folder)
+    export_saved_model(named("second"), folder)
     assert (folder / "saved_model.pb").read_text() == "second"
     (tmp_path / "mine").mkdir()
     with pytest.raises(InputError, match="not a SavedModel"):
-        export.saved_model(named("third"), tmp_path / "mine")
+        export_saved_model(named("third"), tmp_path / "mine")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["exported", "mine"]
 
 
 @pytest.mark.parametrize("failing", [1, 2], ids=["away", "to its place"])
 @pytest.mark.parametrize("error", [OSError(16, "busy"), KeyboardInterrupt()], ids=["busy", "stopped"])
 def test_an_earlier_export_is_there_whichever_rename_fails(failing, error, named, tmp_path, monkeypatch):
-    folder = export.saved_model(named("first"), tmp_path / "exported")
+    folder = export_saved_model(named("first"), tmp_path / "exported")
     rename, calls = pathlib.Path.rename, []
 
     def renamed(path, target):
@@ -130,13 +134,13 @@ def test_an_earlier_export_is_there_whichever_rename_fails(failing, error, named
 
     monkeypatch.setattr(pathlib.Path, "rename", renamed)
     with pytest.raises(InputError if isinstance(error, OSError) else KeyboardInterrupt):
-        export.saved_model(named("second"), folder)
+        export_saved_model(named("second"), folder)
     assert (folder / "saved_model.pb").read_text() == "first" and len(calls) == {1: 1, 2: 3}[failing]
     assert [path.name for path in tmp_path.iterdir()] == ["exported"]
 
 
 def test_an_earlier_export_that_cannot_come_back_is_kept(named, tmp_path, monkeypatch):
-    folder = export.saved_model(named("first"), tmp_path / "exported")
+    folder = export_saved_model(named("first"), tmp_path / "exported")
     rename, calls = pathlib.Path.rename, []
 
     def renamed(path, target):
@@ -147,14 +151,14 @@ def test_an_earlier_export_that_cannot_come_back_is_kept(named, tmp_path, monkey
 
     monkeypatch.setattr(pathlib.Path, "rename", renamed)
     with pytest.raises(InputError, match="Input/output error"):
-        export.saved_model(named("second"), folder)
+        export_saved_model(named("second"), folder)
     assert [path.read_text() for path in tmp_path.glob(".exported.*/old/saved_model.pb")] == ["first"]
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["link", "dangling link"])
-@pytest.mark.parametrize("write", [export.saved_model, export.keras_file, export.tflite, container.save])
+@pytest.mark.parametrize("write", [export_saved_model, export_keras, export_tflite, container.save])
 def test_a_link_is_followed(write, there, named, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "_converted", lambda converter, name: b"tflite")
+    monkeypatch.setattr(tflite, "_converted", lambda converter, name: b"tflite")
     monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", lambda *args, **kwargs: None)
     monkeypatch.setattr(container, "packed", lambda model: b"packed")
     target, link = tmp_path / "files" / "target", tmp_path / "link"
@@ -169,7 +173,7 @@ def test_a_link_is_followed(write, there, named, tmp_path, monkeypatch):
     assert content.read_bytes() not in (b"", b"first")
 
 
-@pytest.mark.parametrize("write", [export.saved_model, export.keras_file, container.save])
+@pytest.mark.parametrize("write", [export_saved_model, export_keras, container.save])
 @pytest.mark.parametrize(
     "place, reason", [("folder", "not a SavedModel|Is a directory"), ("file/x", "File exists|Not a directory")]
 )
@@ -243,11 +247,17 @@ def structures(tmp_path):
     embedded = keras.layers.Flatten()(keras.layers.Embedding(9, 3)(two[1]))
     sums = SignedMaskDense(2)(inputs["an odd:name"]) + keras.layers.Dense(2)(embedded)
     model = keras.Model(inputs, {"both": [sums, two[0]], "first": sums})
-    return model, {"an odd:name": images(5, (3,)), "two": (images(5, (3,)) + 1, np.arange(10, dtype=np.int32).reshape(5, 2) % 9)}
+    return model, {
+        "an odd:name": images(5, (3,)),
+        "two": (images(5, (3,)) + 1, np.arange(10, dtype=np.int32).reshape(5, 2) % 9),
+    }
 
 
 def recurrent(tmp_path):
-    layers = [keras.layers.LSTM(3, stateful=True, return_sequences=True), keras.layers.TimeDistributed(SignedMaskDense(2))]
+    layers = [
+        keras.layers.LSTM(3, stateful=True, return_sequences=True),
+        keras.layers.TimeDistributed(SignedMaskDense(2)),
+    ]
     return keras.Sequential([keras.Input(batch_shape=(4, 5, 3)), *layers]), images(4, (5, 3))
 
 
@@ -267,7 +277,7 @@ def subclassed(tmp_path):
 def test_all_that_keras_exports_is_exported(made, tmp_path):
     """Oracle: the model itself."""
     model, x = made(tmp_path)
-    folder = export.saved_model(model, tmp_path / "saved")
+    folder = export_saved_model(model, tmp_path / "saved")
     (tmp_path / "words").unlink(missing_ok=True)
     expected, loaded = model(x, training=False), tf.saved_model.load(str(folder))
     if made is recurrent:
@@ -288,20 +298,20 @@ def test_a_model_that_cannot_be_exported_is_named_in_one_line(tmp_path):
 
     model = keras.Sequential([keras.Input((4,)), Hidden(), keras.layers.Dense(2)], name="reader")
     with pytest.raises(InputError, match="^reader cannot be exported: .*untracked") as error:
-        export.saved_model(model, tmp_path / "saved")
+        export_saved_model(model, tmp_path / "saved")
     assert len(str(error.value).splitlines()) == 1 and not list(tmp_path.iterdir())
 
 
 def test_what_is_exported_has_every_kernel_once(tmp_path):
     """Neither weights nor scores, and nothing twice: a few kilobytes more than its kernels."""
-    folder = export.saved_model(build("fcn"), tmp_path / "saved")
-    kernels = export.plain(build("fcn")).count_params()
+    folder = export_saved_model(build("fcn"), tmp_path / "saved")
+    kernels = conversion.strip_masks(build("fcn")).count_params()
     assert 4 * kernels < (folder / "variables" / "variables.data-00000-of-00001").stat().st_size < 4 * kernels + 3000
-    assert export.size_of(folder) < 4 * kernels + 25_000
+    assert size_of(folder) < 4 * kernels + 25_000
 
 
 def served(model, tmp_path):
-    found = tf.saved_model.load(str(export.saved_model(model, tmp_path / "saved")))
+    found = tf.saved_model.load(str(export_saved_model(model, tmp_path / "saved")))
     return lambda *x: found.serve(*x)  # keeps its variables
 
 
@@ -312,13 +322,15 @@ def test_a_model_built_by_its_first_images_takes_any_number_of_them(tmp_path):
     pytest.importorskip("ai_edge_litert", reason="TFLite files are read with the extra tflite")
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(export.tflite(model, tmp_path / "x.tflite")))
+    interpreter = Interpreter(str(export_tflite(model, tmp_path / "x.tflite")))
     assert interpreter.get_input_details()[0]["shape_signature"].tolist() == [-1, 8]
 
 
 def lite(path):
     """The function of a TFLite file: inputs by name -> outputs, and the inputs' dtypes."""
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter", reason="TFLite files are read with the extra tflite")
+    interpreter = pytest.importorskip(
+        "ai_edge_litert.interpreter", reason="TFLite files are read with the extra tflite"
+    )
     runner = interpreter.Interpreter(str(path)).get_signature_runner()
     return lambda **x: next(iter(runner(**x).values())), [its["dtype"] for its in runner.get_input_details().values()]
 
@@ -329,7 +341,7 @@ def test_tflite_is_float32_whatever_the_precision_of_a_model(precision, tmp_path
     body = keras.Sequential([keras.Input((6,)), keras.layers.Dense(5, activation="relu", dtype=precision)])
     x = body(SignedMaskDense(6, dtype=precision, use_bias=True)(inputs))
     model = keras.Model(inputs, keras.ops.cast(keras.layers.BatchNormalization(dtype=precision)(x) * 2, inputs.dtype))
-    call, dtypes = lite(export.tflite(model, tmp_path / "x.tflite"))
+    call, dtypes = lite(export_tflite(model, tmp_path / "x.tflite"))
     found = call(x=images(3, (4,)))
     assert dtypes == [np.float32] and found.dtype == np.float32
     np.testing.assert_allclose(found, np.asarray(model(images(3, (4,))), np.float32), rtol=0.03, atol=0.03)
@@ -341,13 +353,17 @@ def test_what_tflite_cannot_do_is_one_line(tmp_path, capfd):
     lookup = keras.layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot")
     words = keras.Sequential([keras.Input((2,), dtype="string"), lookup, SignedMaskDense(2)], name="words")
     pair = [keras.Input((3,)), keras.Input((3,), dtype="int32")]
-    two = keras.Model(pair, keras.layers.Concatenate()([SignedMaskDense(2)(pair[0]), keras.ops.cast(pair[1], "float32")]))
+    two = keras.Model(
+        pair, keras.layers.Concatenate()([SignedMaskDense(2)(pair[0]), keras.ops.cast(pair[1], "float32")])
+    )
     wrong = [(words, None, "words cannot be converted for TensorFlow Lite: .*DenseBincount")]
-    wrong += [(words, images(3, (2,)), "int8 is for models that read one float32 tensor. Received: words, which reads string")]
+    wrong += [
+        (words, images(3, (2,)), "int8 is for models that read one float32 tensor. Received: words, which reads string")
+    ]
     wrong += [(two, images(3, (3,)), r"which reads float32 \(None, 3\), int32 \(None, 3\)")]
     for model, its, message in wrong:
         with pytest.raises(InputError, match=message) as error:
-            export.tflite(model, tmp_path / "x.tflite", its)
+            export_tflite(model, tmp_path / "x.tflite", its)
         assert len(str(error.value).splitlines()) == 1
     assert not any(capfd.readouterr()) and not list(tmp_path.iterdir())
 
@@ -382,11 +398,10 @@ def test_what_layers_have_adapted_to_goes_along(lookup, dtype, its, tmp_path):
     inputs = keras.Input((1,), dtype=dtype)
     model = keras.Model(inputs, SignedMaskDense(3)(lookup(inputs)))
     x = tf.constant(its)
-    for same in (export.plain(model), compact(model), served(model, tmp_path)):
+    for same in (conversion.strip_masks(model), compact(model), served(model, tmp_path)):
         np.testing.assert_allclose(same(x), model(x), rtol=1e-6)
-    assert mask_model(export.plain(model))(x).shape == (3, 3)
+    assert mask_model(conversion.strip_masks(model))(x).shape == (3, 3)
     if hasattr(lookup, "get_vocabulary"):
-        from tf_supermask import container
 
         with pytest.raises(InputError, match="has a vocabulary, which .supermask files do not hold"):
             container.save(model, tmp_path / "x.supermask")
@@ -395,8 +410,8 @@ def test_what_layers_have_adapted_to_goes_along(lookup, dtype, its, tmp_path):
 def test_masks_inside_other_layers_and_quantized_layers_are_named():
     inside = keras.Sequential([keras.Input((4, 3)), keras.layers.TimeDistributed(SignedMaskDense(5), name="each")])
     with pytest.raises(ValueError, match="has masked layers inside each"):
-        export.plain(inside)
+        conversion.strip_masks(inside)
     quantized = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="head")])
     quantized.layers[0].quantize("int8")
     with pytest.raises(ValueError, match="not quantized yet. Received: head, quantized"):
-        export.plain(quantized)
+        conversion.strip_masks(quantized)

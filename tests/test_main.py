@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from tf_supermask import data, experiments, records, runs, sparsity
-from tf_supermask.spec import Spec
+from tf_supermask import sparsity
+from tf_supermask.experiments import data, flag_files, records, runs
+from tf_supermask.experiments.spec import Spec
 
 SHORT = ("--model=fcn", "--dataset=digits", "--epochs=3", "--batch_size=64", "--progress=silent")
 
@@ -230,7 +231,7 @@ def test_importing_the_package_does_nothing():
 @functools.cache
 def rows_of(scale):
     """Name -> Specs of seeds 0 to 49 of all rows."""
-    found = experiments.read_all(experiments.rows("flags"), [f"--scale={scale}", "--seeds=0-49"])
+    found = flag_files.read_all(flag_files.rows("flags"), [f"--scale={scale}", "--seeds=0-49"])
     return {experiment.name: experiment.specs for experiment in found}
 
 

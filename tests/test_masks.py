@@ -54,7 +54,7 @@ def test_backward_of_a_probability_is_that_of_the_sigmoid(score, threshold):
 
 
 def test_rounding_is_that_of_the_probability():
-    assert masks.RULES["rounded"](tf.constant([-0.1, 0.0, 0.1]), masks.THRESHOLDS["rounded"]).numpy().tolist() == [
+    assert masks.RULES["rounded"](tf.constant([-0.1, 0.0, 0.1]), masks.RULES["rounded"].threshold).numpy().tolist() == [
         0,
         0,
         1,

@@ -5,9 +5,10 @@ import os
 import pytest
 from absl import flags
 
-from tf_supermask import data, experiments, export, inspect, report
+from tf_supermask import export, inspect, report
+from tf_supermask.experiments import data, flag_files
 
-COMMANDS = {experiments.define_flags: 5, export.define_flags: 3, report.define_flags: 6}  # and how many paths they take
+COMMANDS = {flag_files.define_flags: 5, export.define_flags: 3, report.define_flags: 6}  # and how many paths they take
 
 
 def parsed(define, value, but=("dataset",)):

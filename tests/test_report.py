@@ -15,28 +15,17 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from tf_supermask import (
-    ablations,
-    claims,
-    evidence,
-    figures,
-    learned,
-    lottery,
-    pages,
-    papers,
-    records,
-    report,
-    supermasks,
-    tables,
-    training,
-)
+from tf_supermask import files, report
 from tf_supermask.errors import InputError
-from tf_supermask.evidence import Missing
-from tf_supermask.koster.tables import TABLES
-from tf_supermask.spec import Spec
-from tf_supermask.zhou import names as zhou
-from tf_supermask.zhou.figures import stars
-from tf_supermask.zhou.tables import views
+from tf_supermask.evidence import ablations, claims, figures, pages, results, statistics, tables
+from tf_supermask.evidence.results import Missing
+from tf_supermask.experiments import learned, lottery, one_shot, records, training
+from tf_supermask.experiments.spec import Spec
+from tf_supermask.papers import catalogue
+from tf_supermask.papers.koster.tables import TABLES
+from tf_supermask.papers.zhou import names
+from tf_supermask.papers.zhou.figures import stars
+from tf_supermask.papers.zhou.tables import views
 
 QUIET = training.Options(progress=0, say=lambda line: None)
 FCN, BINARY = "koster_table1_fcn_signed_elus", "koster_fig3_fcn_binary"
@@ -63,7 +52,7 @@ def zhou_run(name, dataset, made):
     mode, settings = kinds.get(kind, ("lottery", halves))
     run, dense = (records.Run(made, its, 0) for its in (kind if kind in kinds else "chain", "zhou_dense"))
     if not run.record.exists():
-        method = {"lottery": lottery, "supermask": supermasks, "bernoulli": learned}[mode]
+        method = {"lottery": lottery, "supermask": one_shot, "bernoulli": learned}[mode]
         method.train(Spec.of(mode=mode, **short, **settings), dataset, run, QUIET, dense)
     return run
 
@@ -72,7 +61,7 @@ def zhou_run(name, dataset, made):
 def folder(tiny, tmp_path_factory):
     """One run each of what needs a network of its own, copied under the names of all rows, with other seeds beside it."""
     made, results = tmp_path_factory.mktemp("made"), tmp_path_factory.mktemp("results")
-    for name in sorted(papers.shown()):  # dense runs before the chains
+    for name in sorted(catalogue.shown()):  # dense runs before the chains
         run = (koster_run if name.startswith("koster") else zhou_run)(name, tiny, made)
         for seed in range(6):
             copied = records.Run(results, name, seed)
@@ -91,51 +80,53 @@ def folder(tiny, tmp_path_factory):
 
 @pytest.fixture
 def found(folder):
-    return papers.evidence(folder, "paper")
+    return catalogue.evidence(folder, "paper")
 
 
 @pytest.fixture
 def nothing(tmp_path):
-    return papers.evidence(tmp_path / "nothing", "paper")
+    return catalogue.evidence(tmp_path / "nothing", "paper")
 
 
 def ledgers(found):
-    return [finding for paper in papers.PAPERS.values() for finding in paper.claims.ledger(found)]
+    return [finding for paper in catalogue.PAPERS.values() for finding in paper.claims.ledger(found)]
 
 
 def test_every_table_figure_and_claim_can_be_made(found):
-    for paper in papers.PAPERS.values():
+    for paper in catalogue.PAPERS.values():
         for table in paper.tables.values():
             frame = tables.frame(table, found.experiments, {"conv2": 4.3})
             assert len(frame) >= len(table.rows) and not frame.isna().any().any()
         for make in paper.frames.values():
             title, frame, notes = make(found)
             assert title and len(frame) and not frame.isna().any().any()
-    for drawing in papers.FIGURES.values():
+    for drawing in catalogue.FIGURES.values():
         found.used.clear()
         assert figures.draw(drawing, found).axes
         assert set(found.used) <= set(drawing.experiments)  # else it would not be drawn again when they change
-    assert figures.rendered(figures.draw(papers.FIGURES["koster_fig5"], found), "x").startswith(b"<?xml")
+    assert figures.rendered(figures.draw(catalogue.FIGURES["koster_fig5"], found), "x").startswith(b"<?xml")
     for its in found.experiments.values():
         for record in its:
             record["environment"] |= {"load": 1.0, "device": "a GPU"}
     assert [finding.number for finding in ledgers(found)] == [*range(1, 38), *range(1, 33)]
     undecided = [finding.claim for finding in ledgers(found) if finding.verdict == claims.NONE]
-    assert undecided == [papers.PAPERS["zhou"].claims[5].text]  # on criteria that are the same here
+    assert undecided == [catalogue.PAPERS["zhou"].claims[5].text]  # on criteria that are the same here
     assert all(finding.runs for finding in ledgers(found))
 
 
 def test_without_records_everything_says_what_it_needs(nothing, tmp_path):
-    assert nothing.experiments == {} and ablations.table(papers.shown(), nothing).empty
-    assert "Table 14" in "".join(pages.table_sections(papers.PAPERS["koster"], nothing))  # of other papers: printed numbers only
-    assert pages.table_sections(papers.PAPERS["zhou"], papers.evidence(tmp_path, "reduced")) == []
+    assert nothing.experiments == {} and ablations.table(catalogue.shown(), nothing).empty
+    assert "Table 14" in "".join(
+        pages.table_sections(catalogue.PAPERS["koster"], nothing)
+    )  # of other papers: printed numbers only
+    assert pages.table_sections(catalogue.PAPERS["zhou"], catalogue.evidence(tmp_path, "reduced")) == []
     assert {finding.verdict for finding in ledgers(nothing)} == {claims.NONE}
     assert all("needs " in finding.numbers for finding in ledgers(nothing))
-    lines = list(figures.update(papers.FIGURES, nothing, tmp_path))
-    drawn = [name for name, drawing in papers.FIGURES.items() if not drawing.experiments]  # cartoons
-    assert len(lines) == len(papers.FIGURES) and sum("not drawn, needs " in line for line in lines) == len(lines) - len(
-        drawn
-    )
+    lines = list(figures.update(catalogue.FIGURES, nothing, tmp_path))
+    drawn = [name for name, drawing in catalogue.FIGURES.items() if not drawing.experiments]  # cartoons
+    assert len(lines) == len(catalogue.FIGURES) and sum("not drawn, needs " in line for line in lines) == len(
+        lines
+    ) - len(drawn)
     assert drawn == ["zhou_fig1", "zhou_fig2", "zhou_fig6", "zhou_figS1"]
     assert report.table_files(nothing, tmp_path) == {}
     for table in TABLES.values():
@@ -148,7 +139,7 @@ def test_without_records_everything_says_what_it_needs(nothing, tmp_path):
 
 
 def test_a_figure_with_an_image_says_that_it_needs_the_data_set(found, tmp_path, monkeypatch):
-    drawing = papers.FIGURES["koster_fig1"]
+    drawing = catalogue.FIGURES["koster_fig1"]
     assert len(figures.draw(drawing, found).axes) == 4  # the digits are embedded
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
     for name in drawing.experiments:
@@ -169,7 +160,7 @@ def test_records_are_reported_where_nothing_was_measured(folder, tmp_path):
 def test_agreement_is_shown_of_equally_many_runs(found):
     copied = copy.copy(found)
     copied.mask_files = lambda name: found.mask_files(name)[: 2 if "xavier" in name else 6]
-    drawn = figures.draw(papers.FIGURES["koster_fig8"], copied)
+    drawn = figures.draw(catalogue.FIGURES["koster_fig8"], copied)
     assert {axes.get_ylabel() for axes in drawn.axes} == {"equal in 2 runs"}
 
 
@@ -194,8 +185,8 @@ def test_ours_beside_the_papers(found):
 
 
 def test_mean_and_quantiles():
-    assert tables.summary(range(101)) == (50, 5, 95)
-    assert tables.summary([3.0]) == (3.0,) and tables.summary([]) == ()
+    assert statistics.summary(range(101)) == (50, 5, 95)
+    assert statistics.summary([3.0]) == (3.0,) and statistics.summary([]) == ()
     assert tables.show((50, 5, 95), 1) == "50.0 [5.0, 95.0]" and tables.show((), 1) == "-"
 
 
@@ -214,7 +205,7 @@ def test_mean_and_quantiles():
     ],
 )
 def test_overlap(ours, printed, expected):
-    assert tables.overlap(ours, printed) is expected
+    assert statistics.overlap(ours, printed) is expected
 
 
 @pytest.mark.parametrize(
@@ -244,8 +235,8 @@ def test_welch_is_students_test_without_equal_variances():
     freedom = variances.sum() ** 2 / np.sum(variances**2 / [3, 2])
     import scipy.stats
 
-    assert tables.welch(a, b) == pytest.approx(2 * scipy.stats.t.sf(abs(t), freedom))
-    assert tables.welch(a, [1.0]) is None
+    assert statistics.welch(a, b) == pytest.approx(2 * scipy.stats.t.sf(abs(t), freedom))
+    assert statistics.welch(a, [1.0]) is None
 
 
 def test_additional_time_compares_equal_devices_only(found):
@@ -255,29 +246,29 @@ def test_additional_time_compares_equal_devices_only(found):
         record["environment"] |= {"threads": threads, "load": load}
         return [record]
 
-    assert tables.additional_time(runs([1.1] * 9, 2), runs([1.0] * 9, 2)) == pytest.approx((10.0,))
-    assert tables.additional_time(runs([1.1] * 9, 2), runs([1.0] * 9, 1)) == ()
-    assert tables.additional_time(runs([1.1] * 9, 2, load=3.0), runs([1.0] * 9, 2)) == ()  # the machine was busy
-    assert tables.additional_time([], runs([1.0], 1)) == ()
+    assert statistics.additional_time(runs([1.1] * 9, 2), runs([1.0] * 9, 2)) == pytest.approx((10.0,))
+    assert statistics.additional_time(runs([1.1] * 9, 2), runs([1.0] * 9, 1)) == ()
+    assert statistics.additional_time(runs([1.1] * 9, 2, load=3.0), runs([1.0] * 9, 2)) == ()  # the machine was busy
+    assert statistics.additional_time([], runs([1.0], 1)) == ()
 
 
 def test_the_papers_numbers_are_those_of_rows_of_a_table(nothing):
-    for paper in papers.PAPERS.values():
-        assert set(paper.printed) <= papers.in_tables()
-    assert len(papers.PAPERS["koster"].frames["koster_table14"](nothing)[1]) == 18
-    table5 = papers.PAPERS["koster"].printed["koster_table5_resnet110_baseline"]["test_accuracy"]
+    for paper in catalogue.PAPERS.values():
+        assert set(paper.printed) <= catalogue.in_tables()
+    assert len(catalogue.PAPERS["koster"].frames["koster_table14"](nothing)[1]) == 18
+    table5 = catalogue.PAPERS["koster"].printed["koster_table5_resnet110_baseline"]["test_accuracy"]
     assert table5 == (62.7, 54.8, 68.61)
 
 
 def test_figures_follow_the_records(found, tmp_path):
-    some = {name: papers.FIGURES[name] for name in ("koster_fig5", "koster_fig10")}
+    some = {name: catalogue.FIGURES[name] for name in ("koster_fig5", "koster_fig10")}
     list(figures.update(some, found, tmp_path))
     assert not list(figures.stale(some, found, tmp_path))
     path = tmp_path / "koster_fig5.svg"
     first = path.read_bytes()
     list(figures.update(some, found, tmp_path, again=True))
     assert path.read_bytes() == first
-    other = papers.evidence(found.folder, "paper")
+    other = catalogue.evidence(found.folder, "paper")
     other.experiments = copy.deepcopy(other.experiments)
     other.experiments[FCN][0]["final"]["test_accuracy"] += 1
     assert path in figures.stale(some, other, tmp_path)
@@ -287,7 +278,7 @@ def test_figures_follow_the_records(found, tmp_path):
 @pytest.mark.parametrize("name", ["koster_fig1", "koster_fig9", "zhou_fig2", "zhou_fig7"])
 def test_a_figure_is_stale_when_a_file_that_draws_it_changes(found, name):
     """Oracle: the files of the package whose functions run while it is drawn."""
-    drawing, ran = papers.FIGURES[name], set()
+    drawing, ran = catalogue.FIGURES[name], set()
     sys.setprofile(lambda frame, event, argument: ran.add(frame.f_code.co_filename))
     try:
         figures.draw(drawing, found)
@@ -298,16 +289,18 @@ def test_a_figure_is_stale_when_a_file_that_draws_it_changes(found, name):
 
 
 def source_of(paper, reduced):
-    return pages.Source(papers.PAPERS, papers.shown(), {"paper": paper, "reduced": reduced})
+    return pages.Source(catalogue.PAPERS, catalogue.shown(), {"paper": paper, "reduced": reduced})
 
 
 def test_pages_follow_the_records(found, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)  # flags, sizes
-    for name in pages.makers(papers.PAPERS):
-        records.write(tmp_path / name, lambda file: file.write(f"before\n{pages.BEGIN}\nold\n{pages.END}\nafter\n".encode()))
-    reduced = papers.evidence(tmp_path, "reduced")
+    for name in pages.makers(catalogue.PAPERS):
+        files.write(
+            tmp_path / name, lambda file: file.write(f"before\n{pages.BEGIN}\nold\n{pages.END}\nafter\n".encode())
+        )
+    reduced = catalogue.evidence(tmp_path, "reduced")
     written = pages.write(tmp_path, source_of(found, reduced))
-    assert written == [tmp_path / name for name in pages.makers(papers.PAPERS)]
+    assert written == [tmp_path / name for name in pages.makers(catalogue.PAPERS)]
     texts = [path.read_text() for path in written]
     assert all(text.startswith("before\n") and text.endswith("\nafter\n") and "\nold\n" not in text for text in texts)
     assert "| FCN signed, ELUS | Koster et al. 2022 | 6 |" in texts[0] and "No records yet." in texts[-1]
@@ -315,7 +308,7 @@ def test_pages_follow_the_records(found, tmp_path, monkeypatch):
     assert "| all | 69 | " in ledger and "| # | claim | scale | verdict | FC | Conv2 |" in ledger
     monkeypatch.setattr(pages, "PAGES", {"README.md": pages.PAGES["README.md"]})  # and the papers'
     assert pages.stale(tmp_path, source_of(found, reduced)) == []
-    other = papers.evidence(found.folder, "paper")
+    other = catalogue.evidence(found.folder, "paper")
     other.experiments = copy.deepcopy(other.experiments)
     other.experiments[FCN][0]["final"]["test_accuracy"] += 1
     stale = pages.stale(tmp_path, source_of(other, reduced))
@@ -323,7 +316,7 @@ def test_pages_follow_the_records(found, tmp_path, monkeypatch):
 
 
 def test_check_names_a_page_that_is_stale(tmp_path, monkeypatch):
-    name, nothing = "docs/reference/criteria.md", papers.evidence(tmp_path, "paper")
+    name, nothing = "docs/reference/criteria.md", catalogue.evidence(tmp_path, "paper")
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(report, "FLAGS", types.SimpleNamespace(pages_dir=tmp_path))
     monkeypatch.setattr(report, "table_files", lambda *arguments: {})
@@ -331,7 +324,7 @@ def test_check_names_a_page_that_is_stale(tmp_path, monkeypatch):
     monkeypatch.setattr("tf_supermask.small.stale", lambda *arguments: False)
     monkeypatch.setattr(pages, "makers", lambda papers: {name: pages.PAGES[name]})
     text = (ROOT / name).read_text()
-    records.write(tmp_path / name, lambda file: file.write(text.encode()))
+    files.write(tmp_path / name, lambda file: file.write(text.encode()))
     report.check(source_of(nothing, nothing))
     (tmp_path / name).write_text(text.replace("large_final", "big_final"))
     with pytest.raises(InputError, match="stale: .*/docs/reference/criteria.md; run python -m tf_supermask.report"):
@@ -346,38 +339,38 @@ def test_check_is_of_the_committed_files_alone(monkeypatch):
 
 
 def test_the_rows_of_the_readme_are_rows_of_tables():
-    for paper in papers.PAPERS.values():
+    for paper in catalogue.PAPERS.values():
         for name, labels in paper.headlines.items():
             assert set(labels) <= {row.label for row in paper.tables[name].rows}
 
 
 def test_a_clone_without_the_weights_that_git_ignores_is_up_to_date(found, tmp_path):
-    some = {name: papers.FIGURES[name] for name in ("koster_fig2", "koster_fig5")}
+    some = {name: catalogue.FIGURES[name] for name in ("koster_fig2", "koster_fig5")}
     list(figures.update(some, found, tmp_path / "figures"))
     shutil.copytree(found.folder, tmp_path / "clone", ignore=shutil.ignore_patterns("*.npz"))
-    clone = papers.evidence(tmp_path / "clone", "paper")
+    clone = catalogue.evidence(tmp_path / "clone", "paper")
     assert clone.experiments == found.experiments and not list(figures.stale(some, clone, tmp_path / "figures"))
 
 
 def test_a_check_stands_beside_its_row_after_as_many_epochs(found):
     """One epoch of a run whose row has two, at another rate: the row's first epoch, of the row that differs in this alone."""
-    its = papers.evidence(found.folder, "paper")
+    its = catalogue.evidence(found.folder, "paper")
     check = copy.deepcopy(its.need(FCN)[:1])
     check[0]["spec"] |= {"epochs": 1, "learning_rate": 7.0}
     check[0]["final"] |= {"test_accuracy": 50.0, "remaining": 5.0}
     its.experiments = {"koster_check_new": check, FCN: its.need(FCN), BINARY: its.need(BINARY)}
     first = np.mean([record["history"]["test_accuracy"][0] for record in its.need(FCN)])
-    (line,) = ablations.table(papers.shown(), its).to_dict("records")
+    (line,) = ablations.table(catalogue.shown(), its).to_dict("records")
     assert line["ablation"] == "new" and line["test accuracy, %"] == "50.00" and line["remaining weights, %"] == "5.00"
     assert line["usual: test accuracy, %"].startswith(f"{first:.2f} [")
     check[0]["spec"]["epochs"] = 3
-    (line,) = ablations.table(papers.shown(), its).to_dict("records")
+    (line,) = ablations.table(catalogue.shown(), its).to_dict("records")
     assert line["epochs"] == 3 and line["usual: test accuracy, %"] == line["usual: remaining weights, %"] == "-"
 
 
 def test_tables_as_csv_and_latex(found, tmp_path):
     files = report.table_files(found, tmp_path)
-    number = sum(len(paper.tables) + len(paper.frames) for paper in papers.PAPERS.values())
+    number = sum(len(paper.tables) + len(paper.frames) for paper in catalogue.PAPERS.values())
     assert {path.suffix for path in files} == {".csv", ".tex"} and len(files) == 2 * number
     (tmp_path / "x.csv").write_bytes(files[tmp_path / "koster_table4.csv"])
     assert pd.read_csv(tmp_path / "x.csv")["n"].tolist() == [6] * 10
@@ -391,7 +384,7 @@ def test_a_record_of_another_scale_is_named(found, tmp_path):
     before = path.read_text()
     path.write_text(before.replace('"scale": "paper"', '"scale": "quick"'))
     with pytest.raises(InputError, match="seed3.json is of scale 'quick' among records of scale 'paper'"):
-        papers.evidence(folder, "paper")
+        catalogue.evidence(folder, "paper")
     path.write_text(before[:100])
     done = command(f"--results_dir={folder}", f"--figures_dir={tmp_path}/f")
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "seed3.json is damaged" in done.stderr
@@ -421,8 +414,8 @@ def test_bad_input():
 
 def test_equality_and_uses():
     a, b = np.array([[1, 0], [-1, 0]], np.int8), np.array([[1, 0], [1, 1]], np.int8)
-    assert evidence.equality([a, b]) == 0.5 and evidence.equality([a, b], absolute=True) == 0.75
-    np.testing.assert_array_equal(evidence.uses([a, b]), [[2, 0], [2, 1]])
+    assert results.equality([a, b]) == 0.5 and results.equality([a, b], absolute=True) == 0.75
+    np.testing.assert_array_equal(results.uses([a, b]), [[2, 0], [2, 1]])
 
 
 def test_records_know_their_scale(tiny, tmp_path):
@@ -439,21 +432,21 @@ def test_records_know_their_scale(tiny, tmp_path):
 
 def test_best_supermask_of_each_run_and_best_initial_score(found):
     """Oracle: the mean over runs of the largest accuracy of any criterion and level, not the largest of the mean curve."""
-    its = found.need(zhou.supermask("fcn"))
-    for treatment in zhou.TREATMENTS:
-        expected = [max(max(r["history"][f"{criterion}/{treatment}/test"]) for criterion in zhou.ELEVEN) for r in its]
-        assert found.mean(zhou.supermask("fcn", treatment), "test_accuracy") == pytest.approx(np.mean(expected))
+    its = found.need(names.supermask("fcn"))
+    for treatment in names.TREATMENTS:
+        expected = [max(max(r["history"][f"{criterion}/{treatment}/test"]) for criterion in names.ELEVEN) for r in its]
+        assert found.mean(names.supermask("fcn", treatment), "test_accuracy") == pytest.approx(np.mean(expected))
     made = copy.deepcopy(found.experiments)
-    for record in made[zhou.learned("fcn", 3)]:
+    for record in made[names.learned("fcn", 3)]:
         record["history"]["val_accuracy"] = [99.0] * len(record["history"]["val_accuracy"])
-    assert views(made)[zhou.learned("fcn")] is made[zhou.learned("fcn", 3)]
+    assert views(made)[names.learned("fcn")] is made[names.learned("fcn", 3)]
 
 
 def test_a_figure_is_stale_when_any_record_that_it_shows_has_changed(found):
     """Figure 7 shows learned masks of full length, too."""
-    drawing = papers.FIGURES["zhou_fig7"]
+    drawing = catalogue.FIGURES["zhou_fig7"]
     before = figures.fingerprint(found, drawing)
-    found.need(zhou.learned("fcn", "epochs"))[0]["final"]["test_accuracy"] += 1
+    found.need(names.learned("fcn", "epochs"))[0]["final"]["test_accuracy"] += 1
     assert figures.fingerprint(found, drawing) != before
 
 
@@ -468,7 +461,7 @@ def test_a_figure_is_stale_when_code_that_can_change_it_has_changed(found, monke
     assert common | {"koster/names", "koster/figures", "data"} <= koster and "criteria" not in koster
     assert common | {"zhou/names", "zhou/figures", "zhou/readings", "criteria", "comparisons"} <= zhou_
     assert not any("claims" in name or "training" in name for name in koster | zhou_)
-    drawings = [papers.FIGURES[name] for name in ("zhou_fig2", "koster_fig5")]
+    drawings = [catalogue.FIGURES[name] for name in ("zhou_fig2", "koster_fig5")]
     before, read = [figures.fingerprint(found, drawing) for drawing in drawings], pathlib.Path.read_text
     monkeypatch.setattr(pathlib.Path, "read_text", lambda path: read(path) + "#" * (path.name == "criteria.py"))
     after = [figures.fingerprint(found, drawing) for drawing in drawings]
@@ -507,7 +500,7 @@ def test_stars_need_a_significant_lead_over_every_line():
 
 
 def test_settings_are_the_papers(nothing):
-    _, frame, _ = papers.PAPERS["zhou"].frames["zhou_tableS1"](nothing)
+    _, frame, _ = catalogue.PAPERS["zhou"].frames["zhou_tableS1"](nothing)
     for ours, theirs in (
         ("iterations", "paper: iterations"),
         ("Adam's rate", "paper: rate"),

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from tf_supermask import container, layers, learned, lottery, masking, models, records, runs, settings, training
-from tf_supermask.spec import Spec
+from tf_supermask import conversion, layers
+from tf_supermask.deploy import container, loading
+from tf_supermask.experiments import learned, lottery, networks, records, runs, settings, training
+from tf_supermask.experiments.spec import Spec
+from tf_supermask.experiments.trainer import _trainer
 
 QUIET = training.Options(progress=0, say=lambda line: None, jit_compile=False)
 OTHER = {
@@ -83,7 +86,7 @@ def said(record):
 @pytest.mark.parametrize("kind", KINDS)
 def test_runs_are_equal_bit_by_bit(kind, tiny, tmp_path, setting):
     usual = said(KINDS[kind](tiny, tmp_path / "usual")[1])
-    lottery._trainer.cache_clear()
+    _trainer.cache_clear()
     for name, value in OTHER.items():
         setting(name, value)
     assert said(KINDS[kind](tiny, tmp_path / "other")[1]) == usual
@@ -94,27 +97,27 @@ def test_each_setting_leaves_networks_as_they_are(name, setting):
     model, mode = ("resnet20", "baseline") if name == "all" else ("conv2", "signed")
     spec = Spec.of(model=model, mode=mode)
     x = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype(np.float32)
-    expected = np.asarray(models.build(spec, (8, 8, 3), 10)(x, training=True))
+    expected = np.asarray(networks.build(spec, (8, 8, 3), 10)(x, training=True))
     for changed in OTHER if name == "all" else [name]:
         setting(changed, OTHER[changed])
-    other = models.build(spec, (8, 8, 3), 10)
+    other = networks.build(spec, (8, 8, 3), 10)
     assert {variable.dtype for variable in other.variables} == {"float32"}
     np.testing.assert_array_equal(other(x, training=True), expected)
 
 
 def test_weights_of_a_container_are_drawn_again_as_they_were(tmp_path, setting):
-    model = models.build(Spec.of(weight_distribution="uniform"), (8, 8, 1), 10)
+    model = networks.build(Spec.of(weight_distribution="uniform"), (8, 8, 1), 10)
     container.save(model, tmp_path / "x.supermask")
     x = np.random.default_rng(0).normal(size=(4, 8, 8, 1)).astype(np.float32)
     for name, value in OTHER.items():
         setting(name, value)
-    np.testing.assert_allclose(container.load(tmp_path / "x.supermask")(x), model(x), atol=1e-6)
+    np.testing.assert_allclose(loading.load(tmp_path / "x.supermask")(x), model(x), atol=1e-6)
 
 
 def test_a_committed_network_says_the_same_under_other_settings(setting):
     run, _ = runs.find_run(ROOT / "results" / "koster_table12_conv2_signed_elus" / "seed0")
     x = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype(np.float32)
-    reads = (lambda: runs.load_run(run.record)(x), lambda: container.load(run.container)(x))
+    reads = (lambda: runs.load_run(run.record)(x), lambda: loading.load(run.container)(x))
     expected = [np.asarray(read()) for read in reads]
     for name, value in OTHER.items():
         setting(name, value)
@@ -132,4 +135,4 @@ def test_masked_convolutions_refuse_images_with_channels_first(setting):
 def test_a_users_model_with_channels_last_is_masked_under_channels_first(setting):
     setting("image_data_format", "channels_first")
     model = keras.Sequential([keras.Input((6, 6, 2)), keras.layers.Conv2D(3, 3, data_format="channels_last")])
-    assert masking.mask_model(model).layers[0].data_format == "channels_last"
+    assert conversion.mask_model(model).layers[0].data_format == "channels_last"

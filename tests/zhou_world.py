@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tf_supermask.zhou import printed
-from tf_supermask.zhou.names import (
+from tf_supermask.papers.zhou import reported as zhou_reported
+from tf_supermask.papers.zhou.names import (
     ELEVEN,
     GRID,
     NETS,
@@ -55,7 +55,7 @@ HEURISTIC = dict.fromkeys(ELEVEN, (11.0, 11.0)) | {
 def masks_of_trained(net, **changes):
     """One-shot supermasks."""
     heuristic = HEURISTIC | {
-        "large_final_same_sign": tuple(printed.PAPER[supermask(net, t)]["test_accuracy"][0] for t in TREATMENTS)
+        "large_final_same_sign": tuple(zhou_reported.PAPER[supermask(net, t)]["test_accuracy"][0] for t in TREATMENTS)
     }
     history = {"remaining": LEFT[:5], "untrained": [10.0], "trained": [98.0]}
     for criterion, best in (heuristic | changes).items():
@@ -81,7 +81,7 @@ def world():
         made |= {chain(net, mask1=action): pruned(lead) for action, lead in MASK1.items()}
         made |= {chain(net, mask0=action): pruned(lead) for action, lead in MASK0.items()}
         made |= {supermask(net): masks_of_trained(net)}
-        trained, best = (printed.PAPER[name]["test_accuracy"][0] for name in (dense(net), learned(net)))
+        trained, best = (zhou_reported.PAPER[name]["test_accuracy"][0] for name in (dense(net), learned(net)))
         made |= {dense(net): {"test_accuracy": trained}}
         made |= {learned(net, s): learned_mask(best - 2 if s > -3 else 10.0, s) for s in GRID}
         made |= {learned(net): made[learned(net, 0)]}

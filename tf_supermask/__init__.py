@@ -1,38 +1,76 @@
 """Supermasks for Keras 3: train masks instead of weights.
 
-    from tf_supermask import SignedMaskDense, SignedMaskConv2D, ELUS
+    import tf_supermask
 
-Importing the package does nothing, not even import TensorFlow; the names below are looked up when they are first used.
+    masked = tf_supermask.mask_model(model)
+
+Importing the package loads neither TensorFlow nor Keras; each name below is looked up when it is first used.
 """
 
 import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.metadata
+import sys
 
-# name -> module, or module.name where the module calls it otherwise
-_WHERE = {
-    "SignedMaskDense": "layers",
-    "SignedMaskConv2D": "layers",
-    "He": "initializers",
+# name -> module that defines it (None: the name is a module)
+_PUBLIC = {
+    "SignedMaskDense": "layers",  # Dense layer with a mask
+    "SignedMaskConv2D": "layers",  # 2-D convolution with a mask
+    "masks": None,  # mask rules: score -> mask; masks.register adds one
+    "He": "initializers",  # initializers: a scheme and a distribution
     "Xavier": "initializers",
     "ELU": "initializers",
     "ELUS": "initializers",
-    "Spec": "spec",
-    "InputError": "errors",
-    "mask_model": "masking",
-    "strip_masks": "masking",
-    "summary": "masking",
-    "compact": "compaction",
-    "save": "container",
-    "load": "container",
-    "export_saved_model": "export.saved_model",
-    "export_tflite": "export.tflite",
-    "load_run": "runs",
+    "mask_model": "conversion",  # a Keras model -> the same with masks
+    "strip_masks": "conversion",  # and back: plain Keras layers
+    "summary": "deploy.summary",  # what is left of a model, per layer
+    "csr_compression": "sparsity",  # compression in scipy's CSR form, percent
+    "compact": "deploy.compaction",  # the same function without dead units
+    "save": "deploy.container",  # a masked model -> a small file
+    "load": "deploy.loading",  # and back
+    "export_saved_model": "deploy.saved_model",  # a SavedModel that needs no code of this package
+    "export_tflite": "deploy.tflite",  # a TensorFlow Lite file
+    "Spec": "experiments.spec",  # everything that decides the outcome of a run
+    "load_run": "experiments.runs",  # the trained model of a record
+    "InputError": "errors",  # the error of bad input
 }
-__all__ = list(_WHERE)
+__all__ = list(_PUBLIC)
 
 
 def __getattr__(name):
-    if name not in _WHERE:
+    if name == "__version__":
+        return importlib.metadata.version("tf_supermask")
+    if name not in _PUBLIC:
         raise AttributeError(f"module 'tf_supermask' has no attribute {name!r}")
-    importlib.import_module("tf_supermask.errors").require_tensorflow()
-    module, _, its_name = _WHERE[name].partition(".")
-    return getattr(importlib.import_module(f"tf_supermask.{module}"), its_name or name)
+    home = _PUBLIC[name]
+    module = importlib.import_module(f"tf_supermask.{home or name}")
+    return getattr(module, name) if home else module
+
+
+def __dir__():
+    return [*__all__, "__version__"]
+
+
+class _RegisterLayers(importlib.abc.MetaPathFinder):
+    """Imports the layers when Keras has been imported: `keras.models.load_model` then knows them by name."""
+
+    def find_spec(self, name, path=None, target=None):
+        spec = importlib.machinery.PathFinder.find_spec(name) if name == "keras" else None
+        if spec is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def execute_and_register(module):
+            execute(module)
+            sys.meta_path.remove(self)
+            importlib.import_module("tf_supermask.layers")
+
+        spec.loader.exec_module = execute_and_register
+        return spec
+
+
+if "keras" in sys.modules:
+    importlib.import_module("tf_supermask.layers")
+else:
+    sys.meta_path.insert(0, _RegisterLayers())

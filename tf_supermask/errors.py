@@ -3,19 +3,9 @@
 import os
 import sys
 
-from absl import flags
-
-from tf_supermask import flagfile
-
 
 class InputError(ValueError):
     """Bad input: flags, files, data sets, folders. Its message is one line: what was received, and what would work."""
-
-
-def fail(error, code=2):
-    """Ends a command with one line."""
-    print("error: " + " ".join(str(error).split()), file=sys.stderr)
-    sys.exit(code)
 
 
 def one_line(error):
@@ -31,11 +21,3 @@ def require_tensorflow():
     backend = keras.config.backend() if hasattr(keras, "config") else os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend != "tensorflow":
         raise InputError(f"tf_supermask needs Keras on TensorFlow, not on {backend}; set KERAS_BACKEND=tensorflow")
-
-
-def parse(argv):
-    """Parser of flags for absl's `app.run`: one line where they are wrong, not a page."""
-    try:
-        return flags.FLAGS(flagfile.expanded(argv, flags.FLAGS))
-    except flags.Error as error:
-        fail(error)

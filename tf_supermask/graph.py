@@ -9,6 +9,7 @@ import random
 from typing import NamedTuple
 
 import keras
+import tensorflow as tf
 
 
 class Call(NamedTuple):
@@ -107,3 +108,26 @@ def inside(layer):
             yield from held(part)
 
     yield from held(vars(layer))
+
+
+def _items(structure):
+    return structure.values() if isinstance(structure, dict) else structure
+
+
+def own_variables(layer):
+    """Variables of TensorFlow that a layer or model keeps itself, in order; Keras neither counts nor saves them."""
+    return list(parts(layer, tf.Variable))
+
+
+def parts(obj, kind, seen=None):
+    """All objects of a kind that hang on layers and modules, in attributes, lists and dictionaries."""
+    seen = {} if seen is None else seen
+    if id(obj) in seen:
+        return
+    seen[id(obj)] = obj
+    if isinstance(obj, kind):
+        yield obj
+    inside = vars(obj) if isinstance(obj, (keras.layers.Layer, tf.Module)) else obj
+    if isinstance(inside, (list, tuple, set, dict)):
+        for its in list(_items(inside)):
+            yield from parts(its, kind, seen)

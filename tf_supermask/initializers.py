@@ -13,8 +13,10 @@ Deviation: Eq. 3 is printed with fan-out; the paper's results, and this file, us
 """
 
 import math
+import zlib
 
 import keras
+import numpy as np
 from keras import ops
 
 DISTRIBUTIONS = ("signed_constant", "uniform", "normal", "truncated_normal")
@@ -105,3 +107,11 @@ def elus_resnet(distribution="signed_constant", seed=None):
 
 
 SCHEMES = {"he": He, "xavier": Xavier, "elu": ELU, "elus": ELUS, "elus_resnet": elus_resnet}
+
+
+def layer_seed(seed, layer, role):
+    """Seed of one tensor, from the run's seed, the layer's name and `weight` or `score`.
+
+    Runs of one seed start from the same scores whatever their weights, and the reverse.
+    """
+    return int(np.random.SeedSequence([seed, zlib.crc32(f"{layer}/{role}".encode())]).generate_state(1)[0] >> 1)

@@ -8,33 +8,39 @@ import pathlib
 
 from absl import app, flags, logging
 
-from tf_supermask.quiet import hidden, quiet
+from tf_supermask.command_line import silence_tensorflow
 
-with quiet():
+with silence_tensorflow():
     import keras
     import numpy as np
     import tensorflow as tf
 
-    from tf_supermask import compaction, container, export, masking, products, runs, sparsity
-    from tf_supermask.errors import InputError, fail, parse
+    from tf_supermask import sparsity
+    from tf_supermask.command_line import fail, parse
+    from tf_supermask.deploy import compaction, loading, matmul
+    from tf_supermask.deploy.saved_model import size_of
+    from tf_supermask.deploy.summary import summary
+    from tf_supermask.errors import InputError
+    from tf_supermask.experiments import runs
+    from tf_supermask.silence import hidden
 
 FLAGS = flags.FLAGS
 
 
 def _model(model):
-    masking.summary(model)
+    summary(model)
     if FLAGS.images:
         try:
             model = compaction.compact(model)
         except ValueError as error:
             print(f"with all units, as compact does not do it: {error}")
-        _, rows = products.fastest(model, FLAGS.images)
-        print("\n".join(map(products.line, rows)) or "no dense layer with zeros")
+        _, rows = matmul.fastest(model, FLAGS.images)
+        print("\n".join(map(matmul.line, rows)) or "no dense layer with zeros")
 
 
 def _container(path):
-    contents = container.read(path)
-    model = container.built(contents)
+    contents = loading.read(path)
+    model = loading.built(contents)
     dense = sparsity.dense_bytes(model)
     kinds = {True: "a mask and a seed", False: "signs and a scale"}
     print(
@@ -63,19 +69,18 @@ def _record(path):
 
 
 def _keras_file(path):
-    from tf_supermask import layers  # noqa: F401 registers the masked layers
 
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # of a damaged or hostile file: Keras raises errors of many kinds
         raise InputError(f"{path} cannot be read as a Keras file: {error}") from error
-    print(f"{path}: {export.size_of(path):,} bytes")
+    print(f"{path}: {size_of(path):,} bytes")
     _model(model)
 
 
 def _arrays(path, arrays):
     """Prints a line per array: an exported function has no layers any more."""
-    print(f"{path}: {export.size_of(path):,} bytes")
+    print(f"{path}: {size_of(path):,} bytes")
     for name, array in arrays:
         zero = 100 * np.mean(array == 0)
         print(

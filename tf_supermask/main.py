@@ -17,35 +17,27 @@ import time
 
 from absl import app, flags, logging
 
-from tf_supermask.quiet import quiet
+from tf_supermask.command_line import silence_tensorflow
 
-with quiet():
+with silence_tensorflow():
     import tensorflow as tf
 
-    from tf_supermask import (
-        cluster,
-        device,
-        evidence,
-        experiments,
-        export,
-        flagfile,
-        jobs,
-        runs,
-        status,
-        tables,
-        training,
-        walk,
-    )
-    from tf_supermask.errors import InputError, fail
-    from tf_supermask.koster import printed as koster
-    from tf_supermask.records import find
-    from tf_supermask.zhou import printed as zhou
+    from tf_supermask.command_line import fail
+    from tf_supermask.deploy.saved_model import export_saved_model
+    from tf_supermask.errors import InputError
+    from tf_supermask.evidence import results, tables
+    from tf_supermask.experiments import device, flag_files, flagfile, modes, runs, training
+    from tf_supermask.experiments.records import find
+    from tf_supermask.papers.koster import reported as koster_reported
+    from tf_supermask.papers.zhou import reported as zhou_reported
+    from tf_supermask.scheduling import cluster, local, scheduler, status
+    from tf_supermask.scheduling.progress import ConsoleReporter, Progress, silent
 
 FLAGS = flags.FLAGS
 
 
 def usage():
-    listed = "\n".join(FLAGS.module_help(group) for group in experiments.groups())
+    listed = "\n".join(FLAGS.module_help(group) for group in flag_files.groups())
     return f"{__doc__}\n{re.sub(r'(?m)^    ?--(?:.no.)?', '  --', listed)}"
 
 
@@ -60,8 +52,11 @@ def parse(argv):
         for row in rows:
             if not row.endswith(".flags"):
                 raise flags.Error(f"unexpected argument {row!r}; flags are written --name=value, files end in .flags")
-        FLAGS([argv[0], *experiments.carried_out(rows, FLAGS), *argv[1:]])  # the command line outdoes rows
-        return [rows, [argument for argument in argv[1:] if not argument.endswith(".flags") or argument.startswith("-")]]
+        FLAGS([argv[0], *flag_files.carried_out(rows, FLAGS), *argv[1:]])  # the command line outdoes rows
+        return [
+            rows,
+            [argument for argument in argv[1:] if not argument.endswith(".flags") or argument.startswith("-")],
+        ]
     except (flags.Error, InputError) as error:
         fail(error)
 
@@ -123,23 +118,23 @@ def set_up(threads, deterministic, number, count):
     device.set_up(threads, deterministic, number, count)
 
 
-def units_of(found, ordered=True):
+def jobs_of(found, ordered=True):
     """The Units of Experiments, if `ordered` those first that tell most. Raises InputError where their folders differ."""
     todo = [(experiment, spec) for experiment in found for spec in experiment.specs]
     if ordered and len(found) > 1:
-        todo = experiments.in_order(found, walk.cost)
-    folders = {spec.scale: FLAGS.results_dir or evidence.home(spec.scale) for _, spec in todo}
+        todo = flag_files.in_order(found, scheduler.cost)
+    folders = {spec.scale: FLAGS.results_dir or results.home(spec.scale) for _, spec in todo}
     if len(set(folders.values())) > 1:
         raise InputError(f"rows of the scales {', '.join(folders)} at a time; give one --scale, or --results_dir")
-    return [walk.unit_of(experiment.name, spec, folders[spec.scale]) for experiment, spec in todo]
+    return [scheduler.job_of(experiment.name, spec, folders[spec.scale]) for experiment, spec in todo]
 
 
 def planned(units):
     """The status.Plan of units that are not done."""
     its = []
     for run, spec, _ in units:
-        rows = walk.rows(spec)
-        its.append((run.experiment, run.seed, walk.cost(spec), rows, min(status.rows_saved(run), rows - 1) / rows))
+        rows = modes.of(spec).rows(spec)
+        its.append((run.experiment, run.seed, scheduler.cost(spec), rows, min(status.rows_saved(run), rows - 1) / rows))
     return status.Plan(time.time(), its)
 
 
@@ -158,57 +153,32 @@ def threads():
 
 def train_all(units, how):
     """Trains `units`, none of which is done; returns a walk.Failed where some fail, else None."""
-    walk.prepare(units)
+    scheduler.prepare(units)
     plan = planned(units)
-    load = functools.partial(walk.load, FLAGS.data_dir, FLAGS.cache_dir)
-    hidden = dataclasses.replace(how, say=jobs.silent, progress=0)
+    load = functools.partial(scheduler.load, FLAGS.data_dir, FLAGS.cache_dir)
+    hidden = dataclasses.replace(how, say=silent, progress=0)
     with status.Planned(units[0].run.results_dir, plan):
-        ready = walk.supplied(units, load)
+        ready = scheduler.supplied(units, load)
         if not ready:
             pass  # all have failed
         elif in_this_process():
-            told = Told(ready, plan)
-            walk.walk(ready, walk.Walk(load, how, plan.began), told.begin, told.end)
+            told = ConsoleReporter(ready, plan)
+            scheduler.run_all(ready, scheduler.Scheduler(load, how, plan.began), told.begin, told.end)
         elif FLAGS.executor == "ray":
-            with jobs.Progress(ready, plan) as progress:
+            with Progress(ready, plan) as progress:
                 cluster.run(ready, load, hidden, plan.began, FLAGS.ray_address, threads(), FLAGS.gpus_per_run, progress)
         else:
             count = min(FLAGS.jobs, len(ready))
             setting = functools.partial(set_up, threads(), FLAGS.deterministic, count=count)
-            with jobs.Progress(ready, plan) as progress:
-                jobs.run(ready, walk.Walk(load, hidden, plan.began), count, setting, progress)
-    return walk.failures(units, plan.began)
-
-
-class Told:
-    """What a walk in this process says around each run."""
-
-    def __init__(self, units, plan):
-        self.units, self.plan, self.waiting = units, plan, set()
-
-    def begin(self, position, unit):
-        if position not in self.waiting:
-            print(f"{unit.name} ({position + 1} of {len(self.units)})", flush=True)
-
-    def end(self, position, unit, outcome):
-        if outcome == walk.BUSY:
-            if position not in self.waiting:
-                print("  another process trains it; looked at again after the others")
-            self.waiting.add(position)
-        elif outcome == walk.FAILED:
-            print(f"  failed: {walk.reason(unit.run)}")
-        elif outcome == walk.TRAINED:
-            states = self.plan.states(unit.run.results_dir)
-            others = sum(its.kind in (status.WAITING, status.RUNNING) for its in states)
-            left = self.plan.left(states, time.time())
-            if others and left is not None:
-                print(f"  about {training.duration(left)} left for the other {others} run{'s' * (others > 1)}")
+            with Progress(ready, plan) as progress:
+                local.run(ready, scheduler.Scheduler(load, hidden, plan.began), count, setting, progress)
+    return scheduler.failures(units, plan.began)
 
 
 def print_status(rows, further):
     """Of rows if there are some, else of all that is in the folder of results and all that walks mean to do there."""
-    units = units_of(experiments.read_all(rows, further), ordered=False) if rows else None
-    home = evidence.home(FLAGS.scale or "paper")
+    units = jobs_of(flag_files.read_all(rows, further), ordered=False) if rows else None
+    home = results.home(FLAGS.scale or "paper")
     folder = units[0].run.results_dir if units else FLAGS.results_dir or home
     wanted = [(unit.run.experiment, unit.run.seed) for unit in units] if units else None
     for line in status.report(folder, wanted):
@@ -219,7 +189,7 @@ def exported(units):
     """Writes the networks of all units that are done."""
     for run, spec, _ in units:
         if find(run, spec):
-            path = export.saved_model(
+            path = export_saved_model(
                 runs.load_run(run.record), os.path.join(FLAGS.export_dir, f"{run.experiment}_seed{run.seed}")
             )
             print(f"exported to {path}")
@@ -236,10 +206,10 @@ def main(arguments):
             device.without_gpu()
         if FLAGS.status:
             return print_status(rows, further)
-        found = experiments.read_all(rows, further) if rows else experiments.described(FLAGS)
-        units = units_of(found)
-        evidence.check_folder(units[0].run.results_dir, units[0].spec.scale)
-        if FLAGS.export_dir and any(unit.spec.mode in ("lottery", "supermask") for unit in units):
+        found = flag_files.read_all(rows, further) if rows else flag_files.described(FLAGS)
+        units = jobs_of(found)
+        results.check_folder(units[0].run.results_dir, units[0].spec.scale)
+        if FLAGS.export_dir and not all(modes.of(unit.spec).exportable for unit in units):
             raise InputError(
                 "--export_dir is for trained masks and baselines; lottery tickets and supermasks keep no network"
             )
@@ -254,7 +224,7 @@ def main(arguments):
             raise failed
         if len(found) == 1:
             made = [find(unit.run, unit.spec) for unit in units]
-            print(f"\n{tables.result(made, (koster.PAPER | zhou.PAPER).get(found[0].name))}")
+            print(f"\n{tables.result(made, (koster_reported.PAPER | zhou_reported.PAPER).get(found[0].name))}")
     except KeyboardInterrupt:
         fail("stopped; the same command goes on from the last checkpoint", 130)
     except InputError as error:
@@ -264,5 +234,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    experiments.define_flags()
+    flag_files.define_flags()
     app.run(main, flags_parser=parse)

@@ -15,12 +15,16 @@ import pathlib
 
 from absl import app, flags, logging
 
-from tf_supermask.quiet import quiet
+from tf_supermask.command_line import silence_tensorflow
 
-with quiet():
-    from tf_supermask import claims, experiments, figures, markup, measured, pages, papers, paths, records, small, tables
-    from tf_supermask.errors import InputError, fail, parse
-    from tf_supermask.evidence import FOLDERS, home
+with silence_tensorflow():
+    from tf_supermask import files
+    from tf_supermask.command_line import fail, parse
+    from tf_supermask.errors import InputError
+    from tf_supermask.evidence import benchmarks, claims, figures, markup, pages, sizes, tables
+    from tf_supermask.evidence.results import FOLDERS, home
+    from tf_supermask.experiments import data, flag_files, paths, records, runs
+    from tf_supermask.papers import catalogue
 
 FLAGS = flags.FLAGS
 COMMITTED = ("paper", "reduced")  # scales whose records, figures and pages are committed
@@ -29,7 +33,7 @@ COMMITTED = ("paper", "reduced")  # scales whose records, figures and pages are 
 def table_files(evidence, folder):
     """Path -> bytes of the CSV and LaTeX files of all tables that have records."""
     files, frames = {}, {}
-    for paper in papers.PAPERS.values():
+    for paper in catalogue.PAPERS.values():
         its = {
             name: table for name, table in paper.tables.items() if any(row.experiment in evidence for row in table.rows)
         }
@@ -44,14 +48,14 @@ def table_files(evidence, folder):
 
 def without_flag_file(rows):
     """Experiments that tables or figures show and no flag file of `rows` trains, and those that nothing shows."""
-    names = {experiment.name for experiment in experiments.read_all(rows)}
-    wanted = papers.shown()
+    names = {experiment.name for experiment in flag_files.read_all(rows)}
+    wanted = catalogue.shown()
     return sorted(wanted - names), sorted(name for name in names - wanted if "_check_" not in name)
 
 
 def check(source):
     """Raises InputError where something committed does not say what the records say."""
-    lost, unused = without_flag_file(experiments.rows(source.flags))
+    lost, unused = without_flag_file(flag_files.rows(source.flags))
     if lost or unused:
         raise InputError(
             f"tables and figures show {', '.join(lost) or 'nothing'} that no file in {source.flags}/ trains; "
@@ -60,10 +64,10 @@ def check(source):
     old = []
     for scale, evidence in source.scales.items():
         folder = FOLDERS[scale][1]
-        old += figures.stale(papers.FIGURES, evidence, folder)
+        old += figures.stale(catalogue.FIGURES, evidence, folder)
         files = table_files(evidence, folder)
         old += [path for path, content in files.items() if not path.exists() or path.read_bytes() != content]
-    old += [pages.SIZES] if small.stale(source.scales["paper"], pages.SIZES) else []
+    old += [pages.SIZES] if sizes.stale(source.scales["paper"], pages.SIZES) else []
     old += pages.stale(FLAGS.pages_dir, source)
     if old:
         raise InputError(f"stale: {', '.join(map(str, old))}; run python -m tf_supermask.report")
@@ -74,7 +78,6 @@ def verify(evidence, prefix):
 
     Each container is loaded, evaluated on the real test images and compared with its record; None where there is none.
     """
-    from tf_supermask import data, runs
 
     load = functools.cache(
         lambda name, shape, splits: data.load(name, FLAGS.data_dir, data.default_cache_dir(), shape, splits)
@@ -100,7 +103,7 @@ def print_verified(evidence, prefix):
 
 
 def print_claims(evidence):
-    ledgers = {paper.title: paper.claims.ledger(evidence) for paper in papers.PAPERS.values()}
+    ledgers = {paper.title: paper.claims.ledger(evidence) for paper in catalogue.PAPERS.values()}
     print(claims.counts(ledgers).to_string(index=False))
     for title, findings in ledgers.items():
         print(f"\n{title}")
@@ -113,7 +116,7 @@ def print_tables(evidence):
         scale = evidence.scale
         print(f"no records of {scale} scale in {evidence.folder}; train something: bash run_all.sh --scale={scale}")
         return
-    for paper in papers.PAPERS.values():
+    for paper in catalogue.PAPERS.values():
         print(f"## {paper.title}\n")
         print("\n\n".join(pages.table_sections(paper, evidence)) or "No records yet.", end="\n\n")
 
@@ -121,8 +124,8 @@ def print_tables(evidence):
 def update_files(evidence, folder):
     """Writes the tables and figures of one scale; prints a line on each figure."""
     for path, content in table_files(evidence, folder).items():
-        records.write(path, lambda file, content=content: file.write(content))
-    for line in figures.update(papers.FIGURES, evidence, folder, FLAGS.figures):
+        files.write(path, lambda file, content=content: file.write(content))
+    for line in figures.update(catalogue.FIGURES, evidence, folder, FLAGS.figures):
         print(line)
 
 
@@ -130,8 +133,8 @@ def update_committed(source):
     """Writes all that `check` looks at."""
     for scale, evidence in source.scales.items():
         update_files(evidence, FOLDERS[scale][1])
-    content = small.updated(source.scales["paper"], pages.SIZES).encode()
-    records.write(pages.SIZES, lambda file: file.write(content))
+    content = sizes.updated(source.scales["paper"], pages.SIZES).encode()
+    files.write(pages.SIZES, lambda file: file.write(content))
     for path in pages.write(FLAGS.pages_dir, source):
         print(f"wrote {path}")
 
@@ -139,12 +142,14 @@ def update_committed(source):
 def committed(chosen, steps):
     """The pages.Source of the committed records; `chosen` is among them unless --results_dir says otherwise."""
     scales = {
-        scale: chosen
-        if scale == chosen.scale and not FLAGS.results_dir
-        else papers.evidence(FOLDERS[scale][0], scale, steps)
+        scale: (
+            chosen
+            if scale == chosen.scale and not FLAGS.results_dir
+            else catalogue.evidence(FOLDERS[scale][0], scale, steps)
+        )
         for scale in COMMITTED
     }
-    return pages.Source(papers.PAPERS, papers.shown(), scales, FLAGS.speed, FLAGS.flags_dir or experiments.ROWS)
+    return pages.Source(catalogue.PAPERS, catalogue.shown(), scales, FLAGS.speed, FLAGS.flags_dir or flag_files.ROWS)
 
 
 def run(prefix):
@@ -153,8 +158,8 @@ def run(prefix):
     elsewhere = FLAGS.results_dir or FLAGS.figures_dir
     if FLAGS.check and elsewhere:
         raise InputError("--check is for the committed files; leave out --results_dir and --figures_dir")
-    steps = measured.step_times(FLAGS.speed)
-    chosen = papers.evidence(FLAGS.results_dir or folder, FLAGS.scale, steps)
+    steps = benchmarks.step_times(FLAGS.speed)
+    chosen = catalogue.evidence(FLAGS.results_dir or folder, FLAGS.scale, steps)
     if FLAGS.check:
         return check(committed(chosen, steps))
     if FLAGS.verify:
@@ -189,7 +194,12 @@ def define_flags(values=FLAGS):
         (path, "speed", "benchmarks", "folder of the measurements of benchmarks/"),
         (boolean, "figures", False, "draw all figures again, also those that are up to date"),
         (boolean, "claims", False, "only print the claims, each with the numbers that it was decided by"),
-        (boolean, "verify", False, "evaluate the networks beside the records [whose names begin so] on the test images"),
+        (
+            boolean,
+            "verify",
+            False,
+            "evaluate the networks beside the records [whose names begin so] on the test images",
+        ),
         (path, "data_dir", None, "folder of tensorflow-datasets, for --verify; default: $TFDS_DATA_DIR"),
         (boolean, "check", False, "write nothing; fail if a file is not what the records say"),
     ):

@@ -11,7 +11,13 @@ import numpy as np
 import scipy.sparse
 
 from tf_supermask import graph
-from tf_supermask.layers import SignedMask
+from tf_supermask.signed_mask import SignedMask
+
+
+def listed(names):
+    names = list(names)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
 
 _FLOAT_BYTES = 4
 _KINDS = (SignedMask, keras.layers.Dense, keras.layers.Conv2D)
@@ -57,7 +63,8 @@ def _named(model):
 
 def macs(model):
     """Name, as of `kernels` -> multiplications of one image's way through the model, all weights counted: each weight once per
-    place that it is used at, for each use of its layer. None where the size of images is open, and inside a user's own layer."""
+    place that it is used at, for each use of its layer. None where the size of images is open, and inside a user's own layer.
+    """
     counts = collections.defaultdict(list)
     for layer, count in _uses(model):
         counts[id(layer)].append(count)

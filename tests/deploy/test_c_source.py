@@ -1,0 +1,377 @@
+import os
+import re
+import shutil
+import subprocess
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
+
+from tf_supermask import SignedMaskConv2D, SignedMaskDense
+from tf_supermask.deploy import c_codes, loading
+from tf_supermask.deploy.c_source import accuracies, export_c
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import data
+
+CC = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+needs_cc = pytest.mark.skipif(not CC, reason="NO C COMPILER: nothing of the C was tested; install gcc")
+STRICT = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
+SANITIZED = ["-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
+HARNESS = """
+#include <stdio.h>
+#include "network.h"
+int main(void)
+{
+    static TYPE_IN image[NETWORK_INPUTS];
+    static TYPE_OUT outputs[NETWORK_OUTPUTS + 1];
+    while (fread(image, sizeof *image, NETWORK_INPUTS, stdin) == NETWORK_INPUTS) {
+        outputs[NETWORK_OUTPUTS] = (TYPE_OUT)network_run(image, outputs);
+        fwrite(outputs, sizeof *outputs, NETWORK_OUTPUTS + 1, stdout);
+    }
+    return 0;
+}
+"""
+
+
+def outputs_of(program, inputs, flags=SANITIZED):
+    """What compiled C makes of inputs: `(n, outputs)`, and the class of each."""
+    folder, out = program.paths[0].parent, np.int32 if program.network else np.float32
+    types = ["-DTYPE_IN=int8_t", "-DTYPE_OUT=int32_t"] if program.network else ["-DTYPE_IN=float", "-DTYPE_OUT=float"]
+    (folder / "harness.c").write_text(HARNESS)
+    command = [CC, *STRICT, *flags, *types, "-o", "harness", "harness.c", "network.c", "-lm"]
+    built = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    run = subprocess.run([folder / "harness"], input=np.ascontiguousarray(inputs).tobytes(), capture_output=True)
+    assert run.returncode == 0, run.stderr.decode()
+    found = np.frombuffer(run.stdout, out).reshape(len(inputs), -1)
+    return found[:, :-1], found[:, -1].astype(int)
+
+
+def agrees(model, images, folder, favor="size"):
+    """C against its twin, bit for bit; both arithmetics against Keras."""
+    program = export_c(model, folder / "int8", images, favor=favor)
+    inputs = program.network.quantized(images)
+    found, classes = outputs_of(program, inputs)
+    np.testing.assert_array_equal(found, program.network.logits(inputs))
+    np.testing.assert_array_equal(classes, found.argmax(axis=-1))
+    expected = before_softmax(program.model)(images)
+    largest = np.abs(expected).max() or 1
+    assert np.abs(found * program.network.output_scale - expected).max() < 0.1 * largest
+    exact = export_c(model, folder / "float", arithmetic="float", favor=favor)
+    found, _ = outputs_of(exact, images.astype(np.float32))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * largest)
+
+
+def before_softmax(model):
+    """A Keras model's flattened outputs without softmax at the end."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    if isinstance(copy.layers[-1], keras.layers.Softmax):
+        copy = keras.Model(copy.inputs[0], copy.layers[-1].input)
+    elif getattr(copy.layers[-1], "activation", None) is keras.activations.softmax:
+        copy.layers[-1].activation = keras.activations.linear
+    return lambda x: np.asarray(copy(x)).reshape(len(x), -1)
+
+
+def ternary(layer, draw):
+    """Random codes times one number, or one for each unit, and random biases and normalizations."""
+    if isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D)):
+        units = layer.kernel.shape[-1]
+        codes = draw.choice([-1, 0, 1], layer.kernel.shape, p=(0.2, 0.6, 0.2)) * (draw.random(units) < 0.9)
+        scale = draw.uniform(0.1, 1, units if draw.random() < 0.3 else 1)
+        bias = [draw.normal(size=units)] if layer.use_bias else []
+        layer.set_weights([codes * scale.astype(np.float32), *bias])
+    elif isinstance(layer, keras.layers.BatchNormalization):
+        shape = layer.moving_mean.shape
+        gamma = draw.normal(size=shape) * (draw.random(shape) < 0.9)
+        layer.set_weights([gamma, draw.normal(size=shape), draw.normal(size=shape), draw.uniform(0.1, 2, shape)])
+
+
+FLAT = {
+    "relu": ("ReLU", {}),
+    "elu": ("ELU", {"alpha": 0.7}),
+    "norm": ("BatchNormalization", {}),
+    "dropout": ("Dropout", {"rate": 0.5}),
+}
+IMAGES = FLAT | {
+    "max": ("MaxPooling2D", {"pool_size": 2}),
+    "overlapping": ("MaxPooling2D", {"pool_size": 3, "strides": 1, "padding": "same"}),
+    "average": ("AveragePooling2D", {"pool_size": (2, 3), "strides": (2, 1), "padding": "same"}),
+}
+
+
+@st.composite
+def networks(draw):
+    """`(shape, [(class, arguments)...], seed)`: chains of all that C has, from one layer on."""
+
+    def pick(values):
+        return draw(st.sampled_from(values))
+
+    def some(kinds, most):
+        return [kinds[name] for name in draw(st.lists(st.sampled_from([*kinds]), max_size=most))]
+
+    def kernel_layer():
+        return {"use_bias": draw(st.booleans()), "activation": pick([None, "relu", "elu"])}
+
+    shape = pick([(7,), (6, 7, 1), (7, 6, 3), (8, 8, 2)])
+    layers, flat = [], len(shape) == 1
+    if not flat:
+        layers += some({name: IMAGES[name] for name in IMAGES if name != "max"}, 1)
+        for _ in range(draw(st.integers(0, 2))):
+            kernel = {
+                "filters": draw(st.integers(1, 4)),
+                "kernel_size": pick([1, 2, 3, (3, 2)]),
+                "strides": pick([1, 2]),
+            }
+            layers.append(("Conv2D", kernel | {"padding": pick(["same", "same", "valid"])} | kernel_layer()))
+            layers += some(IMAGES, 3)
+        layers.append((pick(["GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten"]), {}))
+    for _ in range(draw(st.integers(int(flat or layers[-1][0] == "Flatten"), 2))):
+        layers += some(FLAT, 2)
+        layers.append(("Dense", {"units": draw(st.integers(1, 6))} | kernel_layer()))
+    if layers[-1][0] == "Dense":
+        layers += pick([[], [("Softmax", {})], [("Activation", {"activation": "softmax"})]])
+    return shape, layers, draw(st.integers(0, 2**16))
+
+
+def built(shape, layers, seed):
+    """A model with random ternary kernels, and images."""
+    model = keras.Sequential([keras.Input(shape), *(getattr(keras.layers, name)(**given) for name, given in layers)])
+    random = np.random.default_rng(seed)
+    for layer in model.layers:
+        ternary(layer, random)
+    return model, random.normal(size=(9, *shape)).astype(np.float32)
+
+
+@needs_cc
+@settings(max_examples=int(os.environ.get("C_EXAMPLES", 8)), suppress_health_check=list(HealthCheck))
+@given(networks(), st.sampled_from(["size", "speed"]))
+def test_c_equals_its_twin_and_keras(tmp_path_factory, network, favor):
+    try:
+        model, images = built(*network)
+    except ValueError:  # an image has become smaller than a window
+        reject()
+    agrees(model, images, tmp_path_factory.mktemp("c"), favor)
+
+
+@needs_cc
+def test_masked_layers_and_an_input_too_long_for_16_bits(tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((9, 9, 2)),
+            SignedMaskConv2D(5, 3, strides=2, padding="same", activation="elu"),
+            keras.layers.Flatten(),
+            SignedMaskDense(4),
+        ]
+    )
+    images = np.random.default_rng(0).normal(size=(20, 9, 9, 2)).astype(np.float32)
+    agrees(model, images, tmp_path)
+    kernel = np.zeros((70_000, 2), np.float32)
+    kernel[[3, 69_990], [0, 1]] = 0.5, -0.5
+    for favor in ("size", "speed"):
+        model = keras.Sequential([keras.Input((70_000,)), keras.layers.Dense(2, use_bias=False)])
+        model.set_weights([kernel])
+        agrees(model, np.random.default_rng(0).normal(size=(2, 70_000)).astype(np.float32), tmp_path / favor, favor)
+
+
+NETWORKS = {  # experiment -> bytes of the codes in its container; those in C may have 1.15 times as many
+    "koster_table15_fcn_sinn1": 1788,
+    "koster_table1_fcn_signed_elus": 4540,
+}
+
+
+@needs_cc
+def test_trained_networks_on_all_test_images(real_data, tmp_path):
+    mnist, prepare = data.load("mnist", real_data), data.PREPROCESS["standardize"]
+    images = prepare(mnist.test_images)
+    for experiment, limit in NETWORKS.items():
+        model = loading.load(ROOT / "results" / experiment / "seed0.supermask")
+        program = export_c(model, tmp_path / experiment, prepare(mnist.train_images[:500]), main="standardize")
+        assert sum(len(layer.code.data) for layer in program.layers) <= 1.15 * limit
+        inputs = program.network.quantized(images)
+        found, classes = outputs_of(program, inputs, flags=[])
+        np.testing.assert_array_equal(found, program.network.logits(inputs))
+        percent = accuracies(program, images, mnist.test_labels)
+        assert percent["int8"] == pytest.approx(100 * np.mean(classes == mnist.test_labels))
+        assert abs(percent["int8"] - percent["float"]) < 0.3
+    pixels = mnist.test_images[:200].tobytes()
+    run = subprocess.run(["make", "-s", "run"], cwd=tmp_path / experiment, input=pixels[:-1], capture_output=True)
+    np.testing.assert_array_equal(np.array(run.stdout.split(), int), classes[:199])
+    assert run.returncode != 0 and b"the last image has 783 of 784 values" in run.stderr
+
+
+@st.composite
+def kernels(draw):
+    """Codes `(units, inputs)`, sparse to dense, with neighbours of one sign."""
+    units, inputs = draw(st.integers(1, 5)), draw(st.sampled_from([1, 3, 40, 700]))
+    random = np.random.default_rng(draw(st.integers(0, 2**16)))
+    share = draw(st.sampled_from([0, 0.01, 0.1, 0.5, 1]))
+    codes = (random.random((units, inputs)) < share) * random.choice([-1, 1], (units, inputs))
+    return np.repeat(codes, draw(st.integers(1, 9)), axis=1).astype(np.int8)
+
+
+@settings(max_examples=60)
+@given(kernels())
+def test_codes_are_read_again(codes):
+    """Both codes, read as c/reader.c and c/fast.c do."""
+    for code in (c_codes.encode(codes), c_codes.encode_bytes(codes)):
+        weights = {"bytes": whole_bytes, "ternary": digits}.get(str(code), bits)(code)
+        found = np.zeros(codes.size, int)
+        for at, sign in weights:
+            if at >= codes.size:
+                break
+            found[at] = sign
+        np.testing.assert_array_equal(found.reshape(codes.shape), codes)
+    assert len(c_codes.encode(codes).data) <= codes.size / 5 + 2
+
+
+def bits(code):
+    """`(place, sign)` of each weight: gaps, or runs."""
+    stream = iter("".join(f"{byte:08b}"[::-1] for byte in code.data) + "0" * 99)
+    number = lambda size: int("0" + "".join(next(stream) for _ in range(size)), 2)  # noqa: E731
+    at, sign = -1, 0
+    while True:
+        at += 1
+        if not (code.runs and number(1)):
+            ones = next(n for n in range(99) if next(stream) == "0")
+            rest = number(code.low + ones if code.elias else code.low)
+            before = (1 << code.low + ones) - (1 << code.low) if code.elias else ones << code.low
+            at, sign = at + before + rest, 1 - 2 * number(1)
+        yield at, sign
+
+
+def digits(code):
+    place = 0
+    for byte in code.data:
+        for _ in range(5):
+            digit, byte = divmod(byte * 3, 256)
+            if digit != 1:
+                yield place, digit - 1
+            place += 1
+
+
+def whole_bytes(code):
+    at = code.low
+    for byte in code.data:
+        if byte < 8:
+            at += 31 * (byte + 1)
+            continue
+        for weight in range((byte >> 1 & 3) + 1):
+            yield at + weight, 1 - 2 * (byte & 1)
+        at += byte >> 3
+
+
+def dense(units=3, size=4, **given):
+    layer = keras.layers.Dense(units, **given)
+    layer.build((None, size))
+    layer.set_weights([np.eye(size, units), *layer.get_weights()[1:]])
+    return layer
+
+
+def odd_kernel():
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="odd")])
+    model.set_weights([np.arange(12).reshape(4, 3), np.zeros(3)])
+    return model
+
+
+def branches():
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, keras.layers.Add()([dense()(inputs), dense(name="branch")(inputs)]))
+
+
+IMAGE = (6, 6, 2)
+UNSUPPORTED = {
+    "odd": odd_kernel,
+    "branch": branches,
+    "wide": lambda: [IMAGE, keras.layers.Conv2D(2, 3, dilation_rate=2, name="wide")],
+    "groups": lambda: [IMAGE, keras.layers.Conv2D(2, 3, groups=2, name="groups")],
+    "depth": lambda: [IMAGE, keras.layers.DepthwiseConv2D(3, name="depth")],
+    "gelu": lambda: [(4,), dense(activation="gelu", name="gelu")],
+    "relu6": lambda: [(4,), dense(), keras.layers.ReLU(6.0, name="relu6")],
+    "leaky": lambda: [(4,), dense(), keras.layers.LeakyReLU(name="leaky")],
+    "early": lambda: [(4,), keras.layers.Softmax(), dense(name="early")],
+    "axis": lambda: [
+        (6, 6, 6),
+        keras.layers.BatchNormalization(axis=1, name="axis"),
+        keras.layers.GlobalMaxPooling2D(),
+    ],
+    "(5, 4)": lambda: [(5, 4), dense()],
+    "last": lambda: [IMAGE, keras.layers.ReLU(), keras.layers.Flatten(), keras.layers.ReLU(name="last")],
+}
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_what_has_no_c_is_named_in_one_line(name, tmp_path):
+    model = UNSUPPORTED[name]()
+    if isinstance(model, list):
+        model = keras.Sequential([keras.Input(model[0]), *model[1:]])
+    with pytest.raises(InputError, match=re.escape(name)) as error:
+        export_c(model, tmp_path, arithmetic="float")
+    assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
+
+
+def small():
+    return keras.Sequential(
+        [keras.Input((4,), name="x"), dense(3, activation="relu", name="fc1"), dense(2, 3, name="fc2")]
+    )
+
+
+ONES = np.ones((2, 4), np.float32)
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"images": ONES, "most_flash": 3}, r"constants, more than 3 \(fc1 \d+, fc2 \d+\)"),
+        ({"images": ONES, "most_ram": 1}, r"2 bytes of buffers, more than 1: .*fc1 2"),
+        ({"images": None}, "needs images"),
+        ({"images": ONES[:, :2]}, r"shape \(2, 2\).*takes \(n, 4\)"),
+        ({"images": ONES * np.nan}, "not finite"),
+        ({"images": ONES, "arithmetic": "int4"}, "int4.*int8, float"),
+        ({"images": ONES, "favor": "style"}, "style.*size, speed"),
+        ({"images": ONES, "main": "bytes"}, "bytes.*standardize"),
+        ({"images": ONES, "name": "1x"}, "1x.*C identifier"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(given, message, tmp_path):
+    with pytest.raises(InputError, match=message) as error:
+        export_c(small(), tmp_path, **given)
+    assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
+
+
+def test_files_are_the_same_each_time_and_no_other_file_is_replaced(tmp_path):
+    for _ in range(2):
+        program = export_c(small(), tmp_path / "a", ONES, main=True, name="tiny")
+    export_c(small(), tmp_path / "b", ONES, main=True, name="tiny", most_flash=program.constants, most_ram=program.ram)
+    assert [path.name for path in program.paths] == ["tiny.h", "tiny.c", "main.c", "Makefile"]
+    for path in program.paths:
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+        assert str(tmp_path) not in path.read_text()
+    (tmp_path / "b" / "Makefile").write_text("all: mine")
+    (tmp_path / "b" / "tiny.h").unlink()
+    with pytest.raises(InputError, match="Makefile exists and is not of tf_supermask"):
+        export_c(small(), tmp_path / "b", ONES, main=True, name="tiny")
+    assert not (tmp_path / "b" / "tiny.h").exists()
+
+
+def test_buffers_are_as_long_as_the_header_says(tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            SignedMaskConv2D(4, 3, padding="same", activation="relu"),
+            keras.layers.MaxPooling2D(2),
+            SignedMaskConv2D(6, 3, padding="same", activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            SignedMaskDense(3),
+        ]
+    )
+    program = export_c(model, tmp_path, np.ones((2, 8, 8, 1), np.float32))
+    source, header = (program.paths[i].read_text() for i in (1, 0))
+    buffers = re.findall(r"^static (int8_t|int16_t) \w+\[(\d+)\];", source, re.MULTILINE)
+    units = [stage.units for stage in program.stages]  # some may be dead
+    assert sorted(buffers) == [("int16_t", "64"), ("int8_t", str(16 * units[0] + units[1]))]
+    assert f"#define NETWORK_RAM {128 + 16 * units[0] + units[1]} " in header
+    assert "malloc" not in source and re.findall(r"#include (.*)", source + header) == ['"network.h"', "<stdint.h>"]

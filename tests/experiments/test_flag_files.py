@@ -1,0 +1,99 @@
+import dataclasses
+
+import pytest
+from conftest import ROOT
+
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import flag_files
+from tf_supermask.experiments.spec import Spec
+
+ROWS = flag_files.rows(ROOT / "flags")
+
+
+@pytest.fixture(autouse=True)
+def in_the_project(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("scale, seeds", [("paper", {50, 5, 3, 1}), ("reduced", {3}), ("quick", {1})])
+def test_every_row_is_an_experiment_at_every_scale(scale, seeds):
+    further = [f"--flagfile=flags/_{scale}.flags"]
+    found = flag_files.read_all(ROWS, further)
+    for path in ROWS:  # a row of a list gives several, with their value added
+        names, row = [its.name for its in flag_files.read(path, further)], path.split("/")[-1].removesuffix(".flags")
+        assert names == [row] if len(names) == 1 else all(name.startswith(f"{row}_") for name in names)
+    assert {len(experiment.specs) for experiment in found} == seeds
+    assert {spec.scale for experiment in found for spec in experiment.specs} == {scale}
+    assert all(len(experiment.about) > 20 for experiment in found)
+
+
+def test_no_two_rows_train_the_same_run():
+    specs = [experiment.specs[0] for experiment in flag_files.read_all(ROWS, ["--seeds=0"])]
+    assert len(set(specs)) == len(specs)
+
+
+def test_a_run_with_the_settings_of_a_row_has_its_name():
+    assert flag_files.row_of(Spec.of(model="conv8", mode="signed", seed=9)) == "koster_table12_conv8_signed_elus"
+    assert flag_files.row_of(Spec.of(model="fcn", epochs=7)) is None
+
+
+@pytest.mark.parametrize(
+    "lines, message",
+    [
+        ("--model=fcn\n--sparsity=0.9", "sparsity"),
+        ("--model=fcn\n--epochs=0\n--experiment=x", "--epochs must be at least 1, not 0"),
+        ("--model=fcn", "needs a line --experiment=NAME"),
+    ],
+)
+def test_a_bad_row_is_named(tmp_path, lines, message):
+    path = tmp_path / "bad.flags"
+    path.write_text(f"# bad\n{lines}\n")
+    with pytest.raises(InputError, match="bad.flags: ") as error:
+        flag_files.read(path)
+    assert message in str(error.value)
+
+
+def test_two_rows_of_one_name(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.flags").write_text("# x\n--experiment=same\n")
+    with pytest.raises(
+        InputError, match="a.flags and .*b.flags are both named same|b.flags and .*a.flags are both named same"
+    ):
+        flag_files.read_all(flag_files.rows(tmp_path))
+
+
+def test_a_row_with_lists_is_an_experiment_for_each_combination(tmp_path):
+    path = tmp_path / "x.flags"
+    lines = ("# x", "--experiment=x", "--mode=lottery", "--criterion=large_final,random", "--mask0_action=zero,init")
+    path.write_text("\n".join(lines))
+    found = flag_files.read(path)
+    assert [experiment.name for experiment in found] == [
+        "x_large_final_zero", "x_large_final_init", "x_random_zero", "x_random_init",
+    ]  # fmt: skip
+    assert found[1].specs == [Spec.of(mode="lottery", criterion="large_final", mask0_action="init")]
+    path.write_text("# x\n--experiment=x\n--mode=bernoulli\n--score_value=-5,0.5\n")
+    assert [experiment.specs[0].score_value for experiment in flag_files.read(path)] == [-5.0, 0.5]
+    path.write_text("# x\n--experiment=x\n--mode=bernoulli\n--score_value=high\n")
+    with pytest.raises(InputError, match="--score_value=high must be a number"):
+        flag_files.read(path)
+
+
+def test_seeds():
+    assert flag_files.parse_seeds("0-2,7, 1") == [0, 1, 2, 7]
+
+
+@pytest.mark.parametrize("text, message", [("", "has no seeds to read"), ("3-1", "counts backwards")])
+def test_bad_seeds(text, message):
+    with pytest.raises(InputError, match=message):
+        flag_files.parse_seeds(text)
+
+
+def test_cheap_runs_and_first_seeds_come_first():
+    cheap, dear = (
+        flag_files.Experiment(name, [dataclasses.replace(Spec.of(model=name), seed=seed) for seed in range(4)])
+        for name in ("fcn", "conv2")
+    )
+    order = flag_files.in_order([dear, cheap], lambda spec: {"fcn": 1, "conv2": 5}[spec.model])
+    assert [(experiment.name, spec.seed) for experiment, spec in order] == [
+        ("fcn", 0), ("fcn", 1), ("conv2", 0), ("fcn", 2), ("fcn", 3), ("conv2", 1), ("conv2", 2), ("conv2", 3),
+    ]  # fmt: skip

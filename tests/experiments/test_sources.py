@@ -1,0 +1,488 @@
+"""Data sets of tensorflow-datasets, folders of class folders, their splits, their cache, and downloads that fail."""
+
+import contextlib
+import functools
+import http.server
+import itertools
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from conftest import ROOT
+
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import data, downloads, sources, training
+from tf_supermask.experiments.flag_files import name_of
+from tf_supermask.experiments.records import Run
+from tf_supermask.experiments.spec import Spec
+from tf_supermask.scheduling import scheduler
+
+IMAGE, LABEL = tfds.features.Image(shape=(8, 8, 1)), tfds.features.ClassLabel(num_classes=4)
+
+
+class Pictures(tfds.core.GeneratorBasedBuilder):
+    """Data sets that tensorflow-datasets knows by name: random pixels, and labels in turn."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    FEATURES, KEYS, SPLITS, URL = {"image": IMAGE, "label": LABEL}, ("image", "label"), {"train": 12, "test": 8}, None
+    first_label, seed = 0, 0
+
+    def _info(self):
+        features = tfds.features.FeaturesDict(self.FEATURES)
+        return tfds.core.DatasetInfo(builder=self, features=features, supervised_keys=self.KEYS)
+
+    def _split_generators(self, manager):
+        if self.URL:
+            manager.download(self.URL)
+        return {split: self._generate_examples(count) for split, count in self.SPLITS.items()}
+
+    def _generate_examples(self, count):
+        draw = np.random.default_rng((count, self.seed))
+        for i in range(count):
+            yield i, {name: self.example(feature, draw, i) for name, feature in self.FEATURES.items()}
+
+    def example(self, feature, draw, i):
+        if feature.shape == ():
+            return self.first_label + i % (getattr(feature, "num_classes", None) or 4)
+        shape = [size or 2 for size in feature.shape]
+        return draw.integers(0, 4 if len(shape) == 1 else 256, shape).astype(feature.np_dtype)
+
+
+NUMBER = itertools.count()
+
+
+def pictures(folder, prepare=True, **attributes):
+    """The builder of a data set that was not there before, prepared in `folder`."""
+    kind = type(f"Pictures{next(NUMBER)}", (Pictures,), attributes | {"__module__": __name__})
+    builder = kind(data_dir=str(folder))
+    if prepare:
+        builder.download_and_prepare()
+    return builder
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# tensorflow-datasets
+
+
+def test_any_image_classification_set_of_tfds(tmp_path):
+    """Shape and number of classes come from the builder."""
+    features = {"image": tfds.features.Image(shape=(6, 5, 3)), "label": tfds.features.ClassLabel(num_classes=100)}
+    builder = pictures(tmp_path, FEATURES=features)
+    dataset = data.load(builder.name, tmp_path)
+    for split, images, labels in (
+        ("train", dataset.train_images, dataset.train_labels),
+        ("test", dataset.test_images, dataset.test_labels),
+    ):
+        expected = list(tfds.as_numpy(builder.as_dataset(split=split)))
+        np.testing.assert_array_equal(images, [its["image"] for its in expected])
+        np.testing.assert_array_equal(labels, [its["label"] for its in expected])
+    assert dataset.input_shape == (6, 5, 3) and dataset.classes == 100
+    assert dataset.train_images.dtype == np.uint8 and dataset.train_labels.dtype == np.int32
+
+
+SEQUENCE, VIDEO = tfds.features.Sequence, tfds.features.Video
+
+
+@pytest.mark.parametrize(
+    "features, keys, reason",
+    [
+        ({"image": IMAGE, "label": LABEL}, None, "of its features image, label the supervised keys are None"),
+        ({"image": IMAGE, "label": LABEL, "weight": LABEL}, ("image", "label", "weight"), "supervised keys are"),
+        ({"image": IMAGE, "label": LABEL}, ({"x": "image"}, "label"), "supervised keys are"),
+        ({"image": IMAGE, "rating": LABEL}, ("image", "rating"), "supervised keys are"),
+        ({"picture": IMAGE, "kind": LABEL}, ("image", "label"), "of its features picture, kind the supervised keys"),
+        ({"image": IMAGE, "label": tfds.features.Scalar(np.int64)}, ("image", "label"), "its labels are Scalar"),
+        ({"image": IMAGE, "label": SEQUENCE(LABEL)}, ("image", "label"), "its labels are Sequence"),
+        ({"image": IMAGE, "label": tfds.features.ClassLabel(num_classes=1)}, ("image", "label"), "two classes or more"),
+        ({"image": tfds.features.Image(), "label": LABEL}, ("image", "label"), "8-bit images of one size"),
+        ({"image": VIDEO(shape=(3, 8, 8, 1)), "label": LABEL}, ("image", "label"), r"shape \(3, 8, 8, 1\), uint8"),
+        ({"image": SEQUENCE(IMAGE, length=2), "label": LABEL}, ("image", "label"), r"shape \(2, 8, 8, 1\), uint8"),
+        (
+            {"image": tfds.features.Image(shape=(8, 8, 1), dtype=np.uint16), "label": LABEL},
+            ("image", "label"),
+            "uint16; only 8-bit images",
+        ),
+    ],
+)
+def test_what_is_no_classification_of_images_is_one_line(features, keys, reason, tmp_path):
+    builder = pictures(tmp_path, prepare=False, FEATURES=features, KEYS=keys)
+    with pytest.raises(InputError, match=f"^data set '{builder.name}' [^\n]*{reason}[^\n]*$"):
+        data.load(builder.name, tmp_path)
+
+
+def test_images_without_labels_are_refused(tmp_path):
+    builder = pictures(tmp_path, FEATURES={"image": IMAGE, "label": LABEL}, first_label=-1)
+    with pytest.raises(InputError, match="split 'train' of data set '.*' has images without a label"):
+        data.load(builder.name, tmp_path)
+
+
+def test_a_data_set_prepared_anew_is_not_read_from_the_cache(tmp_path, monkeypatch):
+    def load():
+        return data.load(builder.name, tmp_path / "tfds", tmp_path / "cache")
+
+    def decoded_again(*_, **__):
+        raise AssertionError("decoded again")
+
+    builder = pictures(tmp_path / "tfds")
+    first = load()
+    with monkeypatch.context() as patch:
+        patch.setattr(tfds.core.DatasetBuilder, "as_dataset", decoded_again)
+        assert load().fingerprint == first.fingerprint
+    (shard,) = pathlib.Path(builder.data_path).glob("*-train*")
+    size, times = shard.stat().st_size, (shard.stat().st_atime_ns, shard.stat().st_mtime_ns)
+    shutil.rmtree(builder.data_path)
+    type(builder).seed = 1
+    type(builder)(data_dir=str(tmp_path / "tfds")).download_and_prepare()
+    os.utime(shard, ns=times)
+    second = load()
+    assert abs(shard.stat().st_size - size) < 200 and second.fingerprint != first.fingerprint
+    assert not np.array_equal(second.train_images, first.train_images)
+    (tmp_path / "tfds").rename(tmp_path / "moved")
+    with monkeypatch.context() as patch:
+        patch.setattr(tfds.core.DatasetBuilder, "as_dataset", decoded_again)
+        moved = data.load(builder.name, tmp_path / "moved", tmp_path / "cache")
+    assert moved.fingerprint == second.fingerprint
+
+
+def test_a_byte_that_changes_in_a_file_of_the_same_size_is_another_content(tmp_path):
+    builder = pictures(tmp_path)
+    content = sources.Prepared(builder.name, builder).content()
+    for path in sorted(pathlib.Path(builder.data_path).iterdir()):
+        before = path.read_bytes()
+        path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+        assert sources.Prepared(builder.name, builder).content() != content, path.name
+        path.write_bytes(before)
+    assert sources.Prepared(builder.name, builder).content() == content
+    assert sources.Prepared(builder.name, builder, "test,train").content() != content
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Splits
+
+
+@pytest.fixture(scope="module")
+def split_pictures(tmp_path_factory):
+    """Name and folder of a data set without a split `test`."""
+    folder = tmp_path_factory.mktemp("splits")
+    return pictures(folder, SPLITS={"train": 20, "validation": 8, "extra": 4}).name, folder
+
+
+def test_other_splits_and_parts_of_them(split_pictures, tmp_path):
+    def load(splits):
+        return data.load(*split_pictures, tmp_path, splits=splits)
+
+    whole = load("train,validation")
+    assert (len(whole.train_images), len(whole.test_images)) == (20, 8)
+    assert load("extra,validation").fingerprint != load("validation,extra").fingerprint != whole.fingerprint
+    parts = load("train[:75%] , train[75%:]")
+    np.testing.assert_array_equal(np.concatenate([parts.train_images, parts.test_images]), whole.train_images)
+    assert len(parts.train_images) == 15 and len(load("train+extra,validation").train_images) == 24
+    assert load("train,validation").fingerprint == whole.fingerprint
+
+
+@pytest.mark.parametrize(
+    "splits, message",
+    [
+        (None, "has no split 'test', but train, validation, extra; name two.*--splits=train,validation"),
+        ("train,nosuch", "has no split 'nosuch', but train, validation, extra"),
+        ("train,validation[:x]", "has no split"),
+        ("train,train", "--splits=train,train names images of 'train' twice"),
+        ("train[:60%],train[50%:]", "names images of 'train' twice"),
+        ("train+extra,extra", "names images of 'extra' twice"),
+        ("train[:0],validation", "split 'train\\[:0\\]' of data set '.*' has no images"),
+        ("train", "must name two, for training and for the test"),
+    ],
+)
+def test_splits_that_are_wrong_are_one_line(split_pictures, splits, message):
+    with pytest.raises(InputError, match=f"^[^\n]*{message}[^\n]*$"):
+        data.load(*split_pictures, splits=splits)
+
+
+def test_embedded_digits_have_no_other_splits():
+    with pytest.raises(InputError, match="--splits=train,validation has no effect on digits"):
+        data.load("digits", splits="train,validation")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Downloads
+
+
+@contextlib.contextmanager
+def server(handle):
+    """`http://host:port/` of a server on this machine that answers each request with `handle(handler)`."""
+    kind = type("Handler", (http.server.BaseHTTPRequestHandler,), {"do_GET": handle, "log_message": lambda *_: None})
+    its = http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    its.daemon_threads, its.block_on_close = True, False
+    threading.Thread(target=its.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{its.server_port}/pictures.bin"
+    finally:
+        its.shutdown()
+        its.server_close()
+
+
+def _sends(handler, length, content=b"x" * 1000):
+    handler.send_response(200)
+    handler.send_header("Content-Length", length)
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+def silent(handler):
+    time.sleep(30)
+
+
+def stalling(handler):
+    _sends(handler, 10_000)
+    time.sleep(30)
+
+
+def unwell(handler):
+    handler.send_error(503)
+
+
+def moved(handler):
+    handler.send_error(404)
+
+
+@pytest.mark.parametrize(
+    "handle, reason",
+    [(silent, "no answer from 127.0.0.1"), (stalling, "timed out"), (unwell, "no answer|503"), (moved, "404")],
+)
+def test_a_download_from_a_host_that_does_not_serve_fails_soon(handle, reason, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "ANSWER", 0.5)
+    monkeypatch.setattr(downloads, "NEXT", 0.5)
+    with server(handle) as url:
+        name = pictures(tmp_path, prepare=False, URL=url).name
+        began = time.monotonic()
+        with pytest.raises(InputError, match=f"^data set '{name}' cannot be had here [^\n]*({reason})[^\n]*$"):
+            data.load(name, tmp_path)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/", "http://no-such-host.invalid/"])
+def test_a_host_that_is_not_there_fails_soon(address, tmp_path):
+    name = pictures(tmp_path, prepare=False, URL=[f"{address}{i}.zip" for i in range(60)]).name
+    began = time.monotonic()
+    with pytest.raises(InputError, match=f"'{name}' cannot be had here .*no answer from {address[7:16]}"):
+        data.load(name, tmp_path)
+    assert time.monotonic() - began < 10
+
+
+def test_looking_up_a_name_is_limited_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "ANSWER", 0.3)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(10))
+    name = pictures(tmp_path, prepare=False, URL="http://lost.invalid/x").name
+    began = time.monotonic()
+    with pytest.raises(InputError, match="no answer from lost.invalid"):
+        data.load(name, tmp_path)
+    assert time.monotonic() - began < 5
+
+
+def test_a_download_that_is_slow_but_comes_is_not_given_up(tmp_path, monkeypatch):
+    def slow(handler):
+        _sends(handler, 5000)
+        for _ in range(4):
+            time.sleep(0.3)
+            handler.wfile.write(b"x" * 1000)
+            handler.wfile.flush()
+
+    monkeypatch.setattr(downloads, "NEXT", 0.6)
+    with server(slow) as url:
+        name = pictures(tmp_path, prepare=False, URL=url).name
+        assert len(data.load(name, tmp_path).train_images) == 12
+
+
+def test_afterwards_requests_is_as_before():
+    import requests
+
+    before = requests.adapters.HTTPAdapter.send, socket.getdefaulttimeout()
+    with pytest.raises(KeyError), downloads.impatient():
+        assert requests.adapters.HTTPAdapter.send is not before[0]
+        raise KeyError
+    assert (requests.adapters.HTTPAdapter.send, socket.getdefaulttimeout()) == before
+
+
+def test_a_data_set_that_cannot_be_had_is_looked_for_once(tmp_path):
+    def load(name, shape, splits):
+        asked.append((name, splits))
+        if name == "mnist":
+            raise InputError("no network")
+
+    asked = []
+    specs = [Spec.of(dataset=name, seed=seed) for name in ("mnist", "digits") for seed in range(3)]
+    units = [scheduler.Job(Run(tmp_path, spec.dataset, spec.seed), spec) for spec in specs]
+    scheduler.prepare(units)
+    assert scheduler.supplied(units, load) == units[3:] and asked == [("mnist", None), ("digits", None)]
+    assert [scheduler.reason(unit.run) for unit in units[:3]] == ["no network"] * 3 and not units[3].run.error.exists()
+
+
+def test_the_command_fails_with_one_line_where_there_is_no_network(tmp_path):
+    command = [sys.executable, "-m", "tf_supermask.main", "--dataset=fashion_mnist", f"--data_dir={tmp_path}/none"]
+    environment = os.environ | {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "ALL_PROXY")}
+    command += ["--jobs=2", "--seeds=0-2", f"--results_dir={tmp_path}/results"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    line = "error: 3 of 3 runs failed: fcn_signed_fashion_mnist, seed 0 (data set 'fashion_mnist' cannot be had here"
+    assert done.returncode == 2 and done.stderr.startswith(line) and done.stderr.count("\n") == 1, done.stderr
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Folders
+
+
+def write_image(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encode = tf.io.encode_png if path.suffix == ".png" else tf.io.encode_jpeg
+    path.write_bytes(encode(image).numpy())
+
+
+def image_of(label, number, shape=(8, 8, 1)):
+    draw = np.random.default_rng((label, number))
+    return draw.integers(50 * label, 50 * label + 50, shape).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Gray pictures in SPLIT/CLASS/ of three splits and three classes."""
+    for split, count in (("train", 6), ("validation", 3), ("test", 2)):
+        for label, name in enumerate(("bird", "cat", "dog")):
+            for number in range(count):
+                write_image(tmp_path / "pets" / split / name / f"{number}.png", image_of(label, number))
+    return tmp_path / "pets"
+
+
+def test_a_folder_of_class_folders(folder, tmp_path):
+    dataset = data.load(str(folder), cache_dir=tmp_path / "cache")
+    assert dataset.train_images.shape == (18, 8, 8, 1) and dataset.test_images.shape == (6, 8, 8, 1)
+    assert dataset.classes == 3 and dataset.train_labels.dtype == np.int32
+    for images, labels, count in (
+        (dataset.train_images, dataset.train_labels, 6),
+        (dataset.test_images, dataset.test_labels, 2),
+    ):
+        found = {(label, image.tobytes()) for image, label in zip(images, labels, strict=True)}
+        assert found == {(label, image_of(label, i).tobytes()) for label in range(3) for i in range(count)}
+    order = [its["image/filename"] for its in tfds.as_numpy(tfds.ImageFolder(str(folder)).as_dataset(split="train"))]
+    names = [pathlib.Path(path.decode()).parent.name for path in order]
+    assert [("bird", "cat", "dog")[label] for label in dataset.train_labels] == names != sorted(names)
+
+
+def test_a_folder_is_cached_by_content_and_comparable_where_it_moves(folder, tmp_path, monkeypatch):
+    first = data.load(str(folder), cache_dir=tmp_path / "cache")
+    moved = folder.rename(tmp_path / "elsewhere")
+    assert data.load(str(moved)).fingerprint == first.fingerprint
+    (moved / "train" / "cat" / "0.png").write_bytes((moved / "train" / "dog" / "0.png").read_bytes())
+    assert data.load(str(moved), cache_dir=tmp_path / "cache").fingerprint != first.fingerprint
+    moved.rename(folder)
+    write_image(folder / "train" / "cat" / "0.png", image_of(1, 0))
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.io, "decode_image", None)
+        assert data.load(str(folder), cache_dir=tmp_path / "cache").fingerprint == first.fingerprint
+
+
+def test_splits_of_a_folder(folder):
+    dataset = data.load(str(folder), splits="train,validation")
+    assert (len(dataset.train_labels), len(dataset.test_labels)) == (18, 9)
+    parts = data.load(str(folder), splits="train[:12],train[12:]")
+    np.testing.assert_array_equal(np.concatenate([parts.train_images, parts.test_images]), dataset.train_images)
+
+
+@pytest.mark.parametrize("splits", ["train,nosuch", "train,train", "train[:50%],train", "all,test"])
+def test_splits_of_a_folder_that_are_wrong(folder, splits):
+    with pytest.raises(InputError, match="has no split 'nosuch', but test, train, validation|twice"):
+        data.load(str(folder), splits=splits)
+
+
+def test_one_color_image_makes_all_of_three_channels(folder):
+    color, alpha = image_of(1, 9, (8, 8, 3)), image_of(1, 8, (8, 8, 4))
+    write_image(folder / "train" / "cat" / "color.png", color)
+    write_image(folder / "train" / "cat" / "alpha.png", alpha)
+    write_image(folder / "test" / "dog" / "photo.jpg", image_of(2, 7))
+    dataset = data.load(str(folder))
+    images = {image.tobytes() for image in dataset.train_images}
+    assert dataset.input_shape == (8, 8, 3) and {color.tobytes(), alpha[..., :3].tobytes()} <= images
+    assert image_of(0, 0).repeat(3, -1).tobytes() in images and len(dataset.test_images) == 7
+
+
+def test_hidden_and_empty_folders_are_no_classes(folder):
+    for name in (".git/hooks", "train/.cache", "test/fish", "__MACOSX/train"):
+        (folder / name).mkdir(parents=True)
+    (folder / "train" / "notes.txt").write_text("by hand")
+    assert data.load(str(folder)).classes == 3
+
+
+def test_folders_that_are_wrong_are_one_line(folder, tmp_path):
+    def refused(name, message, **settings):
+        with pytest.raises(InputError, match=f"^[^\n]*{message}[^\n]*$"):
+            data.load(str(name), **settings)
+
+    refused(tmp_path / "nosuch", "nosuch is no folder; name one with images in SPLIT/CLASS/, as train/cat/1.png")
+    refused(folder / "train" / "cat" / "0.png", "0.png is no folder")
+    refused(folder / "train" / "cat", "has no class folders; it needs images in SPLIT/CLASS/")
+    refused(folder / "train", "has no split 'train', but|has no class folders")
+    write_image(folder / "train" / "cat" / "large.png", image_of(1, 0, (8, 9, 1)))
+    refused(folder, "(8x9 pixels, .* has 8x8|8x8 pixels, .* has 8x9); bring all images to one size")
+    (folder / "train" / "cat" / "large.png").write_bytes(b"no image")
+    refused(folder, "large.png is not an image that can be read; mend or remove it")
+    (folder / "train" / "cat" / "large.png").unlink()
+    for path in (*folder.glob("*/dog/*"), *folder.glob("*/cat/*")):
+        path.unlink()
+    refused(folder, "has images of one class only, bird; it needs two or more")
+    for path in folder.glob("test/bird/*"):
+        path.unlink()
+    refused(folder, "split 'test' of data set .* has no images")
+
+
+def test_a_folder_may_lie_in_the_home_here_or_in_data_dir(folder, monkeypatch):
+    fingerprint = data.load(str(folder)).fingerprint
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.chdir(folder.parent)
+    for name in ("~/pets", "./pets", "pets", "pets/", f"../{folder.parent.name}/pets"):
+        assert data.load(name).fingerprint == fingerprint
+    monkeypatch.chdir("/")
+    assert data.load("pets", data_dir=str(folder.parent)).fingerprint == fingerprint
+    (folder.parent / "mnist").mkdir()
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(
+        InputError, match="data set 'mnist' cannot be had here .*no "
+    ):  # a name that is known is no folder
+        data.load("mnist", data_dir=str(folder), download=False)
+
+
+@pytest.mark.parametrize(
+    "name, title",
+    [
+        ("/home/somebody/my pets", "my_pets"),
+        ("~/pets/", "pets"),
+        ("../pets", "pets"),
+        ("pets/small", "pets_small"),
+        ("emnist/balanced", "emnist_balanced"),
+        ("cifar10", "cifar10"),
+        ("mnist:3.0.1", "mnist_3.0.1"),
+    ],
+)
+def test_results_are_not_named_after_where_a_folder_lies(name, title, tmp_path):
+    spec = Spec.of(dataset=name)
+    assert sources.title_of(name) == title and name_of(spec) == f"fcn_signed_{title}"
+    Run(tmp_path, name_of(spec), 0)  # a name that a folder of results can have
+
+
+def test_a_run_on_a_folder(folder, tmp_path):
+    spec = Spec.of(dataset=str(folder), splits="train,validation", epochs=1, batch_size=4)
+    unit = scheduler.job_of(name_of(spec), spec, tmp_path)
+    scheduler.train(
+        unit, functools.partial(scheduler.load, None, None), training.Options(progress=0, say=lambda line: None)
+    )
+    record = json.loads((tmp_path / "fcn_signed_pets" / "seed0.json").read_text())
+    assert record["spec"]["splits"] == "train,validation"
+    fingerprint = data.load(str(folder), splits="train,validation").fingerprint
+    assert record["data"] == {"name": "pets", "input_shape": [8, 8, 1], "classes": 3, "fingerprint": fingerprint}

@@ -1,0 +1,524 @@
+"""Masks for any Keras model, and back."""
+
+import functools
+import random
+
+import keras
+import numpy as np
+import pytest
+
+from tf_supermask import SignedMaskConv2D, SignedMaskDense, compact, mask_model, sparsity, strip_masks, summary
+from tf_supermask.deploy import container, loading
+from tf_supermask.deploy.saved_model import export_keras, export_saved_model
+from tf_supermask.experiments import learned, networks, training
+
+
+def a_model():
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(6, 3, strides=2, padding="same", activation="relu", name="conv")(inputs)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.add([x, keras.layers.Conv2D(6, 1, strides=2, use_bias=False, name="skip")(inputs)])
+    outputs = keras.layers.Dense(4, name="out")(keras.layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(inputs, outputs)
+    draw = np.random.default_rng(0)
+    model.set_weights([draw.normal(size=weight.shape) ** 2 for weight in model.get_weights()])
+    return model
+
+
+def images(count=3):
+    return np.random.default_rng(1).normal(size=(count, 8, 8, 3)).astype(np.float32)
+
+
+def test_dense_and_convolutions_are_replaced_and_the_rest_kept():
+    model = a_model()
+    masked = mask_model(model, filter=lambda layer: layer.name != "skip", threshold=0.02)
+    kinds = [type(layer) for layer in masked.layers]
+    assert kinds.count(SignedMaskConv2D) == kinds.count(SignedMaskDense) == 1 and kinds.count(keras.layers.Conv2D) == 1
+    conv = masked.get_layer("conv")
+    assert (conv.filters, conv.strides, conv.padding, conv.threshold) == (6, (2, 2), "same", 0.02)
+    assert conv.activation is keras.activations.relu and masked.output.shape == model.output.shape
+    np.testing.assert_array_equal(conv.bias, model.get_layer("conv").bias)
+    for one, other in zip(masked.layers, model.layers, strict=True):
+        if type(one) is type(other):
+            assert all(np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+def test_kept_weights_under_full_masks_are_the_model_itself():
+    model = a_model()
+    masked = mask_model(model, keep_weights=True, rule="binary")
+    for layer in sparsity.masked_layers(masked):
+        layer.score.assign(np.ones(layer.score.shape))
+    np.testing.assert_allclose(strip_masks(masked)(images()), model(images()), rtol=1e-5)
+
+
+def test_seeds_are_of_layers_and_come_back():
+    one, same, other = (mask_model(a_model(), seed=seed) for seed in (1, 1, 2))
+    for a, b, c in zip(*(sparsity.masked_layers(m) for m in (one, same, other)), strict=True):
+        assert np.array_equal(a.weight, b.weight) and np.array_equal(a.score, b.score)
+        assert not np.array_equal(a.weight, c.weight) and not np.array_equal(a.score, c.score)
+
+
+def test_sequential_models_train_and_strip():
+    model = keras.Sequential(
+        [keras.Input((5,)), keras.layers.Dense(7, "elu"), keras.layers.Dropout(0.5), keras.layers.Dense(3)]
+    )
+    masked = mask_model(model, scheme="he", distribution="uniform")
+    masked.compile(keras.optimizers.SGD(0.1), "mse")
+    x = np.random.default_rng(0).normal(size=(32, 5)).astype(np.float32)
+    masked.fit(x, x[:, :3], verbose=0)
+    plain = strip_masks(masked)
+    assert [type(layer) for layer in plain.layers] == [type(layer) for layer in model.layers]
+    np.testing.assert_array_equal(plain(x), masked(x))
+
+
+def test_normalization_keeps_what_it_adapted_to():
+    data = np.random.default_rng(0).normal(5, 3, (200, 6)).astype(np.float32)
+    normalization = keras.layers.Normalization()
+    normalization.adapt(data)
+    model = keras.Sequential([keras.Input((6,)), normalization, keras.layers.Dense(4), keras.layers.Dense(3)])
+    masked = mask_model(model, keep_weights=True, rule="binary")
+    for layer in sparsity.masked_layers(masked):
+        layer.score.assign(np.ones(layer.score.shape))
+    for same in (masked, strip_masks(masked), compact(masked)):
+        np.testing.assert_allclose(same(data), model(data), rtol=1e-4, atol=1e-4)
+
+
+def test_padding_is_passed_on():
+    layers = [keras.layers.Embedding(10, 6, mask_zero=True), keras.layers.Dense(8, "sigmoid"), keras.layers.LSTM(7)]
+    model = keras.Sequential([keras.Input((7,), dtype="int32"), *layers, keras.layers.Dense(3)])
+    masked = mask_model(model, keep_weights=True, rule="binary")
+    for layer in sparsity.masked_layers(masked):
+        layer.score.assign(np.ones(layer.score.shape))
+    x = np.array([[1, 2, 3, 0, 0, 0, 0], [4, 5, 0, 0, 0, 0, 0]])
+    for same in (masked, strip_masks(masked)):
+        np.testing.assert_allclose(same(x), model(x), rtol=1e-5)
+
+
+def test_frozen_layers_and_activity_regularizers_stay_so():
+    layers = [
+        keras.layers.Dense(4, activity_regularizer="l2", name="one"),
+        keras.layers.Dense(3, trainable=False, name="two"),
+    ]
+    masked = mask_model(keras.Sequential([keras.Input((5,)), *layers]))
+    for model in (masked, strip_masks(masked)):
+        model(np.ones((1, 5)))
+        assert len(model.losses) == 1 and not model.get_layer("two").trainable_variables
+
+
+def test_an_adapted_dense_layer_stays_as_it_is():
+    """Its kernel is a sum of its own and a product of two small ones: no weight of it could be pruned alone."""
+    adapted = keras.layers.Dense(4, name="adapted")
+    model = keras.Sequential([keras.Input((5,)), adapted, keras.layers.Dense(3, name="out")])
+    adapted.enable_lora(2)
+    draw = np.random.default_rng(0)
+    model.set_weights([draw.normal(size=weight.shape) for weight in model.get_weights()])
+    masked = mask_model(model)
+    assert [its.name for its in sparsity.masked_layers(masked)] == ["out"]
+    x = np.ones((2, 5), np.float32)
+    np.testing.assert_allclose(masked.get_layer("adapted")(x), adapted(x), rtol=1e-6)
+
+
+class Own(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        (keras.Input((3,)), "Received: KerasTensor; a tensor is not a model"),
+        (Own(), "Received: Own, subclassed"),
+        (
+            keras.Sequential(
+                [keras.Input((3,)), keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)], name="inner")]
+            ),
+            "inner inside .* has layers to mask",
+        ),
+        (keras.Sequential([keras.layers.Dense(2)]), "needs a built model: begin with keras.Input"),
+        (keras.Sequential([keras.Input((3,)), keras.layers.ReLU()]), "has no layer to mask"),
+        (
+            keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, kernel_regularizer="l2", name="d")]),
+            "d has a kernel_regularizer",
+        ),
+    ],
+)
+def test_what_cannot_be_masked_is_named(model, message):
+    with pytest.raises(ValueError, match=message):
+        mask_model(model)
+
+
+def test_models_with_masks_inside_others_are_not_stripped():
+    inner = mask_model(keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)], name="inner"))
+    with pytest.raises(ValueError, match="has masked layers inside inner"):
+        strip_masks(keras.Sequential([keras.Input((3,)), inner]))
+
+
+def test_summary_of_images_of_any_size():
+    inputs = keras.Input((None, None, 3))
+    lines = []
+    model = keras.Model(inputs, keras.layers.Conv2D(4, 3, name="conv")(inputs))
+    found = summary(model, print_fn=lines.append)
+    assert found["conv"]["macs"] is found["conv"]["compact_macs"] is None
+    assert lines[-1] == "108 of 108 weights remain (100.00 %); - multiplications, compact -"
+    with pytest.raises(ValueError, match="no dense layer and no convolution"):
+        summary(keras.Sequential([keras.Input((3,)), keras.layers.ReLU()]))
+
+
+def test_multiplications_of_all_uses_count():
+    """Those of a layer used three times, and of a model used twice, in which a layer is used twice."""
+    inputs = keras.Input((4,))
+    square, twice = keras.layers.Dense(3, name="square"), keras.layers.Dense(3, name="twice")
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, name="a")], name="inner")
+    middle = keras.Input((3,))
+    middle = keras.Model(middle, twice(twice(inner(middle))), name="middle")
+    x = square(square(square(keras.layers.Dense(3, name="first")(inputs))))
+    model = keras.Model(inputs, middle(x) + middle(2 * x))
+    expected = {"first": 12, "square": 27, "middle/twice": 36, "middle/inner/a": 18}
+    assert sparsity.macs(model) == expected and sparsity.multiply_adds(model) == 93
+    lines = []
+    found = summary(model, print_fn=lines.append)
+    assert {name: its["macs"] for name, its in found.items()} == expected
+    assert {name: its["compact_macs"] for name, its in found.items()} == expected
+    assert "39 of 39 weights remain (100.00 %); 93 multiplications, compact 93" in lines
+    assert "compact keeps all units of square: square (Dense) is used 3 times" in lines
+
+
+def test_why_dead_units_stay_is_said():
+    inputs = keras.Input((4,))
+    x = keras.layers.LayerNormalization(name="norm")(keras.layers.Dense(3, use_bias=False, name="dense")(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(2, name="out")(x))
+    model.get_layer("dense").kernel.assign(np.ones((4, 3)) * [1, 0, 1])
+    lines = []
+    assert summary(model, print_fn=lines.append)["dense"]["dead_units"] == 0
+    assert lines[-1] == "compact keeps all units of dense: norm (LayerNormalization) may use any of them"
+
+
+def test_summary_of_sampled_masks_is_of_one_sample():
+    masked = mask_model(
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(60, name="a"), keras.layers.Dense(1)]), rule="bernoulli"
+    )
+    for layer in sparsity.masked_layers(masked):
+        layer.score.assign(np.full(layer.score.shape, -2.5))
+    its = summary(masked, print_fn=len)["a"]
+    assert its["compact_macs"] == 2 * (its["units"] - its["dead_units"])
+
+
+def test_summary_counts_and_prints():
+    """Oracle: numpy on the kernels of the stripped model."""
+    masked = mask_model(a_model(), distribution="uniform")
+    masked.get_layer("conv").score.assign(masked.get_layer("conv").score * np.array([1, 0, 1, 1, 1, 1]))
+    constant = mask_model(a_model())
+    lines = []
+    found = summary(masked, print_fn=lines.append)
+    for name, its in found.items():
+        kernel = np.asarray(strip_masks(masked).get_layer(name).kernel)
+        assert (its["minus"], its["zero"], its["plus"]) == tuple(int(np.sum(np.sign(kernel) == v)) for v in (-1, 0, 1))
+        assert its["csr_bytes"] == sparsity.csr_bytes(kernel) and its["shape"] == kernel.shape
+        assert its["coded_bytes"] is None and summary(constant, print_fn=len)[name]["coded_bytes"] > 0
+    assert found["conv"]["macs"] == 16 * 27 * 6 and found["conv"]["units"] == 6
+    assert len(lines) == 6 and lines[2].startswith("conv") and "weights remain" in lines[-1]
+
+
+def test_layers_far_inside_are_refused_and_counted():
+    def nested(depth):
+        return keras.Sequential(
+            [keras.Input((3,)), nested(depth - 1) if depth else keras.layers.Dense(3, name="d")], name=f"n{depth}"
+        )
+
+    with pytest.raises(ValueError, match="n1 inside n2 has layers to mask"):
+        mask_model(nested(2))
+    outer = keras.Sequential([keras.Input((3,)), nested(1), keras.layers.Dense(2, name="out")])
+    assert list(summary(outer, print_fn=len)) == ["out", "n1/n0/d"]
+
+
+def test_multiplications_with_channels_first():
+    inputs = keras.Input((3, 8, 8))
+    layer = keras.layers.Conv2D(4, 3, data_format="channels_first")
+    layer.build(inputs.shape)
+    assert sparsity.layer_macs(layer, layer.compute_output_shape(inputs.shape)) == 6 * 6 * 4 * 3 * 9
+
+
+@keras.saving.register_keras_serializable("tests")
+class Block(keras.layers.Layer):
+    """A user's own layer: 4 * 5 + 5 * 6 + 6 * 4 weights in dense layers here and there, and 4 * 4 of its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first = keras.layers.Dense(5, name="first")
+        self.parts = [
+            {"second": keras.layers.Dense(6, name="second")},
+            keras.Sequential([keras.layers.Dense(4, name="third")]),
+        ]
+
+    def build(self, shape):
+        self.matrix = self.add_weight(shape=(4, 4))
+
+    def call(self, x):
+        return self.parts[1](self.parts[0]["second"](self.first(x @ self.matrix)))
+
+
+def with_a_block():
+    return keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(4, name="in"), Block(name="block"), keras.layers.Dense(2, name="out")],
+        name="m",
+    )
+
+
+def test_what_gets_no_mask_is_said(capsys):
+    model = with_a_block()
+    masked = mask_model(model)
+    line = (
+        "m: 90 weights stay without a mask, in block (Block); masks are for Dense and Conv2D layers of the model itself"
+    )
+    assert capsys.readouterr().out == f"{line} (verbose=False hides this line)\n"
+    assert [its.name for its in sparsity.masked_layers(masked)] == ["in", "out"]
+    mask_model(model, verbose=False)
+    mask_model(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]))
+    mask_model(a_model(), filter=lambda layer: layer.name == "conv")  # the others on purpose
+    assert not capsys.readouterr().out
+    mask_model(model, filter=lambda layer: layer.name in ("in", "first"))
+    assert capsys.readouterr().out.startswith(
+        "m: 36 weights stay without a mask, in block (Block);"
+    )  # first, and its own
+
+
+def test_summary_counts_kernels_wherever_they_are():
+    """Oracle: shapes. The total is that of all kernels, and what is in no kernel is named."""
+    lines = []
+    masked = mask_model(with_a_block(), verbose=False)
+    found = summary(masked, print_fn=lines.append)
+    shapes = {"in": (4, 4), "out": (4, 2), "block/first": (4, 5), "block/second": (5, 6), "block/third": (6, 4)}
+    assert {name: its["shape"] for name, its in found.items()} == shapes
+    assert found["block/first"]["remaining"] == 100 and found["block/first"]["macs"] is None
+    assert f"of {16 + 8 + 20 + 30 + 24} weights remain" in lines[-2]
+    assert lines[-2].endswith(", without block/first, block/second, block/third")
+    assert lines[-1] == "16 more weights are in other layers: block (Block)"
+
+
+def test_masks_inside_a_layer_of_the_user_are_refused():
+    class Masked(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = [SignedMaskDense(3)]
+
+        def call(self, x):
+            return self.inner[0](x)
+
+    with pytest.raises(ValueError, match="has masked layers inside own"):
+        summary(keras.Sequential([keras.Input((3,)), Masked(name="own")]))
+
+
+def arrays(model):
+    return [np.asarray(its) for layer in sparsity.masked_layers(model) for its in (layer.weight, layer.score)]
+
+
+def same(one, other):
+    return [np.array_equal(a, b) for a, b in zip(one, other, strict=True)]
+
+
+def unnamed():
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(5), keras.layers.Dense(5), keras.layers.Dense(2)])
+
+
+def test_models_of_the_same_code_get_the_same_weights():
+    """Whatever names Keras gives their layers, and whatever the filter leaves out."""
+    one, other = unnamed(), unnamed()
+    assert one.layers[0].name != other.layers[0].name
+    masks = arrays(mask_model(one, seed=3))
+    assert all(same(masks, arrays(mask_model(other, seed=3))))
+    assert not np.array_equal(masks[0][:, :2], masks[2][:4, :2])  # each layer has its own
+    last = one.layers[-1].name
+    assert all(same(masks[-2:], arrays(mask_model(one, seed=3, filter=lambda layer: layer.name == last))))
+
+
+def test_without_a_seed_that_of_keras_decides():
+    found = []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        found.append(arrays(mask_model(unnamed(), seed=None)))
+    assert all(same(found[0], found[1])) and not any(same(found[0], found[2]))
+    assert not any(same(found[2], arrays(mask_model(unnamed(), seed=None))))
+
+
+def test_arguments_reach_the_layers():
+    given = {"relative_threshold": 0.3, "rescale": True, "score_initializer": "he_normal", "use_bias": True}
+    masked = mask_model(a_model(), seed=4, **given)
+    for layer in sparsity.masked_layers(masked):
+        assert {name: getattr(layer, name) for name in ("relative_threshold", "rescale", "use_bias")} == {
+            name: given[name] for name in ("relative_threshold", "rescale", "use_bias")
+        }
+    assert not np.asarray(masked.get_layer("skip").bias).any()  # it had none
+    np.testing.assert_array_equal(masked.get_layer("conv").bias, a_model().get_layer("conv").bias)
+    one, *_, other = (layer.score_initializer for layer in sparsity.masked_layers(masked))
+    assert type(one) is keras.initializers.HeNormal and one.get_config() != other.get_config()
+    assert all(same(arrays(masked), arrays(mask_model(a_model(), seed=4, **given))))
+    without = mask_model(a_model(), use_bias=False, score_initializer=keras.initializers.Constant(3.0))
+    assert all(layer.bias is None and layer.mask.all() for layer in sparsity.masked_layers(without))
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"filter": ["dense"]}, r"`filter` must be a function .* Received: \['dense'\]"),
+        ({"filter": None}, "`filter` must be a function .* Received: None"),
+        ({"filter": lambda layer: None}, "`filter` must return True or False. It returned None for"),
+        ({"filter": lambda layer: layer.name}, "`filter` must return True or False. It returned 'dense"),
+        ({"seed": -1}, "`seed` must be an integer >= 0 or None. Received: -1"),
+        ({"seed": "0"}, "`seed` must be an integer >= 0 or None. Received: '0'"),
+        ({"seed": 1.5}, "`seed` must be an integer >= 0 or None. Received: 1.5"),
+        ({"threshold": "0.1"}, "`threshold` must be a number >= 0. Received: '0.1'"),
+        ({"threshold": float("nan")}, "`threshold` must be a number >= 0. Received: nan"),
+        ({"relative_threshold": 2}, "`relative_threshold` must be a number between 0 and 1. Received: 2"),
+        ({"rule": "ternary"}, "`rule` must be one of"),
+        ({"scheme": "glorot"}, "`scheme` must be one of"),
+        ({"distribution": "cauchy"}, "`distribution` must be one of"),
+        ({"score_initializer": "nothing"}, "nothing"),
+    ],
+)
+def test_arguments_that_cannot_be_honoured_are_named(given, message):
+    with pytest.raises(ValueError, match=message):
+        mask_model(unnamed(), **given)
+
+
+@pytest.mark.parametrize("name", ["activation", "units", "filters", "name", "kernel_initializer", "plain"])
+def test_arguments_of_the_layers_themselves_are_not_taken(name):
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+        mask_model(unnamed(), **{name: None})
+
+
+def test_activations_that_no_configuration_holds_are_named():
+    part = functools.partial(keras.activations.leaky_relu, negative_slope=0.3)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation=part, name="d")])
+    for function in (mask_model, strip_masks):
+        with pytest.raises(
+            ValueError, match=r"d \(Dense\) cannot be made again from its configuration: Cannot serialize"
+        ):
+            function(model)
+
+
+def test_a_masked_model_keeps_its_masks():
+    masked = mask_model(unnamed(), filter=lambda layer: layer.units == 5, seed=1)
+    again = mask_model(masked, seed=2)
+    assert all(same(arrays(masked), arrays(again)[:4])) and len(arrays(again)) == 6
+    with pytest.raises(ValueError, match="has no layer to mask, and has masks already"):
+        mask_model(again)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64", keras.dtype_policies.DTypePolicy("mixed_float16")])
+def test_policies_are_kept(policy):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "relu", dtype=policy), keras.layers.Dense(2)])
+    masked = mask_model(model)
+    x = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+    for its in (masked, strip_masks(masked), compact(masked)):
+        assert its.layers[0].dtype_policy == model.layers[0].dtype_policy
+        np.testing.assert_allclose(its(x), masked(x), rtol=1e-2, atol=1e-2)
+
+
+def test_a_layer_of_several_inputs_has_one_mask():
+    inputs, dense = [keras.Input((4,)) for _ in range(2)], keras.layers.Dense(3, name="shared")
+    model = keras.Model(inputs, dense(inputs[0]) - dense(inputs[1]))
+    masked = mask_model(model)
+    x = [np.random.default_rng(seed).normal(size=(2, 4)).astype(np.float32) for seed in range(2)]
+    expected = (x[0] - x[1]) @ np.asarray(masked.get_layer("shared").effective_kernel)
+    for its in (masked, strip_masks(masked), compact(masked)):
+        np.testing.assert_allclose(its(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_parts_that_are_frozen_stay_so():
+    """Also those of which no configuration says it."""
+    model = with_a_block()
+    model.get_layer("block").first.trainable = False
+    for its in (mask_model(model, verbose=False), strip_masks(model)):
+        block = its.get_layer("block")
+        assert not block.first.trainable and block.parts[0]["second"].trainable
+        assert len(block.trainable_variables) == len(model.get_layer("block").trainable_variables) == 5
+
+
+class Halved(keras.Model):
+    def call(self, inputs):
+        return super().call(inputs) / 2
+
+
+def test_a_model_with_its_own_call_is_refused():
+    """Its layers do not say what it does."""
+    inputs = keras.Input((3,))
+    with pytest.raises(ValueError, match="Received: Halved, with its own call"):
+        mask_model(Halved(inputs, keras.layers.Dense(2)(inputs)))
+
+
+def test_losses_that_keras_cannot_make_again_do_not_matter():
+    def own(y, its):
+        return keras.ops.mean(keras.ops.abs(y - its))
+
+    model = unnamed()
+    model.compile("sgd", loss=own)
+    masked = mask_model(model)
+    masked.compile("sgd", loss=own)
+    masked.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0)
+    np.testing.assert_array_equal(strip_masks(masked)(np.ones((2, 4))), masked(np.ones((2, 4))))
+
+
+@pytest.fixture(scope="module")
+def sampled():
+    """A trained model whose layers draw numbers, in training and, one, always."""
+    inputs = keras.Input((6, 6, 2))
+    x = keras.layers.Dropout(0.5)(keras.layers.Conv2D(4, 3, name="conv")(inputs))
+    x = keras.layers.Dropout(0.5, seed=2)(keras.layers.BatchNormalization()(x), training=True)
+    x = keras.layers.Dense(5, "relu", name="dense")(keras.layers.Flatten()(x))
+    model = mask_model(
+        keras.Model(inputs, keras.layers.Dense(2, name="out")(x)), "bernoulli", lambda its: its.name != "out"
+    )
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    model.fit(np.ones((4, 6, 6, 2)), np.ones((4, 2)), verbose=0)
+    return model
+
+
+READERS = {
+    "mask": lambda model, path: [layer.mask for layer in sparsity.masked_layers(model)],
+    "effective_kernel": lambda model, path: [layer.effective_kernel for layer in sparsity.masked_layers(model)],
+    "masks_of": lambda model, path: sparsity.masks_of(model),
+    "macs": lambda model, path: sparsity.macs(model),
+    "layer_table": lambda model, path: training.layer_table(model),
+    "snapshot": lambda model, path: networks.snapshot(model),
+    "remaining": lambda model, path: learned.remaining(model),
+    "summary": lambda model, path: summary(model, print_fn=len),
+    "strip_masks": lambda model, path: strip_masks(model),
+    "compact": lambda model, path: compact(model),
+    "mask_model": lambda model, path: mask_model(model),
+    "container": lambda model, path: container.save(model, path / "x.supermask"),
+    "keras": lambda model, path: (export_keras(model, path / "x.keras"), model.save(path / "y.keras")),
+    "saved_model": lambda model, path: export_saved_model(model, path / "saved"),
+}
+
+
+def state_of(model):
+    variables = [*model.variables, *model.optimizer.variables]
+    return (
+        [np.array(its) for its in variables],
+        random.getstate(),
+        [its.trainable for its in model.layers],
+        model.compiled,
+    )
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_reading_changes_nothing(name, sampled, tmp_path):
+    """Neither what the model draws next, nor what layers made later start from, nor what its layers read."""
+    before = state_of(sampled)
+    READERS[name](sampled, tmp_path)
+    for one, other in zip(before[0], state_of(sampled)[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert before[1:] == state_of(sampled)[1:]
+    assert all(layer.output is not None for layer in sampled.layers)  # Keras shows it of layers with one use
+
+
+def test_the_sample_that_is_shown_is_the_one_that_is_written(sampled, tmp_path):
+    container.save(sampled, tmp_path / "x.supermask")
+    for its in (strip_masks(sampled), loading.load(tmp_path / "x.supermask")):
+        for layer in sparsity.masked_layers(sampled):
+            np.testing.assert_array_equal(its.get_layer(layer.name).kernel, layer.effective_kernel)
+    x = np.random.default_rng(0).normal(size=(3, 6, 6, 2)).astype(np.float32)
+    copies = [strip_masks(sampled), compact(sampled)]
+    expected = sampled(x)  # with training=True in one layer: the copies go on from where its generator was
+    for its in copies:
+        np.testing.assert_allclose(its(x), expected, rtol=1e-4, atol=1e-5)

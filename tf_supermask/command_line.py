@@ -1,0 +1,43 @@
+"""How the commands keep TensorFlow quiet, read their flags, and end with one line where something is wrong."""
+
+import contextlib
+import os
+import sys
+
+from absl import flags
+
+from tf_supermask.errors import InputError, require_tensorflow
+from tf_supermask.experiments import flagfile
+from tf_supermask.silence import hidden
+
+
+def fail(error, code=2):
+    """Ends a command with one line."""
+    print("error: " + " ".join(str(error).split()), file=sys.stderr)
+    sys.exit(code)
+
+
+def parse(argv):
+    """Parser of flags for absl's `app.run`: one line where they are wrong, not a page."""
+    try:
+        return flags.FLAGS(flagfile.expanded(argv, flags.FLAGS))
+    except flags.Error as error:
+        fail(error)
+
+
+@contextlib.contextmanager
+def silence_tensorflow():
+    """Hides standard error during an import of TensorFlow, unless the import fails or TF_CPP_MIN_LOG_LEVEL asks for more.
+
+    Raises InputError where Keras runs on another backend; a command ends with one line then.
+    """
+    show = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3"
+    try:
+        require_tensorflow()
+        with contextlib.nullcontext() if show else hidden(2):
+            yield
+    except InputError as error:
+        command = getattr(sys.modules["__main__"], "__spec__", None)
+        if command is not None and command.name.startswith("tf_supermask."):
+            fail(error)
+        raise

@@ -1,0 +1,119 @@
+"""Objects that a description of a model in a file may have.
+
+Keras' deserializer imports modules and calls classes that a description names, which has been used for attacks (CVE-2025-1550,
+CVE-2025-8747, CVE-2026-1462). So every object has to be on a list here before Keras sees any of them: layers, operations,
+activations and initializers of Keras that run no code and read no file. Classes and functions that the reader's own code has
+registered with Keras are allowed, since they are imported already.
+"""
+
+import re
+import sys
+
+import keras
+
+_MOST_PARTS = 1000  # that a layer or an operation makes a list of
+
+_LAYERS = frozenset("""
+Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D AdaptiveMaxPooling1D
+AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add AdditiveAttention AlphaDropout Attention Average AveragePooling1D AveragePooling2D
+AveragePooling3D BatchNormalization Bidirectional CategoryEncoding CenterCrop Concatenate Conv1D Conv1DTranspose Conv2D
+Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Cropping1D Cropping2D Cropping3D Dense DepthwiseConv1D
+DepthwiseConv2D Discretization Dot Dropout ELU EinsumDense Embedding Flatten GRU GRUCell GaussianDropout GaussianNoise
+GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
+GroupNormalization GroupQueryAttention HashedCrossing Hashing Identity InputLayer IntegerLookup LSTM LSTMCell LayerNormalization
+LeakyReLU Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum MultiHeadAttention Multiply Normalization PReLU Permute
+RMSNormalization RNN RandomBrightness RandomContrast RandomCrop RandomFlip RandomRotation RandomTranslation RandomZoom ReLU
+RepeatVector Rescaling Reshape Resizing ReversibleEmbedding SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax
+SpatialDropout1D SpatialDropout2D SpatialDropout3D SpectralNormalization StackedRNNCells StringLookup Subtract TextVectorization
+TimeDistributed UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
+""".split())
+_OPERATIONS = frozenset("""
+Abs Absolute Add All Any Amax Amin Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh Argmax Argmin Argsort ArraySplit Average
+AveragePool BatchNorm BroadcastTo Cast Ceil Celu Clip Concatenate Conv ConvTranspose Cos Cosh CountNonzero Cross Cumprod Cumsum
+DepthwiseConv Diagonal Diff Digitize Divide DivideNoNan Dot DotProductAttention Einsum Elu Equal Erf Exp Exp2 ExpandDims Expm1
+Flip Floor FloorDivide FullLike Gelu GetItem Glu Greater GreaterEqual HardShrink HardSigmoid HardSilu HardTanh Hstack Isfinite
+Isinf Isnan LayerNorm LeakyRelu Less LessEqual Log Log10 Log1p Log2 LogSigmoid LogSoftmax Logaddexp LogicalAnd LogicalNot
+LogicalOr LogicalXor Logsumexp Matmul Max MaxPool Maximum Mean Median Min Minimum Mod Moments Moveaxis MultiHot Multiply
+NanToNum Negative Norm Normalize NotEqual OneHot OnesLike Outer Pad Power Prod RMSNorm Ravel Reciprocal Relu Relu6 Repeat Reshape
+Resize Roll Round Rsqrt Selu SeparableConv Sigmoid Sign Silu Sin Sinh Size Slice SoftShrink Softmax Softplus Softsign Sort
+SparsePlus SparseSigmoid Sparsemax Split Sqrt Square Squareplus Squeeze Stack Std StopGradient Subtract Sum Swapaxes Take
+TakeAlongAxis Tan Tanh TanhShrink Tensordot Threshold Tile TopK Trace Transpose Tril Triu TrueDivide Unstack Var Vdot Vstack
+Where ZerosLike
+""".split())
+_ACTIVATIONS = frozenset("""
+celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear log_sigmoid log_softmax
+mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax squareplus swish tanh
+tanh_shrink threshold
+""".split())
+_INITIALIZERS = frozenset("""
+Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer LecunNormal LecunUniform Ones Orthogonal
+OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal VarianceScaling Zeros
+""".split())
+MODELS = {"Functional", "Sequential"}
+POLICIES = {"DTypePolicy", "FloatDTypePolicy", "DTypePolicyMap"}
+_ALLOWED = {  # module, as Keras names it in descriptions -> classes
+    "keras": MODELS | POLICIES,
+    "keras.models": MODELS,
+    "keras.dtype_policies": POLICIES,
+    "keras.layers": _LAYERS,
+    "keras.initializers": _INITIALIZERS,
+    "keras.regularizers": {"L1", "L2", "L1L2", "OrthogonalRegularizer"},
+    "keras.constraints": {"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"},
+}
+NEVER_CALLED = {"keras.initializers", "keras.regularizers", "keras.constraints"}
+# Functional models and operations are described by the module that they lie in, which is not a public name.
+_WHERE_MODELS_LIE, _WHERE_OPERATIONS_LIE = (its.__module__.rpartition(".")[0] for its in (keras.Model, keras.Operation))
+_FILES = {"StringLookup": "vocabulary", "IntegerLookup": "vocabulary", "TextVectorization": "vocabulary"}
+_COUNTS = {"StringLookup": "num_oov_indices", "IntegerLookup": "num_oov_indices", "TextVectorization": "ngrams"}
+_COUNTS |= {"Split": "indices_or_sections", "ArraySplit": "indices_or_sections", "Unstack": "num"}
+DATA = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__slice__", "__ellipsis__"}
+
+
+class Refused(ValueError):
+    """A description that may not be built; the message is a clause that says which layer, and why."""
+
+
+def check_object(entry, layer):
+    """Raises Refused where an object, `{"class_name": ..., "module": ..., "config": ...}`, may not be made; `layer` is the name
+    of the layer that it belongs to."""
+    name, module, config = entry["class_name"], entry.get("module"), entry.get("config")
+    registered = entry.get("registered_name", name)
+    if name == "function":
+        registered, known = config, module in ("builtins", "keras.activations") and config in _ACTIVATIONS
+    elif name in DATA:
+        return _allowed_data(name, config, layer)
+    else:
+        known = name in _listed(module) and registered in (None, name)
+    if registered is not None and keras.saving.get_registered_object(registered) is not None:
+        return  # the user's own, which takes the place of what Keras has under this name
+    if not known and name != "function" and str(module).split(".")[0] in ("keras", "builtins", "None"):
+        what = f"{name!r}{f' of {module}' if module else ''}"
+        raise Refused(f"layer {layer!r} has {what}, which may run code or read files, so that no file may hold it")
+    if not known:
+        raise Refused(
+            f"layer {layer!r} has {registered!r}, which is not registered with Keras here: import the module that registers "
+            f"{registered} first (keras.saving.register_keras_serializable)"
+        )
+    if isinstance(config, dict):
+        _allowed_values(name, config, layer)
+
+
+def _listed(module):
+    """Names that are allowed of a module; none of one that would have to be imported first."""
+    lies = module.rpartition(".")[0] if module in sys.modules else None
+    return {_WHERE_OPERATIONS_LIE: _OPERATIONS, _WHERE_MODELS_LIE: MODELS}.get(lies) or _ALLOWED.get(module, ())
+
+
+def _allowed_data(name, config, layer):
+    """Raises Refused where an array is of other than numbers, as one of long strings would take memory."""
+    if name in ("__tensor__", "__numpy__") and not re.fullmatch(r"bool|b?(u?int|float)\d\d?", str(config["dtype"])):
+        raise Refused(f"layer {layer!r} has an array of {config['dtype']}")
+
+
+def _allowed_values(name, config, layer):
+    """Raises Refused where a layer reads a file, or makes a list of very many parts."""
+    if isinstance(config.get(_FILES.get(name)), str):
+        raise Refused(f"layer {layer!r} reads its vocabulary from a file; give it the list")
+    count = config.get(_COUNTS.get(name))
+    if isinstance(count, int) and count > _MOST_PARTS:
+        raise Refused(f"layer {layer!r} has {_COUNTS[name]}={count:,}, more than {_MOST_PARTS:,}")

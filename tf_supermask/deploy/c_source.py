@@ -1,0 +1,161 @@
+"""A trained network as C99 for microcontrollers: no allocation, no library beyond <stdint.h> (float: <math.h> for ELU).
+
+network.h    int network_run(const int8_t *image, int32_t *outputs), the sizes and scales
+network.c    the weights, in a code that is read once (c_codes.py), and the functions that run them (c/)
+main.c       where asked for: reads images from standard input, prints classes; with a Makefile
+"""
+
+import dataclasses
+import math
+import pathlib
+import re
+
+import numpy as np
+
+from tf_supermask.deploy import c_render, compaction, integer
+from tf_supermask.deploy.c_layers import layers_of, memory_of
+from tf_supermask.deploy.stages import stages_of
+from tf_supermask.errors import InputError
+from tf_supermask.files import write as write_file
+
+FAVORS = ("size", "speed")
+
+
+@dataclasses.dataclass
+class Program:
+    """A network in C. `layers`: of c_layers; `network`: the IntegerNetwork that computes what the C does, None of float
+    arithmetic; `model`: the plain Keras model of both; `paths`: the files that are written."""
+
+    name: str
+    model: object
+    layers: list
+    network: integer.IntegerNetwork | None
+    paths: tuple = ()
+
+    @property
+    def stages(self):
+        return [layer.stage for layer in self.layers]
+
+    @property
+    def arithmetic(self):
+        return "int8" if self.network else "float"
+
+    @property
+    def constants(self):
+        """Bytes of weights, biases, factors and tables; the instructions come on top."""
+        return sum(layer.constants for layer in self.layers)
+
+    @property
+    def plane(self):
+        """`(values, C type)` of the buffer for one unit at all places."""
+        planes = [layer for layer in self.layers if layer.stage.kind != "dense"]
+        narrow = all(layer.largest <= np.iinfo(np.int16).max for layer in planes)
+        kind = "float" if not self.network else "int16_t" if narrow else "int32_t"
+        return max((math.prod(layer.stage.places) for layer in planes), default=0), kind
+
+    @property
+    def ram(self):
+        """Bytes of static buffers; image and outputs are the caller's."""
+        (values, kind), (_, arena) = self.plane, memory_of(self.stages)
+        return values * {"float": 4, "int16_t": 2, "int32_t": 4}[kind] + arena * (1 if self.network else 4)
+
+    def lines(self):
+        """A line of text for each layer, with its sizes."""
+        for layer in self.layers:
+            stage, shape = layer.stage, "x".join(map(str, layer.stage.shape))
+            code = f", {np.count_nonzero(stage.codes):,} weights as {layer.code}" if layer.code else ""
+            yield f"{stage.name}: {shape} to {stage.outputs * stage.units:,} values{code}; {layer.constants:,} bytes"
+
+
+def export_c(
+    model,
+    folder,
+    images=None,
+    arithmetic="int8",
+    main=False,
+    most_flash=None,
+    most_ram=None,
+    name="network",
+    favor="size",
+):
+    """Writes a trained network as C and returns its Program.
+
+    Args:
+        model: Keras model, masked or plain, a chain of the layers that `stages.KNOWN` lists. Its kernels are -1, 0, +1 times a
+            number for each unit, as masks on signed constants make them. Dead units are left out.
+        folder: where to write NAME.h and NAME.c; files of an earlier call are replaced.
+        images: preprocessed images float32 `(n, ...)` after which "int8" chooses its scales; a few hundred are enough.
+        arithmetic: "int8": activations int8, sums int32; "float": float32, the logits are Keras' but for rounding.
+        main: whether to write main.c, which reads preprocessed float32 images, and a Makefile; "standardize" or "unit": main.c
+            reads uint8 pixels and prepares them as `tf.image.per_image_standardization`, or divides them by 255.
+        most_flash, most_ram: bytes that constants, without the instructions, and static buffers may take.
+        name: prefix of all names, a C identifier.
+        favor: "size": weights in the fewest bytes; "speed": those of dense layers in whole bytes, more and faster to read.
+
+    Raises:
+        InputError: a layer or kernel has no C, the network is larger than allowed, or files cannot be written.
+    """
+    _check(arithmetic, images, main, name, favor)
+    plain = compaction.compact(model)
+    stages = stages_of(plain)
+    network = integer.quantize(plain, stages, images) if arithmetic == "int8" else None
+    program = Program(name, plain, layers_of(stages, network, favor == "speed"), network)
+    _fits(program, most_flash, most_ram)
+    return dataclasses.replace(program, paths=_written(pathlib.Path(folder), c_render.files(program, main)))
+
+
+def accuracies(program, images, labels):
+    """Percent of preprocessed images that the float network and, if there is one, the integer network classify as labelled."""
+    found = {"float": program.model.predict(images, batch_size=500, verbose=0)}
+    if program.network:
+        found["int8"] = program.network.logits(program.network.quantized(images))
+    classes = {name: outputs.reshape(len(images), -1).argmax(axis=-1) for name, outputs in found.items()}
+    return {name: 100 * float(np.mean(its == labels)) for name, its in classes.items()}
+
+
+def _check(arithmetic, images, main, name, favor):
+    known = {
+        "arithmetic": (arithmetic, c_render.TYPES),
+        "favor": (favor, FAVORS),
+        "main": (main, (False, *c_render.MAINS)),
+    }
+    for word, (value, values) in known.items():
+        if value not in values:
+            raise InputError(f"{word}={value!r} is unknown; choose from {', '.join(map(str, values))}")
+    if arithmetic == "int8" and (images is None or not len(images)):
+        raise InputError(
+            "the arithmetic int8 needs images to choose its scales: some hundred preprocessed training images"
+        )
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise InputError(f"name={name!r} is not a C identifier: letters, digits and underscores, a letter first")
+
+
+def _fits(program, most_flash, most_ram):
+    constants = ", ".join(f"{layer.stage.name} {layer.constants:,}" for layer in program.layers)
+    if most_flash is not None and program.constants > most_flash:
+        raise InputError(
+            f"{program.name} has {program.constants:,} bytes of constants, more than {most_flash:,} ({constants}); "
+            "mask more weights"
+        )
+    values, kind = program.plane
+    outputs = ", ".join(f"{stage.name} {stage.outputs * stage.units:,}" for stage in program.stages[:-1])
+    if most_ram is not None and program.ram > most_ram:
+        raise InputError(
+            f"{program.name} has {program.ram:,} bytes of buffers, more than {most_ram:,}: the largest neighbours of "
+            f"({outputs}) as {c_render.TYPES[program.arithmetic][0]}, and {values:,} of {kind} for a plane; "
+            "take fewer units, or pool earlier"
+        )
+
+
+def _written(folder, files):
+    """Paths of the files. Raises InputError, before any is written, where one has the name of somebody else's."""
+    paths = tuple(folder / name for name in files)
+    try:
+        for path in paths:
+            if path.exists() and c_render.MARK not in path.read_text(errors="replace")[:80]:
+                raise InputError(f"{path} exists and is not of tf_supermask; give another folder")
+        for path, text in zip(paths, files.values(), strict=True):
+            write_file(path, lambda file, text=text: file.write(text.encode()))
+    except OSError as error:
+        raise InputError(f"cannot write {folder} ({error.strerror}); give another folder") from error
+    return paths

@@ -1,0 +1,85 @@
+"""Exports that need no code of this package: a SavedModel, a Keras file."""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import tensorflow as tf
+
+from tf_supermask import cloning, conversion, files
+from tf_supermask.deploy import serving
+from tf_supermask.errors import InputError, one_line
+
+
+def export_saved_model(model, folder):
+    """Writes a model, its masks folded into kernels, as a SavedModel that needs no code of this package.
+
+    Its function `serve` takes the model's inputs in the order of `model.inputs`, of any batch size unless a layer is stateful
+    (of the papers' networks: images float32 `(batch, height, width, channels)`, preprocessed as in training), and returns what
+    the model returns (logits float32 `(batch, classes)`). Of a rule that samples, one sample is written.
+
+    `model`: any built Keras model. The folder is written beside its place and renamed; an existing one is replaced only once the
+    new one is whole, and comes back where it cannot be. A link is followed. Raises ValueError for anything but a Keras model,
+    InputError where the folder cannot be written, is something else than a SavedModel, or the model cannot be traced.
+    """
+    cloning.built_model(model)
+    place = pathlib.Path(os.path.realpath(folder))
+    if place.exists() and not (place / "saved_model.pb").exists():
+        raise InputError(f"{folder} exists and is not a SavedModel; give another folder")
+    try:
+        _replace(place, lambda new: _served(model, new))
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise InputError(f"cannot write {folder} ({reason}); give another folder") from error
+    return pathlib.Path(folder)
+
+
+def _replace(folder, write):
+    """Calls `write(path)` for a folder beside `folder` and renames it; whatever goes wrong, an earlier one is there again."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    neighbour = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    new, old = neighbour / "new", neighbour / "old"
+    try:
+        write(new)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(neighbour, ignore_errors=True)
+
+
+def _served(model, folder, prepare=lambda model: model):
+    """`serving.save` of `prepare(model)`, whose errors that are not of the disk become an InputError."""
+    try:
+        serving.save(prepare(model), folder)
+    except (OSError, tf.errors.OpError):
+        raise
+    except Exception as error:
+        raise InputError(f"{model.name} cannot be exported: {one_line(error)}") from error
+
+
+def export_keras(model, path):
+    """Writes the plain form of `model` as a .keras file. Raises InputError where it cannot be written."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = pathlib.Path(folder) / "model.keras"
+        conversion.strip_masks(model).save(made)
+        return _written(path, made.read_bytes())
+
+
+def _written(path, content):
+    try:
+        files.write(path, lambda file: file.write(content))
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror}); give another --output") from error
+    return pathlib.Path(path)
+
+
+def size_of(path):
+    """Bytes of a file, or of all files in a folder."""
+    path = pathlib.Path(path)
+    return (
+        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
+    )

@@ -1,0 +1,82 @@
+"""Export for TensorFlow Lite."""
+
+import os
+import re
+import tempfile
+
+import keras
+import tensorflow as tf
+
+from tf_supermask import cloning, conversion, graph
+from tf_supermask.deploy.saved_model import _served, _written
+from tf_supermask.errors import InputError
+from tf_supermask.graph import inside
+from tf_supermask.silence import hidden
+
+_PRECISIONS = {"float16", "bfloat16", "float64"}  # other than float32
+
+
+def export_tflite(model, path, images=None):
+    """Writes a model, its masks folded into kernels, for TensorFlow Lite: float32 in and out, any batch size.
+
+    A model of another precision is computed in float32. `images`: preprocessed images float32, after which weights and
+    activations become int8, of models of one input. Raises ValueError for anything but a Keras model, InputError where it cannot
+    be converted or written.
+    """
+    cloning.built_model(model)
+    read = [(_float32(x.dtype), x.shape) for x in getattr(model, "inputs", ())]
+    if images is not None and [dtype for dtype, _ in read] != ["float32"]:
+        read = ", ".join(f"{dtype} {shape}" for dtype, shape in read) or "what is not known"
+        raise InputError(f"int8 is for models that read one float32 tensor. Received: {model.name}, which reads {read}")
+    with tempfile.TemporaryDirectory() as folder:
+        saved = os.path.join(folder, "model")
+        _served(model, saved, _in_float32)
+        converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=["serving_default"])
+        if images is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: ([image[None]] for image in images)
+        content = _converted(converter, model.name)
+    return _written(path, content)
+
+
+def _converted(converter, name):
+    try:
+        with hidden(1, 2, show=False):
+            return converter.convert()
+    except Exception as error:  # the converter's own has no public name
+        reason = re.search(r"error: (?:loc\(.*\): )?(.+)|(.+)", str(error))
+        reason = (reason[1] or reason[2]) if reason else type(error).__name__
+        raise InputError(f"{name} cannot be converted for TensorFlow Lite: {reason}") from error
+
+
+def _in_float32(model):
+    """The model, or a plain clone that reads and computes float32 where the model has another precision."""
+    precisions = {its.compute_dtype for its in inside(model)} | {x.dtype for x in getattr(model, "inputs", ())}
+    if not precisions & _PRECISIONS or not hasattr(model, "inputs"):
+        return model
+    source = conversion.strip_masks(model)
+    inputs = source.inputs[0] if isinstance(source, keras.Sequential) else source.input
+    clone = keras.models.clone_model(
+        source,
+        keras.tree.map_structure(
+            lambda x: keras.Input(batch_shape=x.shape, dtype=_float32(x.dtype), name=x.name), inputs
+        ),
+        clone_function=_copied_in_float32,
+    )
+    for layer, target in zip(source.layers, clone.layers, strict=True):
+        cloning.fill(target, layer.get_weights())
+    return clone
+
+
+def _copied_in_float32(layer):
+    config = _float32(layer.get_config())
+    return type(layer).from_config(config) if graph.is_graph(layer) else cloning.copied(layer, **config)
+
+
+def _float32(config):
+    """A configuration, or the name of a dtype or policy, with float32 in place of every other precision."""
+    if isinstance(config, str):
+        return "float32" if config.removeprefix("mixed_") in _PRECISIONS else config
+    if isinstance(config, dict):
+        return {key: _float32(value) for key, value in config.items()}
+    return type(config)(map(_float32, config)) if isinstance(config, (list, tuple)) else config

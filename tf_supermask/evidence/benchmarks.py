@@ -1,0 +1,182 @@
+"""What benchmarks/ measured, as tables of the docs.
+
+`speed`, `many`, `inference` and `formats` take the folder of the JSON files and return a section of a page:
+`(heading, name -> data frame of text, notes)`.
+"""
+
+import json
+import pathlib
+
+import pandas as pd
+
+from tf_supermask import files
+from tf_supermask.experiments.environment import current_environment
+
+
+def measurements(folder, name):
+    """What benchmarks/`name`.py measured."""
+    return json.loads(pathlib.Path(folder, f"{name}.json").read_text())
+
+
+def load(script):
+    """What benchmarks/`script` has measured so far."""
+    script = pathlib.Path(script)
+    return measurements(script.parent, script.stem) if script.with_suffix(".json").exists() else {}
+
+
+def save(script, found):
+    """Writes what benchmarks/`script` measured, and where, beside it."""
+    text = json.dumps(found | {"environment": current_environment()}, indent=1) + "\n"
+    files.write(pathlib.Path(script).with_suffix(".json"), lambda file: file.write(text.encode()))
+
+
+def step_times(folder):
+    """Model -> percent by which a training step of signed masks takes longer than one of the baseline; {} where it was never
+    measured: a report of records elsewhere does not need it."""
+    found = load(pathlib.Path(folder, "train_step"))
+    return {model: 100 * (row["signed_over_baseline"] - 1) for model, row in found.items() if "signed_ms" in row}
+
+
+def speed(folder):
+    """What a supermask costs per step, an FCN epoch, a round of lottery tickets."""
+    found, lottery = measurements(folder, "train_step"), measurements(folder, "lottery")
+    epoch, environment = found.pop("fcn_epoch"), found.pop("environment")
+    time = pd.DataFrame(
+        {
+            "network": name,
+            "baseline, ms per step": f"{row['baseline_ms']:.2f}",
+            "signed / baseline": f"{row['signed_over_baseline']:.3f}",
+            "the same, batch normalization learned": _or_dash(row.get("normalized_over_baseline"), 3),
+            "kernels alone / step": f"{row['kernels_over_step']:.2f}",
+        }
+        for name, row in found.items()
+    )
+    memory = pd.DataFrame({"network": name} | _memory(row) for name, row in found.items() if "signed_mib" in row)
+    return (
+        "A training step",
+        {"time": time, "memory, MiB": memory},
+        f"An FCN epoch with evaluation and callbacks takes {epoch['ours_over_bare']:.2f} times a bare "
+        f"`tf.function` loop that trains and evaluates on the same arrays ({epoch['ours_s']:.2f} s; training alone "
+        f"{epoch['training_over_bare']:.2f} times). TensorFlow {environment['tensorflow']}, {environment['device']}, "
+        f"{environment['threads']} threads.\n\n"
+        f"A round of lottery tickets of FC with its validations takes {lottery['training_over_bare']:.2f} times a bare compiled "
+        f"loop ({1000 * lottery['ours_s'] / lottery['steps']:.2f} ms a step). The {lottery['masks']} masks of a dense run (11 "
+        f"criteria, 25 levels) are evaluated on 10,000 images in {lottery['supermasks_s']:.1f} s, "
+        f"{lottery['supermasks_over_dense']:.2f} of the dense run's time, at {lottery['supermasks_gflops']:.0f} GFLOP/s; "
+        f"the product of the first layer alone reaches {lottery['product_gflops']:.0f}.",
+    )
+
+
+def _memory(row):
+    return {
+        "peak of the baseline": f"{row['baseline_mib']:.0f}",
+        "signed adds": f"{row['signed_mib'] - row['baseline_mib']:.0f}",
+        "scores and one copy of the weights": f"{2 * row['weights_mib']:.0f}",
+    }
+
+
+def _or_dash(value, digits):
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def many(folder):
+    """Runs per hour by jobs and threads."""
+    found = measurements(folder, "jobs")
+    runs, threads = found.pop("runs"), found.pop("environment")["threads"]
+    table = pd.DataFrame(
+        {
+            "network": name,
+            f"one job, {threads} threads: runs per hour": f"{row['one_job']['runs_per_hour']:.0f}",
+            f"{threads} jobs of one thread": f"{row['jobs']['runs_per_hour']:.0f}",
+            "gain": f"{row['jobs']['runs_per_hour'] / row['one_job']['runs_per_hour']:.2f}",
+            "an epoch with --deterministic / without": f"{_slowdown(row):.2f}",
+        }
+        for name, row in found.items()
+    )
+    return "Many runs", {"": table}, f"{runs} short runs in each turn, with all that a user waits for."
+
+
+def _slowdown(row):
+    return row["deterministic"]["seconds_per_epoch"] / row["one_job"]["seconds_per_epoch"]
+
+
+def inference(folder):
+    """How much faster compact networks are, beside the bound of their multiplications."""
+    found = measurements(folder, "inference")
+    rows = [(its, batch, row) for its in found["runs"].values() for batch, row in its["batches"].items() if row]
+    tiles = ", ".join(f"{count} filters {ms:.1f} ms" for count, ms in found["tiles"].items())
+    return (
+        "Inference of compact networks",
+        {
+            "TFLite": pd.DataFrame(_tflite(*row) for row in rows),
+            "SavedModel": pd.DataFrame(_saved_model(*row) for row in rows),
+        },
+        f"{found['threads']} threads. TFLite takes filters 32 at a time: a 3x3 convolution of 64 channels on 64 images of 32x32 "
+        f"takes with {tiles}.",
+    )
+
+
+def _tflite(its, batch, row):
+    return {"network": its["model"], "batch": batch, "bound": f"{its['bound']:.2f}"} | {
+        "bound in tiles of 32": f"{its['tiled']:.2f}",
+        "dense, ms": _ms(row["tflite"]["dense_ms"]),
+        "gain (of the bound)": _gain(row["tflite"], its),
+        "call alone, ms": _ms(row["call_ms"]) if "call_ms" in row else "-",
+        "gain, ReLU for ELU": _gain(row["tflite_relu"], its),
+    }
+
+
+def _saved_model(its, batch, row):
+    best = row["products"].get("best")
+    others = [f"{name} {way}" for name, way in (best or {}).items() if way != "dense"]
+    return {"network": its["model"], "batch": batch, "bound": f"{its['bound']:.2f}"} | {
+        "dense, ms": _ms(row["saved_model"]["dense_ms"]),
+        "gain (of the bound)": _gain(row["saved_model"], its),
+        "products that are fastest": "-" if best is None else ", ".join(others) or "all dense",
+        "further gain by them": f"{row['products']['gain']:.2f}" if others else "-",
+    }
+
+
+def _ms(value):
+    """Milliseconds in three digits: `0.0107`, `4,096`."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _gain(measured, its):
+    return f"{measured['gain']:.2f} ({measured['gain'] / its['bound']:.0%})"
+
+
+def formats(folder):
+    """Size and test accuracy of every export, and how long weights and models take to read."""
+    found = measurements(folder, "formats")
+    found.pop("environment")
+    rows, reading = [], {}
+    for path, its in found.items():
+        run = path.removeprefix("results/")
+        reading[run] = {f"{way}, ms": _ms(ms) for way, ms in its["reading_ms"].items()}
+        by_form = {(row["format"], row["int8"], row["compact"]): row for row in its["forms"]}
+        for (name, int8, compact), row in by_form.items():
+            if not compact:
+                rows.append({"run": run, "format": name + " int8" * int8} | _form(row, by_form.get((name, int8, True))))
+                rows[-1]["test accuracy, recorded"] = f"{its['recorded']:.2f}"
+    table, stored = pd.DataFrame(rows), ["bytes", "bytes, compact"]
+    return (
+        "Formats",
+        {
+            "bytes": table[["run", "format", *stored]],
+            "accuracy": table.drop(columns=stored),
+            "time to read": pd.DataFrame(reading).rename_axis("").reset_index(),
+        },
+        "All read again in a fresh process and run on the real test images. Differences are "
+        "parts of the largest logit of the masked network.",
+    )
+
+
+def _form(row, small):
+    return {
+        "bytes": f"{row['bytes']:,}",
+        "bytes, compact": f"{small['bytes']:,}" if small else "-",
+        "test accuracy, %": f"{row['test_accuracy']:.2f}",
+        "compact": f"{small['test_accuracy']:.2f}" if small else "-",
+        "largest difference of a logit": f"{max(one['difference'] for one in (row, small) if one):.0e}",
+    }

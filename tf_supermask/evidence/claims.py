@@ -1,0 +1,184 @@
+"""Claims of papers, each a function of the records of one scale, and the ledger of their verdicts.
+
+A claim's function gets a lenient `Evidence` and, where the claim has parts, such as networks, one of them. It returns whether
+the claim holds, None where the numbers say nothing about it, and the numbers. What 'similar' or 'clearly' mean is written in
+each function. Where nothing can be said it raises `Missing`.
+
+A claim holds where all its parts hold, and fails where one fails. With fewer runs than a verdict needs, three of everything
+or as many as the function asks for, and at another scale than the paper's, it leans: tests of too few runs are not looked at,
+means are.
+"""
+
+from typing import Callable, NamedTuple
+
+import pandas as pd
+
+from tf_supermask.evidence.results import Missing
+
+HOLDS, FAILS, NONE = "holds", "fails", "no evidence"
+LEANS_HOLDS, LEANS_FAILS = f"leans to {HOLDS}", f"leans to {FAILS}"
+VERDICTS = (HOLDS, FAILS, LEANS_HOLDS, LEANS_FAILS, NONE)
+LEAST = 3  # runs of each experiment that a verdict rests on
+
+
+class Claim(NamedTuple):
+    subject: str
+    number: int
+    text: str
+    decide: Callable  # (Evidence[, part]) -> (holds, numbers)
+    parts: dict  # label -> argument of `decide`; {}: it takes none
+    full_length: bool  # a tenth of the epochs cannot meet it: without records at the paper's scale there is no evidence
+
+
+class Part(NamedTuple):
+    verdict: str
+    numbers: str
+    runs: dict  # experiment -> how many runs were read
+    needs: str = ""  # what a verdict, or a lean, still needs
+
+    @property
+    def n(self):
+        return span(self.runs)
+
+
+class Finding(NamedTuple):
+    subject: str
+    number: int
+    claim: str
+    scale: str
+    parts: dict  # label -> Part; of a claim without parts, the label is ""
+
+    @property
+    def verdict(self):
+        return combined([part.verdict for part in self.parts.values()])
+
+    @property
+    def runs(self):
+        return {name: count for part in self.parts.values() for name, count in part.runs.items()}
+
+    @property
+    def n(self):
+        return span(self.runs)
+
+    @property
+    def numbers(self):
+        return self.told()
+
+    def told(self, columns=()):
+        """The numbers of all parts, and what is needed first; with the verdicts of parts that no table has as `columns`."""
+        of = {label: "" if label in columns else f" ({part.verdict}, n {part.n})" for label, part in self.parts.items()}
+        known = {label: part.numbers for label, part in self.parts.items() if part.numbers}
+        text = [f"{label}{of[label]}: {numbers}" if label else numbers for label, numbers in known.items()]
+        return "; ".join(text + [f"needs {part.needs}" for part in self.parts.values() if part.needs][:1])
+
+
+def span(runs):
+    """How many runs of several experiments: `10-13`, `5` where it is the same of all, `-` for none."""
+    return "-".join(map(str, dict.fromkeys((min(runs.values()), max(runs.values()))))) if runs else "-"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Verdicts
+
+
+class Claims(dict):
+    """number -> Claim."""
+
+    def __init__(self, subject="", *others):
+        """Of a subject, or, without one, all claims of `others`. Raises ValueError where two have one number."""
+        self.subject = subject
+        for claim in (claim for other in others for claim in other.values()):
+            self._add(claim)
+
+    def __call__(self, number, text, parts=(), full_length=False):
+        """Decorator of the function that decides claim `number`. `parts`: label -> its argument."""
+
+        def register(function):
+            self._add(Claim(self.subject, number, text, function, dict(parts), full_length))
+            return function
+
+        return register
+
+    def _add(self, claim):
+        if claim.number in self:
+            raise ValueError(f"two claims have number {claim.number}: {self[claim.number].text!r} and {claim.text!r}")
+        self[claim.number] = claim
+
+    def ledger(self, evidence):
+        """One Finding per claim, in order."""
+        return [finding(self[number], evidence) for number in sorted(self)]
+
+
+def finding(claim, evidence):
+    """The Finding of a Claim."""
+    arguments = {label: (argument,) for label, argument in claim.parts.items()} or {"": ()}
+    parts = {label: _part(claim, evidence, its) for label, its in arguments.items()}
+    return Finding(claim.subject, claim.number, claim.text, evidence.scale, parts)
+
+
+def _part(claim, evidence, argument):
+    if claim.full_length and evidence.scale != "paper":
+        return Part(NONE, "", {}, "runs of full length")
+    e = evidence.lenient(LEAST)
+    e.require(evidence.scale == "paper", "runs at the paper's scale")
+    try:
+        holds, numbers = claim.decide(e, *argument)
+    except Missing as missing:
+        return Part(NONE, "", {}, str(missing))
+    words = (LEANS_HOLDS, LEANS_FAILS) if e.lacking else (HOLDS, FAILS)
+    verdict = NONE if holds is None else words[0] if holds else words[1]
+    return Part(verdict, numbers, e.used, next(iter(e.lacking), ""))
+
+
+def combined(verdicts):
+    """The verdict of a claim whose parts have these."""
+    if all(verdict == HOLDS for verdict in verdicts):
+        return HOLDS
+    among = (FAILS, LEANS_FAILS, LEANS_HOLDS, HOLDS)
+    first = next((verdict for verdict in among if verdict in verdicts), NONE)
+    return LEANS_HOLDS if first == HOLDS else first  # not all parts are known
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The ledger
+
+
+def best(full, less):
+    """Of two ledgers, the findings of the first, and those of the second on what the first says nothing about."""
+    return [b if a.verdict == NONE != b.verdict else a for a, b in zip(full, less, strict=True)]
+
+
+def counts(ledgers):
+    """Data frame: how many claims have each verdict, a row for each of `ledgers`, title -> findings, and one for all."""
+    rows = {title: [its.verdict for its in ledger] for title, ledger in ledgers.items()}
+    rows |= {"all": sum(rows.values(), [])} if len(rows) > 1 else {}
+    lines = [
+        {"": title, "claims": len(its)} | {verdict: its.count(verdict) for verdict in VERDICTS}
+        for title, its in rows.items()
+    ]
+    return pd.DataFrame(lines).astype(str)
+
+
+def tables(ledger):
+    """Subject -> data frame of text, a row per claim. A part that several claims of a subject have is a column."""
+    subjects = {}
+    for its in ledger:
+        subjects.setdefault(its.subject, []).append(its)
+    return {subject: table(findings) for subject, findings in subjects.items()}
+
+
+def table(ledger):
+    """Data frame of text, a row per claim. A part that several claims have is a column: its verdict, and of how many runs."""
+    labels = [label for its in sorted(ledger, key=lambda its: -len(its.parts)) for label in its.parts if label]
+    columns = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
+    lines = [
+        {"#": str(its.number), "claim": its.claim, "scale": its.scale, "verdict": its.verdict}
+        | {label: _cell(its.parts.get(label)) for label in columns}
+        | {"numbers": its.told(columns), "n": its.n}
+        for its in ledger
+    ]
+    return pd.DataFrame(lines)
+
+
+def _cell(part):
+    return "-" if part is None else part.verdict + (f" (n {part.n})" if part.runs else "")

@@ -1,0 +1,44 @@
+"""Data frames of text as Markdown and LaTeX, and wide ones in parts that fit on a page."""
+
+from tf_supermask.evidence.tables import MEASURES, WELCH
+
+
+def by_measure(frame, most_columns=7):
+    """Measure -> data frame: a `frame` of more columns in parts that fit on a page; {"": frame} where it fits.
+
+    The first column, the label, stands in each part. A column `kind: measure` belongs to its measure's part, and what is none of
+    MEASURES to the first part. Rows that say nothing in a part are left out.
+    """
+    frame = frame.rename(columns={WELCH: WELCH.partition(",")[0]})
+    if len(frame.columns) <= most_columns:
+        return {"": frame}
+    label, *columns = frame.columns
+    headings = [heading for heading, _ in MEASURES.values()]
+    parts = {next(column for column in columns if column in headings): {}}
+    for column in columns:
+        kind, _, measure = column.rpartition(": ")
+        if measure in headings:
+            parts.setdefault(measure, {})[column] = kind or "ours"
+        else:
+            next(iter(parts.values()))[column] = column
+    made = {}
+    for measure, names in parts.items():
+        says_something = (frame[[name for name in names if name.rpartition(": ")[2] in headings]] != "-").any(axis=1)
+        made[measure] = frame.loc[says_something, [label, *names]].rename(columns=names)
+    return made
+
+
+def markdown(frame):
+    lines = [frame.columns.tolist(), ["---"] * len(frame.columns), *frame.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def latex(frame):
+    """A booktabs tabular."""
+    special = {"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "<": r"$<$", ">": r"$>$"}
+    lines = [
+        " & ".join("".join(special.get(letter, letter) for letter in str(cell)) for cell in line) + r" \\"
+        for line in (frame.columns, *frame.to_numpy())
+    ]
+    head = [rf"\begin{{tabular}}{{l{'r' * (len(frame.columns) - 1)}}}", r"\toprule", lines[0], r"\midrule"]
+    return "\n".join([*head, *lines[1:], r"\bottomrule", r"\end{tabular}", ""])

@@ -1,0 +1,178 @@
+"""All records of one scale, and the final masks beside them: what tables, figures and claims are made from."""
+
+import copy
+import functools
+import pathlib
+
+import numpy as np
+
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import flagfile, records
+
+# scale -> folder of its records, folder of its tables and figures; no table mixes scales
+FOLDERS = {
+    "paper": ("results", "figures"),
+    "reduced": ("results/reduced", "figures/reduced"),
+    "quick": ("results/quick", "results/quick/figures"),
+}
+
+
+def home(scale):
+    """The folder of the records of a scale. Raises InputError."""
+    if scale not in FOLDERS:
+        raise InputError(f"--scale={scale} is unknown; choose from {', '.join(FOLDERS)}")
+    return FOLDERS[scale][0]
+
+
+def check_folder(folder, scale):
+    """Raises InputError where records of `scale` must not be written to `folder`: it is the home of another scale, or has
+    records of one."""
+    here = pathlib.Path(folder).resolve()
+    for other in FOLDERS.keys() - {scale}:
+        if here in (pathlib.Path(home(other)).resolve(), flagfile.CHECKOUT / home(other)):
+            raise InputError(f"--results_dir={folder} is for records of scale {other}, not {scale}; give another one")
+    for path in sorted(here.glob("*/seed*.json")):
+        if (found := _scale(path)) not in (scale, None):
+            raise InputError(f"{folder} has records of scale {found}, not {scale}: {path}; give another --results_dir")
+
+
+def _scale(path):
+    try:
+        return records.parsed(path)["spec"].get("scale")
+    except ValueError:  # damaged, which the run that it is of says
+        return None
+
+
+class Missing(Exception):
+    """What is asked for needs more runs; the message says which."""
+
+
+def load(folder, scale):
+    """Experiment -> its records, by seed. Raises InputError for a damaged record and for one of another scale."""
+    found = {}
+    for path in sorted(pathlib.Path(folder).glob("*/seed*.json")):
+        record = records.read(path)
+        if record["spec"].get("scale") != scale:
+            raise InputError(
+                f"{path} is of scale {record['spec'].get('scale')!r} among records of scale {scale!r}; "
+                "move it to the folder of its scale, no table mixes them"
+            )
+        found.setdefault(path.parent.name, []).append(record)
+    return {name: sorted(runs, key=_seed) for name, runs in found.items()}
+
+
+class Evidence:
+    """What all runs of one scale say. `need(experiment)` is the list of its records, by seed.
+
+    `experiments`: name -> records; a name with a / is a part of other records. `folder`: where the files of masks lie.
+    `steps`: what a training step of signed masks takes longer than the baseline's, model -> percent. `used` collects how many
+    runs of which experiments were asked for, `lacking` what a `lenient` Evidence did without.
+
+    Methods that take them raise Missing where there are fewer than `least` runs, a `lenient` Evidence only where there are
+    fewer than `few`, which show a tendency.
+    """
+
+    def __init__(self, experiments, scale, folder=".", steps=None):
+        self.experiments, self.scale, self.folder, self.steps = experiments, scale, pathlib.Path(folder), steps or {}
+        self.used, self.lacking, self.least = {}, None, 1
+        self._load = functools.lru_cache(maxsize=2)(_masks)  # masks of 50 runs of Conv8 are 264 MB
+
+    def __contains__(self, name):
+        return name in self.experiments
+
+    def lenient(self, least=1):
+        """A copy that makes do with few runs, and notes in `lacking` what a verdict needs: `least` runs of all, or more."""
+        other = copy.copy(self)
+        other.used, other.lacking, other.least = {}, [], least
+        return other
+
+    def require(self, met, what, tendency=True):
+        """Raises Missing(what) unless `met`; a `lenient` Evidence notes it where there is enough to show a tendency."""
+        if not met and (self.lacking is None or not tendency):
+            raise Missing(what)
+        if not met:
+            self.lacking.append(what)
+
+    def need(self, name, least=1, few=1):
+        """Records of an experiment."""
+        found, least = self.experiments.get(name, []), max(least, self.least)
+        self.require(len(found) >= least, f"{_runs(least)} of {name}, there are {len(found)}", len(found) >= few)
+        self.used[name] = len(found)
+        return found
+
+    def values(self, name, measure, least=1, few=1):
+        """Array of a final measure over the runs."""
+        return np.array([record["final"][measure] for record in self.need(name, least, few)])
+
+    def mean(self, name, measure, least=1):
+        return float(np.mean(self.values(name, measure, least)))
+
+    def history(self, name, column):
+        """Array (runs, epochs) of a column of the histories, cut to the shortest; with remaining weights, epoch 0 is first."""
+        runs = [record["history"][column] for record in self.need(name)]
+        if column == "remaining":
+            runs = [[record["initial"][column], *run] for record, run in zip(self.need(name), runs, strict=True)]
+        length = min(map(len, runs))
+        return np.array([run[:length] for run in runs])
+
+    def layers(self, name, least=1):
+        """Layer -> array (runs, 3) of the shares of -1, 0 and +1 in its mask; layers in the order of their numbers."""
+        tables = [{layer["name"]: layer["counts"] for layer in record["layers"]} for record in self.need(name, least)]
+        return {
+            layer: np.array([np.divide(table[layer], sum(table[layer])) for table in tables])
+            for layer in sorted(tables[0])
+        }
+
+    def remaining(self, name, least=1):
+        """Layer -> mean share of remaining weights."""
+        return {layer: float(1 - shares[:, 1].mean()) for layer, shares in self.layers(name, least).items()}
+
+    def sizes(self, name):
+        """Layer -> number of weights."""
+        return {layer["name"]: int(np.prod(layer["shape"])) for layer in self.need(name)[0]["layers"]}
+
+    def mask_files(self, name):
+        """Paths, below the folder, of the files with final masks of the runs of an experiment."""
+        masked = [record for record in self.experiments[name] if record["layers"][0]["mask_sha256"]]
+        paths = [records.Run(self.folder, name, _seed(record)).final for record in masked]
+        return [path.relative_to(self.folder) for path in paths if path.exists()]
+
+    def final_masks(self, name):
+        """A dict layer -> int8 mask for each run that has its file."""
+        return self._load(tuple(self.folder / path for path in self.mask_files(name)))
+
+    def masks(self, name, least=1, few=1):
+        """A dict layer -> int8 mask for each run."""
+        self.need(name, least, few)
+        runs, least = self.final_masks(name), max(least, self.least)
+        lacking = f"{_runs(least)} of {name} with final masks, there are {len(runs)}"
+        self.require(len(runs) >= least, lacking, len(runs) >= few)
+        self.used[name] = len(runs)
+        return runs
+
+
+def _masks(paths):
+    files = [records.load_arrays(path) for path in paths]
+    return [{key[: -len("/mask")]: arrays[key] for key in sorted(arrays) if key.endswith("/mask")} for arrays in files]
+
+
+def _runs(number):
+    return f"{number} run{'s' * (number > 1)}"
+
+
+def _seed(record):
+    return record["spec"]["seed"]
+
+
+def equality(masks, absolute=False):
+    """Share of elements that have one value in all of several masks of one layer; of |mask| with `absolute`.
+
+    Koster et al. 2022, Figures 2 and 8. It falls with the number of masks: compare equal numbers.
+    """
+    stacked = np.stack([np.abs(mask) if absolute else mask for mask in masks])
+    return float(np.mean((stacked == stacked[0]).all(axis=0)))
+
+
+def uses(masks):
+    """Array (inputs, units): in how many of several masks of a dense layer a connection remains."""
+    return np.sum([np.abs(mask) for mask in masks], axis=0, dtype=int)

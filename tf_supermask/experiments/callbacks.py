@@ -1,0 +1,136 @@
+"""Callbacks that Keras does not have: history, checkpoint, estimate of the time left."""
+
+import time
+
+import keras
+import numpy as np
+
+from tf_supermask import sparsity
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import records
+
+COLUMNS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "remaining", "learning_rate", "seconds")
+
+
+class History(keras.callbacks.Callback):
+    """Adds remaining weights, learning rate and seconds to Keras' logs, and collects the columns of the record.
+
+    Deviation: the test loss is the mean over images; the authors average over batches, of which the last is smaller.
+    Seconds are those of training, evaluation and counting, as in the paper; writing files is not in them.
+    """
+
+    def __init__(self, history, images):
+        super().__init__()
+        self.history, self.images = history, images
+        self.began = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["remaining"] = remaining(self.model)
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs["seconds"] = time.perf_counter() - self.began
+        row = {
+            "train_loss": logs["loss"],
+            "train_accuracy": _percent(logs["accuracy"], self.images["train"]),
+            "test_loss": logs["val_loss"],
+            "test_accuracy": _percent(logs["val_accuracy"], self.images["test"]),
+            **{name: logs[name] for name in ("remaining", "learning_rate", "seconds")},
+        }
+        check_finite(f"in epoch {epoch + 1}", row, self.model.trainable_variables)
+        for name, value in row.items():
+            self.history[name].append(value)
+
+
+class Diverged(InputError):
+    """The loss, another measure or a weight is not a number any more."""
+
+
+def check_finite(when, measures, variables=()):
+    """Raises Diverged for a measure that is not a finite number, and for a variable with such values.
+
+    Not all show in the loss: the mask of a score that is not a number is 0, as of a pruned one.
+    """
+    wrong = [f"{name.replace('_', ' ')} {value}" for name, value in measures.items() if not np.isfinite(value)]
+    wrong += [f"{its.path} has values that are no numbers" for its in variables if not np.isfinite(its).all()]
+    if wrong:
+        raise Diverged(f"the training diverged {when}: {wrong[0]}; a smaller --learning_rate may help")
+
+
+def _percent(share, count):
+    """Keras gives accuracies as float32 shares; the count behind one is whole."""
+    return 100 * round(share * count) / count
+
+
+def remaining(model):
+    """Remaining weights of a model in percent; 100 for a baseline."""
+    masks = sparsity.masks_of(model)
+    return sparsity.remaining(masks.values()) if masks else 100.0
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Saves all variables and the history after an epoch, if the last time is long enough ago."""
+
+    def __init__(self, run, spec, history, seconds):
+        super().__init__()
+        self.run, self.spec, self.history, self.seconds = run, spec, history, seconds
+        self.last = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if time.monotonic() - self.last >= self.seconds:
+            records.save_checkpoint(self.run, self.spec, values_of(self.model), self.history)
+            self.last = time.monotonic()
+
+
+class Estimate(keras.callbacks.Callback):
+    """After the first epoch, says how long the whole will take."""
+
+    def __init__(self, spec, done, say):
+        super().__init__()
+        self.spec, self.done, self.say = spec, done, say
+        self.first = True
+        self.began, self.ends = {}, {"train": [], "test": []}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began["train"] = time.perf_counter()
+
+    def on_test_begin(self, logs=None):
+        self.began["test"] = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.first:
+            self.ends["train"].append(time.perf_counter())
+
+    def on_test_batch_end(self, batch, logs=None):
+        if self.first:
+            self.ends["test"].append(time.perf_counter())
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.first:
+            seconds = sum(_without_tracing(self.began[part], self.ends[part]) for part in self.began)
+            left = self.spec.epochs - self.done - 1
+            self.say(f"  one epoch takes about {duration(seconds)}, this run {duration(seconds * left)} more")
+            self.first = False
+
+
+def _without_tracing(began, ends):
+    """Seconds of calls that ended at `ends`, the first of which, where TensorFlow traces and compiles, counts as the rest."""
+    if len(ends) < 3:
+        return ends[-1] - began
+    return (ends[-1] - ends[0]) / (len(ends) - 1) * len(ends)
+
+
+def duration(seconds):
+    """12.3 s, 4 min or 5.6 h."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def variables_of(model):
+    return [*model.weights, *model.optimizer.variables]
+
+
+def values_of(model):
+    return [np.asarray(variable) for variable in variables_of(model)]

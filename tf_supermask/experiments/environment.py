@@ -1,0 +1,63 @@
+"""What a record says of the machine and the software it was made with; no part of what decides the outcome."""
+
+import functools
+import importlib.metadata
+import os
+import pathlib
+import platform
+import subprocess
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_supermask.experiments import device
+
+
+def current_environment():
+    """What else a reader may want to know: versions, commit, device. Not part of what decides the outcome."""
+    gpus = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+        for gpu in tf.config.list_physical_devices("GPU")
+    ]
+    return {
+        "tf_supermask": _version(),
+        "commit": commit(),
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "device": gpus[0] if gpus else platform.machine(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or device.processors(),
+    }
+
+
+def _version():
+    try:
+        return importlib.metadata.version("tf_supermask")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@functools.cache
+def commit(package=pathlib.Path(__file__).parents[1]):
+    """Commit of the source tree, with `+` where the package has uncommitted changes. None where the folder `package` is not
+    tracked at the top of a repository: what is installed inside another project has that project's commits around it.
+    """
+
+    def git(*arguments):
+        command = ["git", "-C", str(package), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if pathlib.Path(git("rev-parse", "--show-toplevel")) != package.resolve().parent or not git("ls-files"):
+            return None
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def runtime_info(environment, model):
+    """What a record says of how it was made."""
+    how = {"jit_compile": model.jit_compile, "steps_per_execution": model.steps_per_execution}
+    return environment | how | {"load": os.getloadavg()[1]}  # of the last 5 minutes: what else the machine did

@@ -1,0 +1,207 @@
+"""Command lines and flag files -> experiments: a name, and a Spec for each seed.
+
+A row is a flag file of one experiment, named after the table row or figure of a paper that it produces. Its first line, a
+comment, says what the paper claims of it.
+"""
+
+import contextlib
+import dataclasses
+import itertools
+import pathlib
+import re
+from typing import NamedTuple
+
+from absl import flags
+
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import data, flagfile, paths, sources
+from tf_supermask.experiments.spec import Spec
+
+RUNNING, FILES = "running", "files"
+ROWS = flagfile.CHECKOUT / "flags"  # those of the papers; where only the package is installed, there are none
+_DEFINE = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean}
+_DEFINE[pathlib.Path] = paths.define_path
+
+
+class Experiment(NamedTuple):
+    """Runs of one name, which differ in their seeds only."""
+
+    name: str
+    specs: list
+    about: str = ""  # what the paper claims
+
+
+def define_flags(values=flags.FLAGS):
+    """One flag for each field of Spec but the seed, and those that say how and where to run."""
+    for field in dataclasses.fields(Spec):
+        if field.name != "seed":
+            group, help_ = field.metadata["group"], field.metadata["help"]
+            choices = field.metadata.get("choices")
+            if choices:
+                help_ += f" ({', '.join(choices)})"
+            kind = str if field.name in _LISTS else field.type
+            _DEFINE[kind](field.name, None, help_, flag_values=values, module_name=group)
+
+    def define(kind, name, default, help_, group):
+        _DEFINE[kind](name, default, help_, flag_values=values, module_name=group)
+
+    define(str, "seeds", "0", "seeds, a run each: 0-49 or 0,3,7", RUNNING)
+    xla = "compile with XLA; default: for networks without convolutions, and with --nodeterministic on a GPU"
+    define(bool, "jit_compile", None, xla, RUNNING)
+    define(int, "steps_per_execution", None, "steps per call; default: as many as help", RUNNING)
+    bits = "equal bits in any number of jobs: deterministic kernels on a GPU (default there), one thread on a CPU"
+    define(bool, "deterministic", None, bits, RUNNING)
+    define(str, "progress", "auto", "bar, epoch (one line each), silent or auto", RUNNING)
+    define(int, "jobs", 1, "runs at a time on this machine", RUNNING)
+    define(int, "threads", None, "processors for each run; default: all, divided by --jobs; on Ray 1", RUNNING)
+    define(str, "executor", "local", "local, or ray: on the nodes of a Ray cluster", RUNNING)
+    define(str, "ray_address", None, "of the Ray cluster; default: the one that runs here", RUNNING)
+    define(float, "gpus_per_run", 0.0, "GPUs, or a part of one, for each run on Ray", RUNNING)
+    define(bool, "status", False, "train nothing; say which runs are done, running, waiting or failed", RUNNING)
+    define(float, "checkpoint_seconds", 30.0, "least time between two checkpoints", RUNNING)
+    named = "name of the results; default: the row in flags/ with these settings, else model_mode_dataset"
+    define(str, "experiment", None, named, FILES)
+    folder = "folder of all results, of one scale; default: results, results/reduced or results/quick"
+    define(pathlib.Path, "results_dir", None, folder, FILES)
+    define(pathlib.Path, "data_dir", None, "folder of tensorflow-datasets; default: $TFDS_DATA_DIR", FILES)
+    define(pathlib.Path, "cache_dir", data.default_cache_dir(), "folder for decoded images", FILES)
+    define(pathlib.Path, "export_dir", None, "write the trained network there as a SavedModel", FILES)
+    define(pathlib.Path, "tensorboard_dir", None, "write TensorBoard logs there", FILES)
+
+
+def groups():
+    """Names of the groups of flags, in the order of `--help`."""
+    return (*dict.fromkeys(field.metadata["group"] for field in dataclasses.fields(Spec)), RUNNING, FILES)
+
+
+_LISTS = ("criterion", "mask1_action", "mask0_action", "score_value")  # flags whose values may be lists
+
+
+def described(values):
+    """The Experiments that parsed flags describe: one, or one for each combination of listed values. Raises InputError.
+
+    An experiment of a list has its values added to the name. Without a name of its own it has that of the row with its
+    settings, so that its records count as the row's. No two have one name, or one and the same settings.
+    """
+    names = [field.name for field in dataclasses.fields(Spec) if field.name != "seed"]
+    given = {name: values[name].value for name in names if values[name].value is not None}
+    lists = {name: [value.strip() for value in given[name].split(",")] for name in _LISTS if name in given}
+    seeds, name, found = parse_seeds(values["seeds"].value), values["experiment"].value, []
+    for chosen in itertools.product(*lists.values()):
+        settings = given | {field: _typed(field, value) for field, value in zip(lists, chosen, strict=True)}
+        specs = [Spec.of(seed=seed, **settings) for seed in seeds]
+        added = "".join(f"_{value}" for value, its in zip(chosen, lists.values(), strict=True) if len(its) > 1)
+        its = Experiment(name + added if name else name_of(specs[0], added), specs)
+        if any(other.name == its.name or other.specs == specs for other in found):
+            raise InputError(f"two of the listed combinations are {its.name}; list each value once")
+        found.append(its)
+    return found
+
+
+def _typed(field, value):
+    try:
+        return Spec.__dataclass_fields__[field].type(value)
+    except ValueError:
+        raise InputError(f"--{field}={value} must be a number, or several with commas between") from None
+
+
+def name_of(spec, added=""):
+    """Name of the row with the settings of `spec`, else one made of what it trains; `added` tells it from others of a list."""
+    kind = spec.mode
+    if spec.mode == "lottery":
+        kind, added = f"{spec.criterion}_{spec.mask1_action}_{spec.mask0_action}" if spec.rounds else "dense", ""
+    return row_of(spec) or f"{spec.model}_{kind}_{sources.title_of(spec.dataset)}{added}"
+
+
+def row_of(spec, folder=ROWS):
+    """Name of the experiment in the rows of `folder` whose settings are those of `spec`, or None.
+
+    A file that is no row, as a user's draft, has no settings; it is an error where it is named.
+    """
+    for path in rows(folder):
+        with contextlib.suppress(InputError):
+            for experiment in read(path, [f"--seeds={spec.seed}", f"--scale={spec.scale}"]):
+                if experiment.specs == [spec]:
+                    return experiment.name
+    return None
+
+
+def read(path, further=()):
+    """The Experiments of the flag file at `path`, with `further` flags in place of the file's own.
+
+    Raises InputError, with the file's name, for whatever does not give one.
+    """
+    values = flags.FlagValues()
+    define_flags(values)
+    its = lines(path, values)
+    try:
+        values(["row", *(line.argument for line in its), *flagfile.expanded(further, values)])
+        if values["experiment"].value is None:
+            raise InputError("a row needs a line --experiment=NAME")
+        about = flagfile.texts(path)[0].removeprefix("# ")
+        return [experiment._replace(about=about) for experiment in described(values)]
+    except (flags.Error, InputError) as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def lines(path, values):
+    """The flagfile.Lines of a row; `values` defines the flags. Raises InputError."""
+    try:
+        return flagfile.read(path, values)
+    except flags.Error as error:
+        raise InputError(error) from error
+
+
+def carried_out(paths, values):
+    """Arguments of the rows at `paths` that say how and where to run. Raises InputError where two rows say different things."""
+    found = {}
+    settings = {field.name for field in dataclasses.fields(Spec)} | {"seeds", "experiment"}
+    for path in paths:
+        its = {line.name: line for line in lines(path, values) if line.name not in settings}  # the last one counts
+        for name, line in its.items():
+            if found.setdefault(name, line).argument != line.argument:
+                raise InputError(line.wrong(f"{line.argument}, but {found[name].argument} in {found[name].path}"))
+    return [line.argument for line in found.values()]
+
+
+def read_all(paths, further=()):
+    """The Experiments of flag files. Raises InputError where two have one name."""
+    found = {}
+    for path in paths:
+        for experiment in read(path, further):
+            if experiment.name in found:
+                raise InputError(f"{path} and {found[experiment.name][0]} are both named {experiment.name}")
+            found[experiment.name] = path, experiment
+    return [experiment for _, experiment in found.values()]
+
+
+def rows(folder):
+    """Paths of all rows in a folder of flag files, sorted."""
+    return sorted(str(path) for path in pathlib.Path(folder).glob("[!_]*.flags"))
+
+
+def parse_seeds(text):
+    """`0-2,7` -> [0, 1, 2, 7]. Raises InputError."""
+    seeds = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if not match:
+            raise InputError(f"--seeds={text!r} has no seeds to read at {part!r}; write 0-49 or 0,3,7")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise InputError(f"--seeds={text!r} counts backwards at {part!r}; write {last}-{first}")
+        seeds.extend(range(first, last + 1))
+    return list(dict.fromkeys(seeds))
+
+
+def in_order(experiments, cost):
+    """`(experiment, spec)` of all runs, those first that tell most for their `cost(spec)`.
+
+    The variance of a mean over n seeds falls with 1/n, so that one more tells 1/n^2: runs are sorted by cost * n^2.
+    """
+    runs = (
+        (cost(spec) * number**2, experiment, spec)
+        for experiment in experiments
+        for number, spec in enumerate(experiment.specs, 1)
+    )
+    return [(experiment, spec) for _, experiment, spec in sorted(runs, key=lambda run: run[0])]

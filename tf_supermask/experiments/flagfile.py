@@ -1,0 +1,112 @@
+"""Files of flags: a line is a flag, --name=value, or a comment, # or //, or blank. Anything else is an error, not passed over.
+
+A file may include others, --flagfile=OTHER: a relative path is one beside the file, or below a folder above it, or below the
+checkout of this package; the working directory does not matter.
+"""
+
+import codecs
+import os
+import pathlib
+import re
+from typing import NamedTuple
+
+from absl import flags
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+
+
+class Line(NamedTuple):
+    """A flag of a file: its name, and the argument of a command line that says the same."""
+
+    path: pathlib.Path
+    number: int
+    name: str
+    argument: str
+
+    def wrong(self, what):
+        """The flags.Error that says what is wrong with it."""
+        return flags.Error(f"{self.path}: {what} (line {self.number})")
+
+
+def expanded(argv, values):
+    """The command line `argv` with the flags of files in place of --flagfile=FILE; `values` defines the flags.
+
+    Raises flags.Error, with file and line, for whatever is no such flag.
+    """
+    found, rest = [], iter(argv)
+    for argument in rest:
+        match = re.fullmatch(r"--?flagfile(=.*)?", argument, re.DOTALL)
+        if match:
+            path = match[1][1:] if match[1] else next(rest, "")
+            found += [line.argument for line in read(os.path.expanduser(path), values)]
+        else:
+            found.append(argument)
+        if argument == "--":  # no flags after it
+            found += rest
+    return found
+
+
+def read(path, values, parents=()):
+    """The Lines of a file and of those that it includes, in their order. Raises flags.Error."""
+    path = pathlib.Path(path)
+    if path.resolve() in parents:
+        raise flags.Error(f"{path} includes itself")
+    found, seen = [], {}
+    for number, text in enumerate(texts(path), 1):
+        if not text or text.startswith(("#", "//")):
+            continue
+        name, equals, value = text.lstrip("-").partition("=")
+        line = Line(path, number, name, text)
+        if not re.fullmatch(r"--?\w+(=.*)?", text):
+            raise line.wrong(f"{text!r} is neither a flag, --name=value, nor a comment, # ...")
+        if name == "flagfile":
+            found += read(_included(line, value), values, (*parents, path.resolve()))
+            continue
+        line = _checked(line, values, value if equals else None)
+        if seen.setdefault(line.name, number) != number:
+            raise line.wrong(f"--{line.name} stands there twice, also in line {seen[line.name]}")
+        found.append(line)
+    return found
+
+
+def texts(path):
+    """The lines of a file, without the space around them. Raises flags.Error."""
+    try:
+        content = pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise flags.Error(f"cannot read the flag file {path} ({error.strerror})") from error
+    found = []
+    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
+        try:
+            found.append(line.decode().strip())
+        except UnicodeDecodeError as error:
+            what = f"byte {line[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+            raise flags.Error(f"{path}: {what} (line {number})") from error
+    return found
+
+
+def _checked(line, values, value):
+    """`line` with the name of the flag that it sets, `no` taken away, to `value`; None: without =. Raises flags.Error."""
+    name = line.name
+    if value is None and name not in values:
+        name = name.removeprefix("no")
+    if name not in values or name != line.name and not values[name].boolean:
+        raise line.wrong(f"Unknown command line flag {line.name!r}")
+    if value is None and not values[name].boolean:
+        raise line.wrong(f"--{name} has no value: --{name}=...")
+    if value and re.search(r"\s(#|//)", value):
+        raise line.wrong(f"a comment needs a line of its own, not the end of {line.argument!r}")
+    try:
+        values[name].parser.parse("true" if value is None else value)
+    except (ValueError, TypeError) as error:
+        raise line.wrong(f"flag {line.argument}: {error}") from error
+    return line._replace(name=name)
+
+
+def _included(line, name):
+    """Path of the file `name` that `line` includes."""
+    name, folder = pathlib.Path(name).expanduser(), line.path.resolve().parent
+    for above in (folder, *folder.parents, CHECKOUT):
+        if (above / name).is_file():
+            return above / name
+    raise line.wrong(f"there is no {name} beside the file or below a folder above it")

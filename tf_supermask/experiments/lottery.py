@@ -1,0 +1,197 @@
+"""Lottery tickets (Zhou et al. 2019): train, rank, cut, act, repeat.
+
+`chain` is the method, a function of functions. Round 0 trains the dense network; it is the same for all criteria and actions,
+and is trained once. In each further round every layer loses a share of the weights that are left, by rank of a criterion;
+kept weights start again with what a mask-1 action gives, pruned ones are frozen at what a mask-0 action gives:
+
+    kernel = where(mask, trained, held)
+
+The networks are those of ordinary Keras layers; `Held` puts the pruned weights back after each step. Adam treats every
+weight by itself, so that what it does to pruned weights in between changes nothing else.
+"""
+
+import dataclasses
+import time
+import zlib
+
+import keras
+import numpy as np
+
+from tf_supermask import files, initializers, sparsity
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import criteria, records, settings, training
+from tf_supermask.experiments.environment import current_environment, runtime_info
+from tf_supermask.experiments.spec import PRUNING
+from tf_supermask.experiments.trainer import KEPT, Layer, _trainer
+
+COLUMNS = (
+    "remaining", "test_accuracy", "test_loss", "best_iteration", "val_accuracy", "val_loss", "end_test_accuracy",
+    "toward_zero", "toward_zero_pruned", "seconds",
+)  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The method
+
+
+def chain(layers, first_round, rounds, train, following):
+    """Yields `(round, layers, final kernels, result, layers of the next round)` from `first_round` on.
+
+    Args:
+        layers: name -> Layer, the state in which `first_round` starts.
+        train: `layers -> (final kernels by name, result)`.
+        following: `(layers, final kernels, round) -> layers` of that round; the last round is followed by None.
+    """
+    for number in range(first_round, rounds + 1):
+        finals, result = train(layers)
+        after = following(layers, finals, number + 1) if number < rounds else None
+        yield number, layers, finals, result, after
+        layers = after
+
+
+def following(spec, initial, rates):
+    """The step from one round to the next: `(layers, final kernels, round) -> layers`.
+
+    Args:
+        initial: name -> the kernel as it was first initialized; rates: name -> share that a round prunes.
+    """
+
+    def step(layers, finals, number):
+        return {
+            name: _next(spec, name, layer, finals[name], initial[name], rates[name], number)
+            for name, layer in layers.items()
+        }
+
+    return step
+
+
+def _next(spec, name, layer, final, initial, rate, number):
+    generator = np.random.default_rng([spec.seed, number, zlib.crc32(name.encode())])
+    scores = criteria.ranked(spec.criterion, layer.start, final, layer.mask)
+    mask = criteria.cut(scores, layer.mask, rate, generator)
+    pruned_now = layer.mask & ~mask
+    action = criteria.MASK0_ACTIONS[spec.mask0_action]
+    frozen = action.frozen(initial, layer.start, final)
+    held = np.where(pruned_now, frozen, layer.held)  # decided once, when a weight is pruned
+    fresh = draw(spec, f"{name}/round{number}", initial.shape)
+    start = criteria.MASK1_ACTIONS[spec.mask1_action](initial, mask, fresh, generator)
+    if action.everywhere:
+        start = np.where(frozen == 0, 0, start)
+    pruned_in = np.where(pruned_now, number, layer.pruned_in).astype(np.uint8)
+    return Layer(np.where(mask, start, held).astype(np.float32), mask, held.astype(np.float32), pruned_in)
+
+
+def draw(spec, name, shape):
+    """A kernel from the initializer of `spec`, with the seed that belongs to `name`."""
+    seed = initializers.layer_seed(spec.seed, name, "weight")
+    return np.asarray(initializers.SCHEMES[spec.weight_scheme](spec.weight_distribution, seed)(shape, "float32"))
+
+
+def pruning_rates(spec, model):
+    """Layer name -> share of its remaining weights that a round prunes."""
+    kinds = {keras.layers.Conv2D: spec.prune_conv, keras.layers.Dense: spec.prune_dense}  # None in a dense run
+    rates = {layer.name: kinds[type(layer)] for layer in sparsity.kernel_layers(model)}
+    return rates | {"out": spec.prune_output}
+
+
+def dense(initial):
+    """The layers of round 0: all weights kept."""
+    return {
+        name: Layer(kernel, np.ones(kernel.shape, bool), np.zeros_like(kernel), np.full(kernel.shape, KEPT, np.uint8))
+        for name, kernel in initial.items()
+    }
+
+
+def dense_spec(spec):
+    """The Spec of the dense run of `spec`'s seed, network and training: round 0 of every chain, source of every supermask."""
+    changed = {field.name: None for field in dataclasses.fields(spec) if field.metadata.get("when") in PRUNING}
+    return dataclasses.replace(spec, mode="lottery", **changed | {"rounds": 0})
+
+
+def read_dense(spec, run, initial):
+    """`(final kernels by name, record)` of the dense run in `run`, which began with the kernels `initial`.
+
+    Raises InputError where it is missing or damaged, or began with other weights.
+    """
+    record = records.find(run, dense_spec(spec))
+    if record is None:
+        raise InputError(f"{run.record} is missing: the dense run that all masks of seed {spec.seed} begin with")
+    if [files.sha256(kernel) for kernel in initial.values()] != [layer["weight_sha256"] for layer in record["layers"]]:
+        raise InputError(
+            f"{run.record} began with other weights than this TensorFlow draws; move it away to train anew"
+        )
+    arrays = records.load_arrays(run.final)
+    return {name: arrays[f"{name}/kernel"] for name in initial}, record
+
+
+@settings.needed()
+def train(spec, dataset, run, options=training.Options(), dense_run=None):
+    """Runs the chain of `spec`; returns `(model, record)`. Goes on from the last finished round if there is one.
+
+    `dense_run`: the `records.Run` of `dense_spec(spec)`, which is round 0; not read where `spec` has no rounds.
+    Raises InputError for a missing or damaged dense run or round.
+    """
+    environment = current_environment()
+    trainer = _trainer(dense_spec(spec), dataset, options)
+    history, layers = {name: [] for name in COLUMNS}, dense(trainer.initial)
+    step = following(spec, trainer.initial, pruning_rates(spec, trainer.model))
+    found = records.load_checkpoint(run, spec)
+    if found is not None:
+        layers, history = _unpacked(found[0], layers), found[1]
+        options.say(f"  going on after round {len(history['remaining']) - 1}")
+    elif spec.rounds:
+        finals, first = read_dense(spec, dense_run, trainer.initial)
+        after = step(layers, finals, 1)
+        _note(history, layers, finals, after, {name: column[0] for name, column in first["history"].items()})
+        layers = after
+    began = time.monotonic()
+    for number, layers, finals, result, after in chain(layers, len(history["remaining"]), spec.rounds, trainer, step):
+        _note(history, layers, finals, after, result | {"seconds": time.monotonic() - began})
+        began = time.monotonic()
+        options.say(
+            f"  round {number} of {spec.rounds}: {history['remaining'][-1]:.2f} % remaining, "
+            f"{history['test_accuracy'][-1]:.2f} % test accuracy after {history['best_iteration'][-1]} iterations"
+        )
+        if after is not None:
+            records.save_checkpoint(run, spec, [part for layer in after.values() for part in layer], history)
+    if spec.rounds:
+        arrays = {f"{name}/pruned_in": layer.pruned_in for name, layer in layers.items()}
+    else:
+        arrays = {f"{name}/kernel": kernel for name, kernel in finals.items()}
+    return trainer.model, training.finish(
+        run,
+        spec,
+        dataset,
+        trainer.model,
+        initial={"remaining": 100.0},
+        history=history,
+        final={name: history[name][-1] for name in ("test_accuracy", "test_loss", "remaining")},
+        layers=[training.layer_row(name, trainer.initial[name], layer.mask) for name, layer in layers.items()],
+        environment=runtime_info(environment, trainer.model),
+        arrays=arrays,
+    )
+
+
+def _unpacked(parts, like):
+    size = len(Layer._fields)
+    if [part.shape for part in parts[::size]] != [layer.start.shape for layer in like.values()]:
+        raise InputError("the checkpoint was written by another version; move it away to start anew")
+    return {name: Layer(*parts[i * size : (i + 1) * size]) for i, name in enumerate(like)}
+
+
+def _note(history, layers, finals, after, result):
+    """Appends a round: what its training gave, and how many weights moved toward zero, of all and of those pruned after it."""
+    moved = {name: np.abs(finals[name]) < np.abs(layer.start) for name, layer in layers.items()}
+    row = dict.fromkeys(COLUMNS) | result | {"remaining": sparsity.remaining(layer.mask for layer in layers.values())}
+    row["toward_zero"] = _share(moved[name][layer.mask] for name, layer in layers.items())
+    if after is not None:
+        row["toward_zero_pruned"] = _share(
+            moved[name][layer.mask & ~after[name].mask] for name, layer in layers.items()
+        )
+    for name in COLUMNS:
+        history[name].append(row[name])
+
+
+def _share(parts):
+    """Share in percent of the true values among bool arrays."""
+    return float(100 * np.mean(np.concatenate(list(parts))))

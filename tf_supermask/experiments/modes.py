@@ -1,0 +1,44 @@
+"""What each mode of a run does: one table.
+
+A mode is how a network is trained. Baselines and masks are trained for a number of epochs, the learned masks of Zhou et al. 2019
+for a number of iterations; `lottery` trains, prunes and trains again; `supermask` only prunes what a dense run has trained.
+"""
+
+from typing import Callable, NamedTuple
+
+from tf_supermask.experiments import criteria, learned, lottery, one_shot, training
+
+
+class Mode(NamedTuple):
+    train: Callable  # (spec, dataset, run, options, dense_run) -> (model, record)
+    rows: Callable  # spec -> rows of its history
+    images: Callable  # (spec, training images of the data set) -> images that pass through the network in all
+    exportable: bool = True  # whether a run keeps a network
+
+
+def _evaluations(spec):
+    return -(-spec.iterations // spec.evaluate_every)
+
+
+BY_EPOCHS = Mode(training.train, lambda spec: spec.epochs, lambda spec, images: images * spec.passes * spec.epochs)
+LEARNED = Mode(
+    learned.train, lambda spec: _evaluations(spec) + 1, lambda spec, images: spec.iterations * spec.batch_size
+)
+LOTTERY = Mode(
+    lottery.train,
+    lambda spec: spec.rounds + 1,
+    lambda spec, images: spec.iterations * spec.batch_size * (spec.rounds + 1),
+    exportable=False,
+)
+ONE_SHOT = Mode(
+    one_shot.train,
+    lambda spec: 1,
+    lambda spec, images: 20_000 * (spec.rounds + 1) * len(one_shot.TREATMENTS) * len(criteria.CRITERIA),
+    exportable=False,
+)
+MODES = {"baseline": BY_EPOCHS, "lottery": LOTTERY, "supermask": ONE_SHOT, "bernoulli": LEARNED, "rounded": LEARNED}
+
+
+def of(spec):
+    """The Mode of a Spec; a mask rule that has no row of its own is trained for a number of epochs."""
+    return MODES.get(spec.mode, BY_EPOCHS)

@@ -1,0 +1,193 @@
+"""The networks of both papers as tables of widths. Layers are injected, so that a baseline, a signed and a binary network
+are one builder called with other layers.
+
+Every network ends in logits, `(batch, classes)`; the loss applies the softmax. Kernel layers are numbered in the order
+of the papers' figures: conv1, conv2, ..., fc1, fc2, out (ResNets: conv000, shortcut before main path).
+"""
+
+import functools
+import itertools
+from typing import Callable, NamedTuple
+
+import keras
+import numpy as np
+
+from tf_supermask import initializers, layers, masks, signed_mask
+from tf_supermask.experiments import settings
+
+
+class Layers(NamedTuple):
+    """What a builder is given: `dense(units, name=)`, `conv(filters, size, strides=, padding=, name=)`,
+    `norm(name=)` and the name of the activation. Activations are separate layers."""
+
+    dense: Callable
+    conv: Callable
+    norm: Callable
+    activation: str
+
+    def active(self, x):
+        return keras.layers.Activation(self.activation)(x)
+
+
+def stack(x, classes, make, convs, hidden):
+    """FCN and Conv2-8: pairs of 3x3 convolutions, each pair followed by 2x2 max-pooling, then dense layers."""
+    number = itertools.count(1)
+    for filters in convs:
+        for _ in range(2):
+            x = make.active(make.conv(filters, 3, padding="same", name=f"conv{next(number)}")(x))
+        x = keras.layers.MaxPooling2D(2, padding="same")(x)
+    x = keras.layers.Flatten()(x)
+    for i, units in enumerate(hidden, 1):
+        x = make.active(make.dense(units, name=f"fc{i}")(x))
+    return make.dense(classes, name="out")(x)
+
+
+def resnet(x, classes, make, blocks, width=1.0):
+    """ResNets of Koster et al. 2022 (not those of He et al.): `blocks` is one stage, C = projection, I = identity.
+
+    C: main path 1x1 (strided) -> norm -> ELU -> 3x3 -> norm -> ELU, shortcut 1x1 (strided) -> norm; sum; ELU.
+    I: 3x3 -> norm -> ELU -> 3x3 -> norm; plus input; ELU.
+    The stem is followed by a 3x3 max-pooling of stride 1; stages 2 and 3 halve the resolution in every C.
+    """
+    names = (f"conv{i:03d}" for i in itertools.count())
+
+    def conv(x, filters, size, strides=1, padding="same"):
+        name = next(names)
+        return make.norm(name=f"{name}_norm")(make.conv(filters, size, strides=strides, padding=padding, name=name)(x))
+
+    def projection(x, filters, strides):
+        shortcut = conv(x, filters, 1, strides, "valid")
+        main = make.active(conv(x, filters, 1, strides, "valid"))
+        main = make.active(conv(main, filters, 3))
+        return make.active(keras.layers.add([main, shortcut]))
+
+    def identity(x, filters, strides):
+        main = make.active(conv(x, filters, 3))
+        return make.active(keras.layers.add([conv(main, filters, 3), x]))
+
+    build_block = {"C": projection, "I": identity}
+    x = make.active(conv(x, int(16 * width), 3))
+    x = keras.layers.MaxPooling2D(3, strides=1, padding="same")(x)
+    for filters, strides in ((16, 1), (32, 2), (64, 2)):
+        for block in blocks:
+            x = build_block[block](x, int(filters * width), strides)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return make.dense(classes, name="out")(x)
+
+
+# name -> builder; Zhou et al. 2019 Table S1, Koster et al. 2022 Table 7 and section 3.3
+NETWORKS = {
+    "fcn": functools.partial(stack, convs=(), hidden=(300, 100)),
+    "conv2": functools.partial(stack, convs=(64,), hidden=(256, 256)),
+    "conv4": functools.partial(stack, convs=(64, 128), hidden=(256, 256)),
+    "conv6": functools.partial(stack, convs=(64, 128, 256), hidden=(256, 256)),
+    "conv8": functools.partial(stack, convs=(64, 128, 256, 512), hidden=(256, 256)),
+    "resnet20": functools.partial(resnet, blocks="CII"),
+    "resnet20x1.5": functools.partial(resnet, blocks="CII", width=1.5),
+    "resnet20x2": functools.partial(resnet, blocks="CII", width=2.0),
+    "resnet20x2.5": functools.partial(resnet, blocks="CII", width=2.5),
+    "resnet20x3": functools.partial(resnet, blocks="CII", width=3.0),
+    "resnet56": functools.partial(resnet, blocks="C" + 8 * "I"),
+    # Deviation: Table 5 prints 1,668,272 weights for both columns. That is this network, with two projections per stage;
+    # the baseline of the paper was trained on resnet110_1c, with one projection and 1,705,904 weights.
+    "resnet110": functools.partial(resnet, blocks=2 * ("C" + 8 * "I")),
+    "resnet110_1c": functools.partial(resnet, blocks="C" + 17 * "I"),
+}
+
+# name -> (activation, biases): Koster et al. 2022 section 2; Zhou et al. 2019 Table S1, and S6.1, whose biases stay 0
+VARIANTS = {"koster": ("elu", False), "zhou": ("relu", True), "relu": ("relu", False)}
+
+
+@settings.needed()
+def network(name, input_shape, classes, make):
+    """Functional Keras model `name` (a key of NETWORKS) for images of `input_shape` (height, width, channels): channels last and
+    float32 whatever Keras' global settings are."""
+    inputs = keras.Input(input_shape, name="images")
+    return keras.Model(inputs, NETWORKS[name](inputs, classes, make), name=name.replace(".", "_"))
+
+
+def plain_layers(spec):
+    """Trained kernels: the baseline. Weights start from the spec's weight initializer."""
+    activation, use_bias = VARIANTS[spec.dialect]
+
+    def make(layer_class):
+        def layer(*args, name, **kwargs):
+            start = initializers.SCHEMES[spec.weight_scheme](
+                spec.weight_distribution, initializers.layer_seed(spec.seed, name, "weight")
+            )
+            return layer_class(*args, kernel_initializer=start, use_bias=use_bias, name=name, **kwargs)
+
+        return layer
+
+    return Layers(make(keras.layers.Dense), make(keras.layers.Conv2D), _norm(spec), activation)
+
+
+def masked_layers(spec):
+    """Frozen weights, trained scores, the mask rule that the spec's mode names."""
+    activation, use_bias = VARIANTS[spec.dialect]
+
+    def make(layer_class):
+        def layer(*args, name, **kwargs):
+            def drawn(role, scheme, distribution):
+                return initializers.SCHEMES[scheme](distribution, initializers.layer_seed(spec.seed, name, role))
+
+            score = keras.initializers.Constant(spec.score_value)
+            if spec.score_value is None:
+                score = drawn("score", spec.score_scheme, spec.score_distribution)
+            return layer_class(
+                *args,
+                rule=spec.mode,
+                weight_initializer=drawn("weight", spec.weight_scheme, spec.weight_distribution),
+                score_initializer=score,
+                threshold=spec.threshold,
+                relative_threshold=spec.relative_threshold,
+                rescale=bool(spec.rescale),
+                sample_seed=initializers.layer_seed(spec.seed, name, "sample"),
+                use_bias=use_bias,
+                name=name,
+                **kwargs,
+            )
+
+        return layer
+
+    return Layers(make(layers.SignedMaskDense), make(layers.SignedMaskConv2D), _norm(spec), activation)
+
+
+def _norm(spec):
+    # A frozen batch normalization in Keras runs in inference mode with its initial statistics: nearly the identity.
+    return functools.partial(keras.layers.BatchNormalization, trainable=spec.batch_norm == "trainable")
+
+
+def build(spec, input_shape, classes):
+    """The model that `spec` (a `spec.Spec`) describes, for images of `input_shape` and `classes` classes."""
+    make = masked_layers(spec) if spec.mode in masks.RULES else plain_layers(spec)
+    return network(spec.model, input_shape, classes, make)
+
+
+def _trained(model):
+    """`(name, layer, variable)` of all that training changes: scores (named mask), biases, kernels, normalizations."""
+    for layer in model.layers:
+        masked = isinstance(layer, signed_mask.SignedMask)
+        for variable in layer.weights:
+            if not masked or variable is layer.bias:
+                yield f"{layer.name}/{variable.name}", layer, variable
+            elif variable is layer.score:
+                yield f"{layer.name}/{'score' if masks.rule(layer.rule).sampled else 'mask'}", layer, variable
+
+
+def snapshot(model):
+    """What training changed, by `layer/variable`: arrays of all trained variables, int8 masks in place of scores."""
+    return {
+        name: layer.mask if name.endswith("/mask") else np.asarray(variable)
+        for name, layer, variable in _trained(model)
+    }
+
+
+def restore(model, arrays):
+    """Puts a snapshot into a freshly built `model` of the same spec; scores become values that give the stored masks."""
+    for name, layer, variable in _trained(model):
+        value = arrays[name]
+        if name.endswith("/mask"):
+            value = value * 2 * np.maximum(np.asarray(layer.threshold), 1)  # beyond the threshold, on the right side
+        variable.assign(value)
+    return model

@@ -1,0 +1,111 @@
+"""The papers' settings: literal tables."""
+
+from typing import Any
+
+from tf_supermask import masks
+
+LEARNED = ("bernoulli", "rounded")
+
+
+_KOSTER = dict(
+    dialect="koster", seed=0, preprocess="standardize", augment=False, shuffle=True, passes=1, batch_size=128,
+    optimizer="sgd", momentum=0.9, nesterov=True,
+    decay_rate=0.96, plateau_factor=0.2, plateau_patience=15, plateau_rest=10, plateau_limit=5,
+)  # fmt: skip
+
+
+_ROW = ("dataset", "epochs", "learning_rate", "weight_decay", "schedule", "decay_steps")
+
+
+# Koster et al. 2022, Tables 8 and 9. A stair of 10 "epochs" is 3,900 steps on every data set.
+# Deviation: Table 8 prints .008 for FCN, with which we miss the accuracy of Table 1; the .01 of the authors' configuration
+# files, which is also Table 8's value for Conv6 and Conv8, meets it (docs/results/ablations.md has both rows).
+_BASELINE = {
+    "fcn": ("mnist", 50, 0.01, 7e-4, "staircase", 3900),
+    "conv2": ("cifar10", 50, 0.008, 7e-4, "staircase", 1950),
+    "conv4": ("cifar10", 50, 0.008, 7e-4, "staircase", 3900),
+    "conv6": ("cifar10", 50, 0.01, 7e-4, "staircase", 3900),
+    "conv8": ("cifar10", 50, 0.01, 7e-4, "staircase", 3900),
+    "resnet20": ("cifar10", 80, 0.2, 1e-4, "plateau", None),
+    "resnet56": ("cifar100", 90, 0.15, 1e-4, "plateau", None),
+    "resnet110": ("cifar100", 90, 0.15, 1e-4, "plateau", None),
+}
+
+
+# Koster et al. 2022, Tables 10 and 11.
+_MASKED = {
+    "fcn": ("mnist", 100, 0.05, 5e-4, "staircase", 3900),
+    "conv2": ("cifar10", 100, 0.02, 5e-4, "staircase", 1950),
+    "conv4": ("cifar10", 100, 0.05, 5e-4, "staircase", 3900),
+    "conv6": ("cifar10", 100, 0.05, 5e-4, "staircase", 3900),
+    "conv8": ("cifar10", 100, 0.05, 5e-4, "staircase", 3900),
+    "resnet20": ("cifar10", 110, 0.2, 1e-4, "plateau", None),
+    "resnet56": ("cifar100", 120, 0.15, 1e-4, "plateau", None),
+    "resnet110": ("cifar100", 120, 0.15, 1e-5, "plateau", None),
+}
+
+
+# Deviation: the paper mentions no gradient clipping. Without it these networks diverge within 40 steps when signed, and most of
+# their baselines do; the authors' code of the time clipped each tensor's gradient to this norm.
+_CLIPNORM = {"conv4": 0.5, "conv6": 0.5, "conv8": 0.5}
+
+
+_RELATIVE_THRESHOLD = {"resnet20": 0.75, "resnet56": 0.85, "resnet110": 0.85}
+
+
+# Zhou et al. 2019, Table S1: iterations, learning rate, pruning of convolutions a round. The output layer's rate is of the
+# authors' code: half of the other dense layers'.
+_ZHOU = dict(
+    preprocess="unit", shuffle=True, augment=False, batch_size=60, optimizer="adam", clipnorm=0.0, weight_decay=0.0,
+    schedule="constant", weight_scheme="xavier", weight_distribution="truncated_normal", rounds=24, evaluate_every=100,
+    validation_images=5000, criterion="large_final", mask1_action="rewind", mask0_action="zero", prune_dense=0.2,
+    prune_output=0.1,
+)  # fmt: skip
+
+
+_ZHOU_NETWORKS = {
+    "fcn": (50_000, 1.2e-3, 0.1),
+    "conv2": (20_000, 2e-4, 0.1),
+    "conv4": (25_000, 3e-4, 0.1),
+    "conv6": (30_000, 3e-4, 0.15),
+}
+
+
+# Sections S1 and S6.1, iterations and learning rate of masks. Deviation: the paper has no batch size; this is that of the
+# authors' code.
+_LEARNED = dict(optimizer="sgd", momentum=0.9, nesterov=False, batch_size=250, rescale=False)  # fmt: skip
+
+
+_LEARNED_NETWORKS = {"fcn": (2000, 100.0), "conv2": (2000, 100.0), "conv4": (1000, 50.0), "conv6": (800, 20.0)}
+
+
+def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
+    """Every field of the run that the papers describe for `model` and `mode`; fields that do not apply may be present."""
+    family = model.split("x")[0].removesuffix("_1c")
+    resnet = family.startswith("resnet")
+    masked = mode in masks.RULES
+    values = _KOSTER | dict(zip(_ROW, (_MASKED if masked else _BASELINE)[family], strict=True))
+    values |= {"model": model, "mode": mode, "clipnorm": _CLIPNORM.get(family, 0.0)}
+    if values["dataset"] == "mnist":
+        values["shuffle"] = False  # Deviation: the paper is silent; its FCN runs never shuffled
+    if values["dataset"] == "cifar100":
+        values |= {"augment": True, "passes": 2, "plateau_limit": 7}
+    if masked:
+        # Deviation: Table 10's row of initial pruning rates is that of ELUS scores; section 3 says Xavier, and so do we.
+        values |= {
+            "weight_scheme": "elus_resnet" if resnet else "elus", "weight_distribution": "signed_constant",
+            "score_scheme": "xavier", "score_distribution": "uniform", "batch_norm": "frozen",
+            "threshold": None if resnet else 0.01, "relative_threshold": _RELATIVE_THRESHOLD.get(family),
+        }  # fmt: skip
+    else:
+        values |= {"weight_scheme": "elu", "weight_distribution": "uniform", "batch_norm": "trainable"}
+    if mode in LEARNED:
+        network = _LEARNED_NETWORKS.get(family, _LEARNED_NETWORKS["conv6"])
+        values |= _ZHOU | _LEARNED | dict(zip(("iterations", "learning_rate"), network, strict=True))
+        # Deviation: rounded masks start at a score of 1. Where all probabilities are 1/2, rounding prunes all weights, and no
+        # gradient passes.
+        values |= {"threshold": None, "relative_threshold": None, "score_value": 1.0 if mode == "rounded" else 0.0}
+    elif mode in ("lottery", "supermask"):
+        network = _ZHOU_NETWORKS.get(family, _ZHOU_NETWORKS["conv6"])  # the paper has no deeper one
+        values |= _ZHOU | dict(zip(("iterations", "learning_rate", "prune_conv"), network, strict=True))
+    return values | {"dialect": dialect}

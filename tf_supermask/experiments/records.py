@@ -1,0 +1,176 @@
+"""Files of a run, each written beside its place and renamed, so that no moment leaves half a file.
+
+results/<experiment>/seed<k>.json        the record: spec, history, final, layers, environment
+results/<experiment>/seed<k>.csv         the history, one line per epoch, for other tools
+results/<experiment>/seed<k>.final.npz   what training changed: masks (int8) in place of scores, and all other trained variables
+results/<experiment>/seed<k>.supermask   the masked network in one small file (container.py), of runs with masks
+results/<experiment>/seed<k>.ckpt.npz    the checkpoint of an unfinished run
+results/<experiment>/seed<k>.lock        says which process trains it (locks.py)
+results/<experiment>/seed<k>.error       why it failed when it was last tried
+"""
+
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import re
+import zipfile
+
+import numpy as np
+
+from tf_supermask import files
+from tf_supermask.errors import InputError
+
+REQUIRED = ("spec", "initial", "history", "final", "layers", "data", "environment")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Where the files of one run lie."""
+
+    results_dir: str | os.PathLike
+    experiment: str
+    seed: int
+
+    def __post_init__(self):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.experiment):
+            raise InputError(
+                f"--experiment={self.experiment!r} must be made of letters, digits, dots, dashes and underscores"
+            )
+
+    def _file(self, ending):
+        return pathlib.Path(self.results_dir) / self.experiment / f"seed{self.seed}.{ending}"
+
+    @property
+    def record(self):
+        return self._file("json")
+
+    @property
+    def history(self):
+        return self._file("csv")
+
+    @property
+    def final(self):
+        return self._file("final.npz")
+
+    @property
+    def container(self):
+        return self._file("supermask")
+
+    @property
+    def checkpoint(self):
+        return self._file("ckpt.npz")
+
+    @property
+    def lock(self):
+        return self._file("lock")
+
+    @property
+    def error(self):
+        return self._file("error")
+
+    @property
+    def made(self):
+        """Paths of what a run makes, the record last: without one a run is not finished."""
+        return [self.history, self.checkpoint, self.final, self.container, self.record]
+
+
+def _damaged(path, reason):
+    return InputError(
+        f"{path} is damaged ({reason}); it is kept as {files.quarantine(path).name}, start again to go on without it"
+    )
+
+
+def prepare(run):
+    """Makes the run's folder and tries that it can be written. Raises InputError."""
+    try:
+        probe = run.record.with_name(f".probe{os.getpid()}")
+        files.write(probe, lambda file: None)
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {run.record.parent} ({error.strerror}); give another --results_dir"
+        ) from error
+
+
+def save(run, record):
+    """Writes the record, one top-level key per line, so that a change of one shows as one line."""
+    lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in record.items())
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    files.write(run.record, lambda file: file.write(text.encode()))
+
+
+def parsed(path):
+    """The record at `path`. Raises ValueError where there is something else."""
+    try:
+        record = json.loads(pathlib.Path(path).read_text())
+    except ValueError as error:
+        raise ValueError(f"not a JSON object: {error}") from error
+    missing = [key for key in REQUIRED if not isinstance(record, dict) or key not in record]
+    if missing:
+        raise ValueError(f"without {', '.join(missing)}")
+    return record
+
+
+def read(path):
+    """The record at `path`, a file of ours. A damaged one is kept aside and named in the InputError."""
+    try:
+        return parsed(path)
+    except ValueError as error:
+        raise _damaged(pathlib.Path(path), str(error)) from error
+
+
+def find(run, spec):
+    """The finished record of `run`, or None. Raises InputError where it was made with another spec."""
+    if not run.record.exists():
+        return None
+    record = read(run.record)
+    _same_spec(run.record, record["spec"], spec)
+    return record
+
+
+def _same_spec(path, found, spec):
+    wanted = dataclasses.asdict(spec)
+    names = sorted(found.keys() | wanted.keys())  # a field that is younger than the record counts as None
+    differences = [f"{k} {found.get(k)!r}, not {wanted.get(k)!r}" for k in names if found.get(k) != wanted.get(k)]
+    if differences:
+        raise InputError(
+            f"{path} was made with other settings: {'; '.join(differences)}; "
+            "give another --experiment or --results_dir, nothing was overwritten"
+        )
+
+
+def save_arrays(path, arrays):
+    """npz of `arrays`, a dict of numpy arrays. Raises OSError."""
+    files.write(path, lambda file: np.savez_compressed(file, **arrays))
+
+
+def load_arrays(path):
+    """The arrays of `save_arrays`. A missing or damaged file is named in the InputError."""
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise InputError(f"{path} is missing; move the record beside it away to train the run again")
+    try:
+        with np.load(io.BytesIO(path.read_bytes())) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from error
+
+
+def save_checkpoint(run, spec, variables, history):
+    """One file holds all that a run needs to go on: there is no moment in which two files disagree."""
+    note = json.dumps({"spec": dataclasses.asdict(spec), "history": history})
+    arrays = {f"variable{i}": value for i, value in enumerate(variables)}
+    files.write(run.checkpoint, lambda file: np.savez(file, note=np.frombuffer(note.encode(), np.uint8), **arrays))
+
+
+def load_checkpoint(run, spec):
+    """`(variables, history)` of an unfinished run, or None. A damaged one is kept aside and named in the InputError."""
+    if not run.checkpoint.exists():
+        return None
+    arrays = load_arrays(run.checkpoint)
+    note = json.loads(arrays.pop("note").tobytes())
+    variables = [arrays[f"variable{i}"] for i in range(len(arrays))]
+    _same_spec(run.checkpoint, note["spec"], spec)
+    return variables, note["history"]

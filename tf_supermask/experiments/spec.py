@@ -1,0 +1,241 @@
+"""Spec: everything that decides the outcome of a run, and the papers' own values as its defaults.
+
+Each field has a help text, a group for `--help`, and where it applies: a field that a run does not read is None, and
+setting it is an error rather than a silent no-op. The command line flags are made from these fields.
+"""
+
+import contextlib
+import dataclasses
+import math
+
+from tf_supermask import initializers, masks
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import criteria, data, networks, splits
+from tf_supermask.experiments.paper_settings import LEARNED, paper_settings
+from tf_supermask.experiments.scales import scaled_down
+
+MODES = ("baseline", *masks.RULES, "lottery", "supermask")
+SCALES = ("paper", "reduced", "quick")  # see `squeezed`
+
+
+def _masked(spec):
+    """Masks of Koster et al. 2022, whose scores start at random."""
+    return spec["mode"] in masks.RULES and not _learned(spec)
+
+
+def _learned(spec):
+    """Masks of Zhou et al. 2019, whose scores start at one value."""
+    return spec["mode"] in LEARNED
+
+
+def _is(name, value):
+    return lambda spec: spec[name] == value
+
+
+def _epochs(spec):
+    return not _iterations(spec)
+
+
+def _iterations(spec):
+    return spec["mode"] in ("lottery", "supermask", *LEARNED)
+
+
+def _rounds(spec):
+    return spec["mode"] in ("lottery", "supermask")
+
+
+def _levels(spec):
+    return _rounds(spec) and spec["rounds"] != 0
+
+
+def _chain(spec):
+    return spec["mode"] == "lottery" and spec["rounds"] != 0
+
+
+PRUNING = (_levels, _chain)  # what decides how a trained network is pruned, not how it is trained
+
+
+def _field(group, help, *, choices=None, low=None, above=None, below=None, when=None, parse=None):
+    """`low` is the smallest allowed value, `above` and `below` are excluded limits, `when(fields)` says if it applies. A field
+    with `parse`, which raises InputError, may stay None."""
+    # None also stands for a field that is younger than a record.
+    return dataclasses.field(default=None, metadata={k: v for k, v in locals().items() if v is not None})
+
+
+WHAT, DATA, TRAINING, INIT, MASK = "what to train", "data", "training", "initialization", "masks"
+LOTTERY = "lottery tickets"
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """One run. Make it with `Spec.of`; all fields are plain numbers, strings and booleans, or None."""
+
+    model: str = _field(WHAT, "network", choices=networks.NETWORKS)
+    mode: str = _field(
+        WHAT,
+        "trained weights (baseline); frozen weights with this mask rule; lottery: train, prune, again; supermask: prune only",
+        choices=MODES,
+    )
+    dialect: str = _field(WHAT, "koster: ELU without biases; zhou: ReLU with biases", choices=networks.VARIANTS)
+    scale: str = _field(
+        WHAT,
+        "paper: the run as the other flags say; reduced: a tenth of its epochs and schedule; quick: that on embedded digits",
+        choices=SCALES,
+    )
+    seed: int = _field(WHAT, "decides initial weights, initial scores and the order of the batches", low=0)
+
+    dataset: str = _field(
+        DATA,
+        f"one of {', '.join(data.DATASETS)}, any image classification set of tfds, or a folder with images in SPLIT/CLASS/",
+    )
+    splits: str = _field(
+        DATA,
+        "two splits or parts, to train on and for the test: train,validation or train[:80%],train[80%:]; default: train,test",
+        when=lambda spec: spec["dataset"] not in data.EMBEDDED,
+        parse=splits.names_of,
+    )
+    preprocess: str = _field(
+        DATA, "standardize: each image to mean 0, deviation 1; unit: divide by 255", choices=data.PREPROCESS
+    )
+    augment: bool = _field(DATA, "pad by 4, flip and crop at random")
+    shuffle: bool = _field(DATA, "new order of the training images in each epoch; off: the file order, always")
+    passes: int = _field(DATA, "passes through the training images that count as one epoch", low=1, when=_epochs)
+    batch_size: int = _field(DATA, "images per step; the last, smaller batch of an epoch is kept", low=1)
+
+    epochs: int = _field(TRAINING, "epochs", low=1, when=_epochs)
+    optimizer: str = _field(TRAINING, "optimizer", choices=("sgd", "adam"))
+    learning_rate: float = _field(TRAINING, "initial learning rate", above=0)
+    momentum: float = _field(TRAINING, "momentum of SGD", low=0, below=1, when=_is("optimizer", "sgd"))
+    nesterov: bool = _field(TRAINING, "Nesterov momentum", when=_is("optimizer", "sgd"))
+    weight_decay: float = _field(
+        TRAINING,
+        "decoupled decay per step, as in the paper: not multiplied by the learning rate, but scheduled like it",
+        low=0,
+    )
+    clipnorm: float = _field(TRAINING, "clip each tensor's gradient to this norm; 0: no clipping", low=0)
+    schedule: str = _field(TRAINING, "learning rate schedule", choices=("constant", "staircase", "plateau"))
+    decay_rate: float = _field(TRAINING, "factor of each stair", above=0, low=0, when=_is("schedule", "staircase"))
+    decay_steps: int = _field(TRAINING, "steps between two stairs", low=1, when=_is("schedule", "staircase"))
+    plateau_factor: float = _field(TRAINING, "factor at a plateau", above=0, below=1, when=_is("schedule", "plateau"))
+    plateau_patience: int = _field(
+        TRAINING, "stagnating epochs before the factor is applied", low=3, when=_is("schedule", "plateau")
+    )
+    plateau_rest: int = _field(
+        TRAINING,
+        "epochs that are not looked at, at the start and after each reduction",
+        low=1,
+        when=_is("schedule", "plateau"),
+    )
+    plateau_limit: int = _field(
+        TRAINING, "training stops after so many reductions", low=1, when=_is("schedule", "plateau")
+    )
+
+    weight_scheme: str = _field(INIT, "variance of the weights", choices=initializers.SCHEMES)
+    weight_distribution: str = _field(INIT, "distribution of the weights", choices=initializers.DISTRIBUTIONS)
+    score_scheme: str = _field(INIT, "variance of the scores", choices=initializers.SCHEMES, when=_masked)
+    score_distribution: str = _field(
+        INIT, "distribution of the scores", choices=initializers.DISTRIBUTIONS, when=_masked
+    )
+    batch_norm: str = _field(
+        INIT,
+        "batch normalization of ResNets: trainable, or frozen (nearly the identity)",
+        choices=("trainable", "frozen"),
+        when=lambda spec: spec["model"].startswith("resnet"),
+    )
+
+    score_value: float = _field(MASK, "value that all scores start at; sigmoid of it is kept at first", when=_learned)
+    rescale: bool = _field(MASK, "kernel times size / remaining weights (dynamic weight rescaling)", when=_learned)
+    threshold: float = _field(
+        MASK,
+        "absolute threshold of the mask rule",
+        above=0,
+        when=lambda spec: _masked(spec) and spec["relative_threshold"] is None,
+    )
+    relative_threshold: float = _field(
+        MASK,
+        "threshold as a share of each layer's largest initial |score|, instead of --threshold",
+        above=0,
+        below=1,
+        when=lambda spec: _masked(spec) and spec["threshold"] is None,
+    )
+
+    criterion: str = _field(LOTTERY, "which weights to keep", choices=criteria.CRITERIA, when=_chain)
+    mask1_action: str = _field(LOTTERY, "what kept weights start with", choices=criteria.MASK1_ACTIONS, when=_chain)
+    mask0_action: str = _field(
+        LOTTERY, "what pruned weights are frozen at", choices=criteria.MASK0_ACTIONS, when=_chain
+    )
+    rounds: int = _field(LOTTERY, "rounds, or levels, of pruning; 0: the dense network", low=0, when=_rounds)
+    prune_dense: float = _field(LOTTERY, "share of a dense layer pruned in a round", above=0, below=1, when=_levels)
+    prune_conv: float = _field(LOTTERY, "share of a convolution pruned in a round", above=0, below=1, when=_levels)
+    prune_output: float = _field(LOTTERY, "share of the last layer pruned in a round", above=0, below=1, when=_levels)
+    iterations: int = _field(LOTTERY, "steps of each training", low=1, when=_iterations)
+    evaluate_every: int = _field(LOTTERY, "steps between two evaluations", low=1, when=_iterations)
+    validation_images: int = _field(
+        LOTTERY, "training images held out to choose the iteration that counts", low=1, when=_iterations
+    )
+
+    def __post_init__(self):
+        values = dataclasses.asdict(self)
+        for field in dataclasses.fields(self):
+            _check(field, values)
+
+    @classmethod
+    def of(cls, **given):
+        """The paper's settings for `model` and `mode`, with the values in `given` in place of the paper's.
+
+        `given` describes the run at paper scale; another `scale` then squeezes it.
+        Raises InputError for an unknown field or a value that is out of range or has no effect.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            raise InputError(f"unknown setting {', '.join(unknown)}; there are {', '.join(names)}")
+        dialect = "zhou" if given.get("mode") in ("lottery", "supermask") else "koster"
+        dialect = "relu" if given.get("mode") in LEARNED else dialect
+        values = {"model": "fcn", "mode": "signed", "dialect": dialect, "scale": "paper"} | given
+        for field in dataclasses.fields(cls)[:4]:  # the four that decide the defaults
+            _check(field, values)
+        values = paper_settings(values["model"], values["mode"], values["dialect"]) | values
+        if given.get("threshold") is not None:
+            values["relative_threshold"] = given.get("relative_threshold")
+        elif given.get("relative_threshold") is not None:
+            values["threshold"] = None
+        values = {field.name: _whole_as_float(field, values.get(field.name)) for field in dataclasses.fields(cls)}
+        # a default that this run does not read gives way; a given value is an error
+        for field in dataclasses.fields(cls):
+            when = field.metadata.get("when")
+            if when and field.name not in given and not when(values):
+                values[field.name] = None
+        return scaled_down(cls(**values), given)
+
+
+def _whole_as_float(field, value):
+    with contextlib.suppress(OverflowError):  # is no float then, which `_check` says
+        return float(value) if field.type is float and type(value) is int else value
+    return value
+
+
+def _check(field, values):
+    value, rule = values[field.name], field.metadata
+    if "when" in rule and not rule["when"](values):
+        if value is not None:
+            raise InputError(f"--{field.name}={value} has no effect in this run (see --help); leave it out")
+        return
+    if value is None and "parse" in rule:
+        return
+    if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
+        raise InputError(f"--{field.name} must be a {field.type.__name__}, not {value!r}")
+    if "choices" in rule and value not in rule["choices"]:
+        raise InputError(f"--{field.name}={value} is unknown; choose from {', '.join(rule['choices'])}")
+    if "parse" in rule:
+        rule["parse"](value)
+    bounds = (
+        ("low", "at least", lambda limit: value >= limit),
+        ("above", "greater than", lambda limit: value > limit),
+        ("below", "less than", lambda limit: value < limit),
+    )
+    for key, words, holds in bounds:
+        if key in rule and not holds(rule[key]):
+            raise InputError(f"--{field.name} must be {words} {rule[key]}, not {value}")
+    if field.type is float and not math.isfinite(value):
+        raise InputError(f"--{field.name} must be finite, not {value}")

@@ -1,0 +1,220 @@
+"""One run: Spec -> keras.Model.fit -> record.
+
+A run that is killed at any moment goes on from its last checkpoint and ends with the numbers and masks of an undisturbed
+one: the batches of an epoch depend on (seed, epoch) only, the checkpoint holds every variable of model and optimizer, and
+the plateau rule is a function of the losses so far.
+"""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from tf_supermask import files, layers, masks, signed_mask, sparsity
+from tf_supermask.deploy import container
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import data, device, networks, records, settings, sources
+from tf_supermask.experiments.callbacks import COLUMNS, Checkpoint, Estimate, History, remaining, variables_of
+from tf_supermask.experiments.environment import current_environment, runtime_info
+from tf_supermask.experiments.optimizers import Plateau, finished, optimizer
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a run is carried out; nothing here changes what comes out, except for rounding where XLA compiles."""
+
+    jit_compile: bool | None = None  # None: where it helps, see `use_xla`
+    steps_per_execution: int | None = None  # None: see `steps_at_once`
+    progress: str | int = "auto"  # `verbose` of keras.Model.fit
+    checkpoint_seconds: float = 30.0  # at least so long between two checkpoints
+    deterministic: bool | None = False  # as given to device.set_up; on a GPU such kernels exclude XLA
+    tensorboard_dir: str | None = None
+    say: callable = print  # receives one line of text
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The run
+
+
+def use_xla(model):
+    """XLA pays on a GPU, and on a CPU for networks of dense layers; a CPU's convolutions are faster without it, and random
+    numbers a hundred times faster."""
+    slow = any(
+        isinstance(layer, (keras.layers.Conv2D, layers.SignedMaskConv2D))
+        or isinstance(layer, signed_mask.SignedMask)
+        and masks.rule(layer.rule).sampled
+        for layer in model.layers
+    )
+    return not slow or device.has_gpu()
+
+
+def steps_at_once(steps, xla):
+    """Steps that one call of the training function runs: a divisor of the epoch; few where a step is long anyway."""
+    most = 100 if xla else 8
+    return max(n for n in range(1, most + 1) if steps % n == 0)
+
+
+def compiled(spec, dataset, options=Options()):
+    """The model of `spec`, built and compiled for `dataset`, with its optimizer's variables made."""
+    model = networks.build(spec, dataset.input_shape, dataset.classes)
+    compile_model(model, spec, data.steps_per_epoch(dataset, spec), options)
+    return model
+
+
+@settings.needed()
+def compile_model(model, spec, steps, options):
+    """Compiles `model` as `spec` says, for epochs of `steps` steps, and makes the optimizer's variables."""
+    xla = options.jit_compile
+    if xla is None:
+        xla = use_xla(model) and not (device.has_gpu() and options.deterministic is not False)
+    steps_per_execution = options.steps_per_execution or steps_at_once(steps, xla)
+    if steps % steps_per_execution:  # a call would reach into the next epoch
+        what = f"the {steps} steps of an epoch"
+        if spec.iterations:
+            what = f"--iterations={spec.iterations} and --evaluate_every={spec.evaluate_every}"
+        raise InputError(f"--steps_per_execution={steps_per_execution} must divide {what}")
+    model.compile(
+        optimizer(spec),
+        # Deviation: the paper has a softmax output; from logits the loss is the same number, but is not clipped where the
+        # softmax saturates, so that its gradient does not vanish there.
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=xla,
+        steps_per_execution=steps_per_execution,
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
+@settings.needed()
+def train(spec, dataset, run=None, options=Options(), dense_run=None):
+    """Trains `spec` on `dataset`; returns `(model, record)`. It needs no `dense_run`.
+
+    With a `records.Run`, goes on from its checkpoint if there is one, writes record, masks and history, and removes the
+    checkpoint; without, writes nothing.
+    """
+    environment = current_environment()  # before the training, during which the source tree may change
+    model = compiled(spec, dataset, options)
+    history = {name: [] for name in COLUMNS}
+    initial = {"remaining": remaining(model)}
+    if run is not None:
+        _continue(model, spec, run, history, options.say)
+    done = len(history["train_loss"])
+    if not finished(spec, history):
+        model.fit(
+            data.batches(dataset, spec, done),
+            epochs=spec.epochs,
+            initial_epoch=done,
+            steps_per_epoch=data.steps_per_epoch(dataset, spec),
+            validation_data=data.evaluation_batches(dataset, spec),
+            callbacks=_callbacks(spec, dataset, run, options, history),
+            shuffle=False,  # the batches come in their order
+            verbose=options.progress,
+        )
+    return model, finish(
+        run,
+        spec,
+        dataset,
+        model,
+        initial=initial,
+        history=history,
+        final=_final(model, history),
+        layers=layer_table(model),
+        environment=runtime_info(environment, model),
+        arrays=networks.snapshot(model),
+    )
+
+
+def finish(run, spec, dataset, model, *, initial, history, final, layers, environment, arrays=None):
+    """Writes what is left of a run, and returns its record; only returns that where `run` is None.
+
+    `final`: measures, of which those that every record has are None where they are not given; `arrays`: name -> array, for
+    `run.final`; masks that are not sampled get a container.
+    """
+    record = {
+        "spec": dataclasses.asdict(spec),
+        "initial": initial,
+        "history": history,
+        "final": {"csr_compression": None, "seconds_per_epoch": None} | final,
+        "layers": layers,
+        "data": {
+            "name": sources.title_of(spec.dataset),
+            "input_shape": list(dataset.input_shape),
+            "classes": dataset.classes,
+            "fingerprint": dataset.fingerprint,
+        },
+        "environment": environment,
+    }
+    if run is not None:
+        if arrays is not None:
+            records.save_arrays(run.final, arrays)
+        if spec.mode in masks.RULES and not masks.rule(spec.mode).sampled:
+            container.save(model, run.container)
+        records.save(run, record)  # last: a run without a record is not finished
+        run.checkpoint.unlink(missing_ok=True)
+    return record
+
+
+def _continue(model, spec, run, history, say):
+    """Puts the checkpoint's variables and history in place; the CSV file is cut back to it."""
+    found = records.load_checkpoint(run, spec)
+    if found is not None:
+        values, past = found
+        variables = variables_of(model)
+        if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+            raise InputError(f"{run.checkpoint} was written by another version; move it away to start anew")
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        for name in history:
+            history[name].extend(past[name])
+        say(f"  going on after epoch {len(past['train_loss'])}")
+    done = len(history["train_loss"])
+    lines = run.history.read_bytes().splitlines(keepends=True) if done and run.history.exists() else []
+    files.write(run.history, lambda file: file.writelines(lines[: done + 1]))  # header, and one line per epoch
+
+
+def _callbacks(spec, dataset, run, options, history):
+    images = {"train": len(dataset.train_images) * spec.passes, "test": len(dataset.test_images)}
+    callbacks = [History(history, images), Estimate(spec, len(history["train_loss"]), options.say)]
+    if spec.schedule == "plateau":
+        callbacks.append(Plateau(spec, history))
+    if run is not None:
+        callbacks.append(keras.callbacks.CSVLogger(run.history, append=True))
+        # after the CSV file, which is cut back to the checkpoint when a run goes on, and never the other way round
+        callbacks.append(Checkpoint(run, spec, history, options.checkpoint_seconds))
+    if options.tensorboard_dir:
+        callbacks.append(keras.callbacks.TensorBoard(options.tensorboard_dir))
+    return callbacks
+
+
+def _final(model, history):
+    masked = sparsity.masked_layers(model)
+    return {
+        "test_accuracy": history["test_accuracy"][-1],
+        "test_loss": history["test_loss"][-1],
+        "remaining": history["remaining"][-1],
+        "csr_compression": sparsity.csr_compression([layer.effective_kernel for layer in masked]) if masked else None,
+        "seconds_per_epoch": float(np.mean(history["seconds"])),
+    }
+
+
+def layer_table(model):
+    """`layer_row` of each kernel layer; of a layer without mask with None for both SHA-256."""
+    table = []
+    for layer in sparsity.kernel_layers(model):
+        if isinstance(layer, signed_mask.SignedMask):
+            table.append(layer_row(layer.name, layer.weight, layer.mask))
+        else:
+            row = layer_row(layer.name, layer.kernel, np.ones(layer.kernel.shape, np.int8))
+            table.append(row | {"weight_sha256": None, "mask_sha256": None})
+    return table
+
+
+def layer_row(name, weight, mask):
+    """What a record says of a layer: name, shape, counts of -1, 0, +1, and SHA-256 of frozen weight and mask."""
+    return {
+        "name": name,
+        "shape": list(mask.shape),
+        "counts": sparsity.counts(mask),
+        "weight_sha256": files.sha256(weight),
+        "mask_sha256": files.sha256(mask),
+    }

@@ -1,6 +1,0 @@
-"""The 37 claims of 'Signing the Supermask' (Koster et al. 2022), numbered in the order of its text."""
-
-from tf_supermask.claims import Claims
-from tf_supermask.koster.claims import appendices, conv, fcn, masks, resnet
-
-CLAIMS = Claims("", *(its.claim for its in (fcn, conv, masks, resnet, appendices)))

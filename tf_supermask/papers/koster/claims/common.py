@@ -1,0 +1,64 @@
+"""What the claims of several subjects share: how many runs a verdict needs, and readings of the records."""
+
+import numpy as np
+
+from tf_supermask.evidence import statistics
+from tf_supermask.evidence.claims import LEAST
+from tf_supermask.evidence.results import Missing
+from tf_supermask.papers.koster.names import DEEP, TITLE
+
+SIGNIFICANT = 0.01  # the paper's level
+# Least runs for a verdict. With fewer, true differences of the paper's size are missed, and orders of close means are chance.
+# MANY: differences of a tenth of a point, widths of accuracies, and what all runs agree on, which is not what 10 agree on.
+# Shares of remaining weights hardly vary between runs: claims.LEAST is enough.
+TESTED, ORDERED, MANY = 10, 5, 40
+CPUS = ("x86_64", "AMD64", "arm64", "aarch64")  # what records have for a device where there was no GPU
+
+
+def by_net(*nets):
+    """Parts of a claim on several networks: title -> network."""
+    return {TITLE[net]: net for net in nets}
+
+
+def accuracy(e, name):
+    """Mean test accuracy; of ResNet56 and 110 the paper, too, has no more than three runs."""
+    return e.mean(name, "test_accuracy", LEAST if any(f"_{net}_" in name for net in DEEP) else ORDERED)
+
+
+def weights(e, name):
+    """Mean number of remaining weights."""
+    return e.mean(name, "remaining") / 100 * sum(e.sizes(name).values())
+
+
+def cost(e, masked, dense, most, rates):
+    """Verdict and text of a claim on time, at most so many percent more, and on compression, between two percentages.
+
+    The paper's times are a GPU's: those of a CPU show no more than a tendency.
+    """
+    rate = e.mean(masked, "csr_compression")
+    text = f"{rate:.2f} % compression"
+    if not rates[0] <= rate <= rates[1]:
+        return False, text
+    timed = statistics.timed(e.need(masked), e.need(dense))
+    if not timed:
+        raise Missing(f"{masked} and {dense}, timed on an idle machine; {text}")
+    (device, *_), *seconds = timed
+    more = statistics.slower(*seconds)
+    e.require(device not in CPUS, "times of a GPU")
+    return 0 <= more <= most, f"{more:.1f} % more time on {device} (as claimed up to {most}), {text}"
+
+
+def first_epoch(e, name, column, reached):
+    """Mean over runs of the first index of a history at which `reached(value)` is true; its length, where it never is."""
+    curves = reached(e.history(name, column))
+    return float(np.mean([np.argmax(curve) if curve.any() else len(curve) for curve in curves]))
+
+
+def half_pruned(e, name):
+    """The epoch after which less than half of the weights remain."""
+    return first_epoch(e, name, "remaining", lambda left: left < 50)
+
+
+def warmed_up(e, name):
+    """The epoch after which more than 25 % of the test images are classified correctly."""
+    return 1 + first_epoch(e, name, "test_accuracy", lambda accuracy: accuracy > 25)

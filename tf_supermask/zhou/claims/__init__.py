@@ -1,6 +1,0 @@
-"""The 32 claims of 'Deconstructing Lottery Tickets' (Zhou et al. 2019), numbered in the order of its text."""
-
-from tf_supermask.claims import Claims
-from tf_supermask.zhou.claims import actions, criteria, learned, supermasks
-
-CLAIMS = Claims("", *(its.claim for its in (criteria, actions, supermasks, learned)))
