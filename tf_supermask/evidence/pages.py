@@ -27,7 +27,7 @@ class Source(NamedTuple):
     papers: dict  # name -> papers.Paper
     shown: set  # experiments that a table or figure of theirs shows
     scales: dict  # "paper" and "reduced" -> Evidence
-    speed_page: str = "benchmarks"  # folder of the measurements
+    speed: str = "benchmarks"  # folder of the measurements
     flags: str = "flags"  # folder of the flag files
 
 

@@ -161,9 +161,9 @@ def against(pairs, nets, columns):
         found = [net for net in nets if all(name in evidence for name in pairs(net).values())]
         if not found:
             raise Missing(" and ".join(pairs(nets[0]).values()))
-        panels = [(net, column) for net in found for column in columns]
-        figure, axes = grid(1, len(panels), max(5, 4 * len(panels)), 3)
-        for axis, (net, column) in zip(axes[0], panels, strict=True):
+        grids = [(net, column) for net in found for column in columns]
+        figure, axes = grid(1, len(grids), max(5, 4 * len(grids)), 3)
+        for axis, (net, column) in zip(axes[0], grids, strict=True):
             panels.curves(axis, evidence, pairs(net), column)
             if column == "test_accuracy":
                 _zoom(axis, evidence, pairs(net).values())
