@@ -195,6 +195,6 @@ def _print_unmasked(model, passes):
     unmasked = sparsity.others(model, masked + known)
     if unmasked:
         print(
-            f"{model.name}: {sum(unmasked.values()):,} weights stay without a mask, in {sparsity.listed(unmasked)}; masks are for "
-            "Dense and Conv2D layers of the model itself (verbose=False hides this line)"
+            f"{model.name}: {sum(unmasked.values()):,} weights stay without a mask, in {sparsity.listed(unmasked)}; masks are "
+            "for Dense and Conv2D layers of the model itself (verbose=False hides this line)"
         )
