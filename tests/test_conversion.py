@@ -105,6 +105,22 @@ def test_frozen_layers_and_activity_regularizers_stay_so():
         assert len(model.losses) == 1 and not model.get_layer("two").trainable_variables
 
 
+def test_what_trains_a_bias_is_kept():
+    bias = {"bias_regularizer": lambda b: keras.ops.sum(b * b), "bias_constraint": keras.constraints.NonNeg()}
+    network = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(3, bias_initializer="ones", **bias),
+            keras.layers.Dense(2, use_bias=False),
+        ]
+    )
+    masked = mask_model(network, use_bias=True)
+    for model in (masked, strip_masks(masked)):
+        assert float(model.losses[0]) == 3 and len(model.losses) == 1
+        assert model.layers[0].bias.constraint is bias["bias_constraint"]
+        np.testing.assert_array_equal(model.layers[1].bias, [0, 0])
+
+
 def test_an_adapted_dense_layer_stays_as_it_is():
     """Its kernel is a sum of its own and a product of two small ones: no weight of it could be pruned alone."""
     adapted = keras.layers.Dense(4, name="adapted")
@@ -139,6 +155,10 @@ class Own(keras.Model):
         (
             keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, kernel_regularizer="l2", name="d")]),
             "d has a kernel_regularizer",
+        ),
+        (
+            keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, kernel_constraint="non_neg", name="d")]),
+            "d has a kernel_constraint",
         ),
     ],
 )

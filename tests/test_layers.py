@@ -1,3 +1,7 @@
+"""Masked layers against plain Keras layers with the kernel `weight * mask`, and against the signatures of Keras."""
+
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -84,11 +88,11 @@ def test_keras_file_round_trip(make, arguments, shape, tmp_path):
 def test_relative_threshold_is_fixed_at_initialization():
     layer = SignedMaskDense(200, relative_threshold=0.75)
     layer.build((None, 300))
-    limit = 0.75 * np.abs(layer.score.numpy()).max()
-    assert layer.threshold.numpy() == np.float32(limit)
+    threshold = np.float32(0.75 * np.abs(layer.score.numpy()).max())
+    assert layer.threshold.numpy() == threshold
     assert np.mean(layer.mask == 0) == pytest.approx(0.75, abs=0.01)  # uniform scores: the share itself
     layer.score.assign(layer.score * 2)
-    assert layer.threshold.numpy() == np.float32(limit)
+    assert layer.threshold.numpy() == threshold
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16"])
@@ -135,6 +139,54 @@ def test_what_cannot_be_honoured_is_refused_by_name(make, arguments, received):
         make(**arguments)
 
 
+# parameters of Keras' layers that masked layers have not, and why
+NOT_THERE = {
+    "kernel_initializer": "weight_initializer and score_initializer take its place",
+    "kernel_regularizer": "no kernel is trained",
+    "kernel_constraint": "no kernel is trained",
+    "lora_rank": "no kernel is trained",
+    "lora_alpha": "no kernel is trained",
+    "quantization_config": "strip_masks gives a plain model, which can be quantized",
+}
+FURTHER = {SignedMaskDense: {}, SignedMaskConv2D: {"kernel_size": 3}}
+OTHER_DEFAULTS = {"use_bias": "Koster et al. 2022 train without biases"}
+
+
+@pytest.mark.parametrize("make", [SignedMaskDense, SignedMaskConv2D])
+def test_signatures_are_those_of_keras(make):
+    """Names, order and defaults; parameters of one of the tables above have to differ."""
+    ours, theirs = (inspect.signature(of).parameters for of in (make, make.keras_class))
+    assert [name for name in theirs if name not in ours] == [name for name in NOT_THERE if name in theirs]
+    common = [name for name in ours if name in theirs]
+    assert common == [name for name in theirs if name in ours]
+    assert [name for name in common if ours[name].default != theirs[name].default] == list(OTHER_DEFAULTS)
+    for name in NOT_THERE:
+        with pytest.raises(ValueError, match=name):
+            make(**{"units" if make is SignedMaskDense else "filters": 3, name: 2}, **FURTHER[make])
+
+
+@pytest.mark.parametrize("make, shape", [(SignedMaskDense, (4, 5)), (SignedMaskConv2D, (2, 6, 6, 2))])
+def test_biases_are_those_of_keras(make, shape, tmp_path):
+    """Oracle: two steps of the Keras layer with the same kernel, frozen: losses and biases are equal."""
+    bias = {"use_bias": True, "bias_initializer": "ones", "bias_regularizer": "l2", "bias_constraint": "unit_norm"}
+    masked = make(3, **FURTHER[make], **bias)
+    models = [keras.Sequential([keras.Input(shape[1:]), layer]) for layer in (masked, masked.plain())]
+    models[1].layers[0].kernel.assign(masked.effective_kernel)
+    masked.score.trainable = models[1].layers[0].kernel.trainable = False
+    for model in models:
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.fit(batch(shape), np.ones(model.compute_output_shape(shape)), epochs=2, verbose=0)
+    np.testing.assert_allclose(masked.bias, models[1].layers[0].bias, rtol=1e-6)
+    np.testing.assert_allclose(models[0].losses, models[1].losses, rtol=1e-6)
+    assert np.linalg.norm(masked.bias) == pytest.approx(1) and len(models[0].losses) == 1
+    models[0].save(tmp_path / "x.keras")
+    again = keras.models.load_model(tmp_path / "x.keras").layers[0]
+    assert (type(again.bias_regularizer), type(again.bias_constraint)) == (
+        keras.regularizers.L2,
+        keras.constraints.UnitNorm,
+    )
+
+
 @pytest.mark.parametrize("make", [lambda **k: SignedMaskDense(40, **k), lambda **k: SignedMaskConv2D(8, 3, **k)])
 def test_a_bernoulli_mask_is_a_new_sample_at_each_use(make):
     layer = make(rule="bernoulli", score_initializer=keras.initializers.Constant(1.0), sample_seed=3)
@@ -150,7 +202,7 @@ def test_a_bernoulli_mask_is_a_new_sample_at_each_use(make):
 
 
 @pytest.mark.parametrize("make", [lambda **k: SignedMaskDense(40, **k), lambda **k: SignedMaskConv2D(8, 3, **k)])
-def test_looking_shows_the_sample_of_the_next_use_and_leaves_it(make):
+def test_reading_shows_the_sample_of_the_next_call_and_leaves_it(make):
     layer = make(rule="bernoulli", sample_seed=3, score_initializer="zeros")
     x = batch((4, 9, 9, 10))
     layer.build(x.shape)
@@ -161,14 +213,14 @@ def test_looking_shows_the_sample_of_the_next_use_and_leaves_it(make):
     twin.set_weights([kernel])
     np.testing.assert_array_equal(layer(x), twin(x))
     assert not np.array_equal(mask, layer.mask)  # the next one
-    looked = tf.function(lambda: layer.effective_kernel)  # in a graph too
-    np.testing.assert_array_equal(looked(), looked())
+    read = tf.function(lambda: layer.effective_kernel)  # in a graph too
+    np.testing.assert_array_equal(read(), read())
 
 
 @pytest.mark.parametrize("name", ["mask", "effective_kernel"])
 def test_a_layer_that_is_not_built_says_so(name):
-    with pytest.raises(ValueError, match="its is not built, and has no mask yet: call it, or build"):
-        getattr(SignedMaskDense(3, name="its"), name)
+    with pytest.raises(ValueError, match="dense is not built, and has no mask yet: call it, or build"):
+        getattr(SignedMaskDense(3, name="dense"), name)
 
 
 def test_dynamic_weight_rescaling_and_its_gradient():

@@ -1,3 +1,6 @@
+"""Mask rules against numpy, their gradients, and a rule that a user registers."""
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tf_supermask import masks
+from tf_supermask import SignedMaskDense, mask_model, masks, strip_masks
 
 ORACLES = {
     "signed": lambda s, t: np.where(s > t, 1, np.where(s < -t, -1, 0)),
@@ -54,11 +57,8 @@ def test_backward_of_a_probability_is_that_of_the_sigmoid(score, threshold):
 
 
 def test_rounding_is_that_of_the_probability():
-    assert masks.RULES["rounded"](tf.constant([-0.1, 0.0, 0.1]), masks.RULES["rounded"].threshold).numpy().tolist() == [
-        0,
-        0,
-        1,
-    ]
+    rounded = masks.rule("rounded")
+    assert rounded(tf.constant([-0.1, 0.0, 0.1]), rounded.threshold).numpy().tolist() == [0, 0, 1]
 
 
 @pytest.mark.parametrize("rule", STRAIGHT)
@@ -71,3 +71,57 @@ def test_compiled_rule_is_the_eager_rule():
     score = tf.random.stateless_normal([1000], [0, 0])
     for rule in masks.RULES.values():
         np.testing.assert_array_equal(tf.function(rule, jit_compile=True)(score, 0.3), rule(score, 0.3))
+
+
+@pytest.fixture
+def keep_large():
+    """A rule that a user registers, until the test ends."""
+
+    @masks.register("keep_large", threshold=0.1)
+    def keep_large(score, threshold):
+        return masks.straight_through(score, tf.cast(tf.abs(score) > threshold, score.dtype))
+
+    yield "keep_large"
+    del masks.RULES["keep_large"]
+
+
+@pytest.mark.parametrize("rescale", [False, True])
+def test_a_registered_rule_is_known_everywhere(keep_large, rescale, tmp_path):
+    """In a layer, in mask_model, with rescale, in a .keras file. Oracle: numpy."""
+    layer = SignedMaskDense(20, rule=keep_large, rescale=rescale)
+    network = keras.Sequential([keras.Input((30,)), keras.layers.Dense(20, "relu"), keras.layers.Dense(3)])
+    model, x = mask_model(network, keep_large, rescale=rescale), np.random.default_rng(0).normal(size=(4, 30))
+    model.compile("sgd", "mse")
+    model.fit(x, np.ones((4, 3)), verbose=0)
+    model.save(tmp_path / "x.keras")
+    same = keras.models.load_model(tmp_path / "x.keras")
+    layer.build((None, 30))
+    for layer in (layer, *model.layers, *same.layers):
+        mask, weight = np.abs(layer.score.numpy()) > np.float32(0.1), layer.weight.numpy()
+        np.testing.assert_array_equal(layer.mask, mask)
+        factor = mask.size / mask.sum() if rescale else 1
+        np.testing.assert_allclose(layer.effective_kernel, weight * mask * factor, rtol=1e-6)
+        assert layer.threshold == 0.1 and 0 < mask.sum() < mask.size
+    for other in (same, strip_masks(model)):
+        np.testing.assert_array_equal(other(x), model(x))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"name": "signed", "threshold": 0.1}, "'signed' is registered already"),
+        ({"name": "new"}, "not both. Received: threshold=None, sampled=False"),
+        ({"name": "new", "threshold": 0.1, "sampled": True}, "not both. Received: threshold=0.1, sampled=True"),
+    ],
+)
+def test_a_rule_that_cannot_be_registered_is_refused(arguments, message):
+    before = dict(masks.RULES)
+    with pytest.raises(ValueError, match=message):
+        masks.register(**arguments)
+    assert masks.RULES == before
+
+
+@pytest.mark.parametrize("name", ["ternary", None, ["signed"], 3])
+def test_an_unknown_rule_is_named(name):
+    with pytest.raises(ValueError, match="`rule` must be one of signed, binary, rounded, bernoulli. Received"):
+        masks.rule(name)

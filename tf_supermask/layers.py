@@ -15,9 +15,10 @@ class SignedMaskDense(signed_mask.SignedMask):
 
     Args:
         units: size of the output.
-        kwargs: see `SignedMask`; the rest follows `keras.layers.Dense`.
+        rule, weight_initializer, score_initializer, threshold, relative_threshold, rescale, sample_seed: see `SignedMask`.
+        activation and bias arguments, kwargs: as in `keras.layers.Dense`, but `use_bias` is False by default.
 
-    Input shape `(batch, ..., n_in)`, output shape `(batch, ..., units)`.
+    Input shape `(batch, ..., n_in)`, output shape `(batch, ..., units)`, kernel `(n_in, units)`.
     """
 
     keras_class = keras.layers.Dense
@@ -35,24 +36,17 @@ class SignedMaskDense(signed_mask.SignedMask):
         relative_threshold=None,
         rescale=False,
         sample_seed=None,
+        bias_regularizer=None,
         activity_regularizer=None,
+        bias_constraint=None,
         **kwargs,
     ):
-        super().__init__(
-            {"units": units},
-            activation,
-            use_bias,
-            bias_initializer=bias_initializer,
-            rule=rule,
-            weight_initializer=weight_initializer,
-            score_initializer=score_initializer,
-            threshold=threshold,
-            relative_threshold=relative_threshold,
-            rescale=rescale,
-            sample_seed=sample_seed,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        plain = {"units": units, "activation": activation, "use_bias": use_bias, "bias_initializer": bias_initializer}
+        plain |= {"bias_regularizer": bias_regularizer, "bias_constraint": bias_constraint}
+        mask = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold}
+        mask |= {"weight_initializer": weight_initializer, "score_initializer": score_initializer}
+        mask |= {"rescale": rescale, "sample_seed": sample_seed}
+        super().__init__(plain, **mask, activity_regularizer=activity_regularizer, **kwargs)
 
     def build(self, input_shape):
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
@@ -68,9 +62,10 @@ class SignedMaskConv2D(signed_mask.SignedMask):
 
     Args:
         filters, kernel_size, strides, padding, dilation_rate: as in `keras.layers.Conv2D`.
-        data_format: "channels_last", also where it is None and Keras' image_data_format decides.
+        data_format: "channels_last"; None means Keras' image_data_format, which has to be the same.
         groups: 1.
-        kwargs: see `SignedMask`.
+        rule, weight_initializer, score_initializer, threshold, relative_threshold, rescale, sample_seed: see `SignedMask`.
+        activation and bias arguments, kwargs: as in `keras.layers.Conv2D`, but `use_bias` is False by default.
 
     Input shape `(batch, height, width, c_in)`, output shape `(batch, height', width', filters)`,
     kernel `(kernel_height, kernel_width, c_in, filters)`.
@@ -97,39 +92,19 @@ class SignedMaskConv2D(signed_mask.SignedMask):
         relative_threshold=None,
         rescale=False,
         sample_seed=None,
+        bias_regularizer=None,
         activity_regularizer=None,
+        bias_constraint=None,
         **kwargs,
     ):
-        data_format = data_format or keras.config.image_data_format()
-        if data_format != "channels_last":
-            raise ValueError(
-                f'`data_format`, or Keras\' image_data_format, must be "channels_last". Received: {data_format!r}'
-            )
-        if groups != 1:
-            raise ValueError(f"`groups` must be 1: grouped convolutions are not supported. Received: {groups}")
-        plain = {
-            "filters": filters,
-            "kernel_size": kernel_size,
-            "strides": strides,
-            "padding": padding,
-            "dilation_rate": dilation_rate,
-            "data_format": "channels_last",
-        }
-        super().__init__(
-            plain,
-            activation,
-            use_bias,
-            bias_initializer=bias_initializer,
-            rule=rule,
-            weight_initializer=weight_initializer,
-            score_initializer=score_initializer,
-            threshold=threshold,
-            relative_threshold=relative_threshold,
-            rescale=rescale,
-            sample_seed=sample_seed,
-            activity_regularizer=activity_regularizer,
-            **kwargs,
-        )
+        plain = {"filters": filters, "kernel_size": kernel_size, "strides": strides, "padding": padding}
+        plain |= {"data_format": _channels_last(data_format), "dilation_rate": dilation_rate, "groups": _one(groups)}
+        plain |= {"activation": activation, "use_bias": use_bias, "bias_initializer": bias_initializer}
+        plain |= {"bias_regularizer": bias_regularizer, "bias_constraint": bias_constraint}
+        mask = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold}
+        mask |= {"weight_initializer": weight_initializer, "score_initializer": score_initializer}
+        mask |= {"rescale": rescale, "sample_seed": sample_seed}
+        super().__init__(plain, **mask, activity_regularizer=activity_regularizer, **kwargs)
 
     def build(self, input_shape):
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: input_shape[-1]})
@@ -145,3 +120,18 @@ class SignedMaskConv2D(signed_mask.SignedMask):
             data_format=self.data_format,
         )
         return self._finish(outputs)
+
+
+def _channels_last(data_format):
+    data_format = data_format or keras.config.image_data_format()
+    if data_format != "channels_last":
+        raise ValueError(
+            f'`data_format`, or Keras\' image_data_format, must be "channels_last". Received: {data_format!r}'
+        )
+    return data_format
+
+
+def _one(groups):
+    if groups != 1:
+        raise ValueError(f"`groups` must be 1: grouped convolutions are not supported. Received: {groups}")
+    return groups

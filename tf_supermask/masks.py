@@ -2,24 +2,27 @@
 
     effective kernel = weight * mask(score)                              (Koster et al. 2022, Eq. 1 and 2)
 
-A rule is a pure function `(score, threshold) -> mask`; it returns a tensor of the score's shape and type, by way of one of the
-two gradients below. To add one, register it; layers, `mask_model`, flags and records then know it by its name:
+A rule is a pure function `(score, threshold) -> mask`. It returns a tensor of the score's shape and type, with one of the two
+gradients below. To add a rule, register it; layers, `mask_model`, flags and records then know it by its name:
 
     @masks.register("keep_large", threshold=0.1)
     def keep_large(score, threshold):
         return masks.straight_through(score, tf.cast(tf.abs(score) > threshold, score.dtype))
 """
 
-from typing import Callable, NamedTuple
+import dataclasses
+import numbers
+from typing import Callable
 
 import tensorflow as tf
 
 
-class Rule(NamedTuple):
-    """A mask rule and what a layer has to know of it: `rule(score, threshold)` is the mask."""
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """A mask rule and its properties: `rule(score, threshold)` is the mask."""
 
-    function: Callable  # (score, threshold) -> mask, of two tensors of one type
-    threshold: float | None  # where a layer is given none
+    function: Callable  # (score, threshold) -> mask, two tensors of one type
+    threshold: float | None  # default threshold
     sampled: bool  # the layer draws a new threshold from [0, 1) for each weight at each use
     signed: bool  # masks have values below 0
 
@@ -35,13 +38,13 @@ def register(name, threshold=None, sampled=False, signed=False):
     """Decorator that makes a function `(score, threshold) -> mask` the rule `name`.
 
     Args:
-        name: what layers, `mask_model` and flags call it.
+        name: the name of the rule in layers, `mask_model` and flags.
         threshold: default threshold, >= 0; required unless `sampled`.
         sampled: the threshold is drawn from [0, 1) for each weight at each use.
         signed: masks have values below 0, so that `rescale` counts |mask|.
 
     Raises:
-        ValueError: the name is taken, or there is neither a threshold nor `sampled`, or both.
+        ValueError: the name is registered already; neither or both of `threshold` and `sampled` are given.
     """
     if name in RULES:
         raise ValueError(f"the mask rule {name!r} is registered already; choose another name")
@@ -50,32 +53,59 @@ def register(name, threshold=None, sampled=False, signed=False):
             f"a mask rule needs `threshold` or `sampled=True`, not both. Received: {threshold=}, {sampled=}"
         )
 
-    def add(rule):
-        RULES[name] = Rule(rule, threshold, sampled, signed)
-        return rule
+    def add(function):
+        RULES[name] = Rule(function, threshold, sampled, signed)
+        return function
 
     return add
 
 
 def rule(name):
-    """The Rule `name`. Raises ValueError where there is none."""
-    if name not in RULES:
+    """The Rule `name`. Raises ValueError if no rule has this name."""
+    if not isinstance(name, str) or name not in RULES:
         raise ValueError(f"`rule` must be one of {', '.join(RULES)}. Received: {name!r}")
     return RULES[name]
 
 
-# The two gradients. Both reach the scores of pruned weights, too; neither is clipped.
+def threshold_of(name, threshold=None, relative_threshold=None):
+    """The absolute threshold of a layer that uses the rule `name`.
+
+    Returns: `threshold`, by default that of the rule; None with `relative_threshold`, which the layer multiplies once it has
+    scores, and for a rule that samples.
+
+    Raises:
+        ValueError: `threshold` is not a number >= 0, `relative_threshold` is not a number between 0 and 1, both are given, or
+            one is given for a rule that samples.
+    """
+    known = rule(name)
+    if threshold is not None and relative_threshold is not None:
+        raise ValueError(
+            f"Give `threshold` or `relative_threshold`, not both. Received: {threshold=}, {relative_threshold=}"
+        )
+    if known.sampled and (threshold is not None or relative_threshold is not None):
+        raise ValueError(f"Rule {name!r} draws its thresholds. Received: {threshold=}, {relative_threshold=}")
+    if relative_threshold is not None:
+        if not (isinstance(relative_threshold, numbers.Real) and 0 < relative_threshold < 1):
+            raise ValueError(f"`relative_threshold` must be a number between 0 and 1. Received: {relative_threshold!r}")
+        return None
+    threshold = known.threshold if threshold is None else threshold
+    if not known.sampled and not (isinstance(threshold, numbers.Real) and threshold >= 0):
+        raise ValueError(f"`threshold` must be a number >= 0. Received: {threshold!r}")
+    return threshold
+
+
+# The two gradients. Both reach the scores of pruned weights too; neither is clipped.
 
 
 @tf.custom_gradient
 def straight_through(score, mask):
-    """`mask`, of which the gradient passes to `score` unchanged: d mask / d score = 1 (Koster et al. 2022, section 2)."""
+    """`mask` with the gradient d mask / d score = 1 (Koster et al. 2022, section 2)."""
     return tf.identity(mask), lambda upstream: (upstream, None)
 
 
 @tf.custom_gradient
 def through_sigmoid(score, mask):
-    """`mask`, which counts as sigmoid(score): d mask / d score = p (1 - p), p = sigmoid(score) (Zhou et al. 2019, section S6.1)."""
+    """`mask` with the gradient d mask / d score = p (1 - p), p = sigmoid(score) (Zhou et al. 2019, section S6.1)."""
     probability = tf.sigmoid(score)
     return tf.identity(mask), lambda upstream: (upstream * probability * (1 - probability), None)
 
@@ -84,10 +114,10 @@ def through_sigmoid(score, mask):
 def signed(score, threshold):
     """Keep, hide or invert: +1 where score > threshold, -1 where score < -threshold, else 0.
 
-    Deviation: the paper's Eq. 2 includes the thresholds (>=, <=); the strict form is the one its results were made with.
+    Deviation: the paper's Eq. 2 includes the thresholds (>=, <=); the paper's results were made with the strict form.
     They differ only for a score that equals the threshold exactly.
     """
-    # In bytes until the end: a mask of millions of weights is a matter of memory traffic.
+    # int8 until the end: for millions of weights memory traffic decides the speed.
     ternary = tf.cast(score > threshold, tf.int8) - tf.cast(score < -threshold, tf.int8)
     return straight_through(score, tf.cast(ternary, score.dtype))
 
@@ -104,6 +134,7 @@ def probable(score, threshold):
     """1 where sigmoid(score) > threshold, else 0 (Zhou et al. 2019).
 
     With a threshold drawn uniformly from [0, 1) for each weight this is a Bernoulli sample with probability sigmoid(score);
-    with 1/2 it is the rounded probability. Deviation: of all weights, as the paper says; the authors' code rounds a random half.
+    with 1/2 it is the rounded probability. Deviation: all weights are rounded, as the paper says; the authors' code rounds a
+    random half.
     """
     return through_sigmoid(score, tf.cast(tf.sigmoid(score) > threshold, score.dtype))

@@ -1,15 +1,14 @@
-"""What masked layers share: a frozen weight, a trained score, the rule that makes the mask, a bias.
+"""SignedMask, the base class of masked layers: a frozen weight, a trained score, and the rule that makes the mask.
 
-    kernel = weight * mask(score)          weight: frozen, score: the one trained tensor, both of the kernel's shape
+    kernel = weight * mask(score)          weight: frozen, score: trained, both of the kernel's shape
 
-The rest of a layer is its Keras counterpart: `plain()` returns that counterpart, which checks the arguments, gives the
-output shape and, fed with `effective_kernel`, is the same function without this package.
+All else is that of the Keras counterpart, a Dense or Conv2D layer: `plain()` returns one, which checks the arguments, gives the
+output shape and, with `effective_kernel` for its kernel, computes the same function without this package.
 """
 
 import contextlib
 import contextvars
 import math
-import numbers
 
 import keras
 import numpy as np
@@ -22,7 +21,7 @@ _KERNEL_OF = contextvars.ContextVar("layer -> kernel", default=None)
 
 @contextlib.contextmanager
 def kernels_from(kernel_of):
-    """Within it, masked layers compute with the kernel `kernel_of(layer)` in place of `weight * mask(score)`."""
+    """Inside this context masked layers use the kernel `kernel_of(layer)` in place of `weight * mask(score)`."""
     token = _KERNEL_OF.set(kernel_of)
     try:
         yield
@@ -31,26 +30,27 @@ def kernels_from(kernel_of):
 
 
 class SignedMask(keras.layers.Layer):
-    """What both layers share: weight, score, threshold, bias.
+    """Base class of masked layers: weight, score, threshold, bias.
 
     Args:
-        plain: dict, the arguments of the Keras counterpart that this layer passes on.
+        plain: dict, the arguments of the Keras counterpart: sizes, activation, and `use_bias`, `bias_initializer`,
+            `bias_regularizer`, `bias_constraint` of a trained bias, which is never masked. `use_bias` is False by default, as in
+            Koster et al. 2022.
         rule: name of a mask rule, a key of `masks.RULES`.
-        weight_initializer: frozen weight; ELUS signed constant by default.
-        score_initializer: trained score; Xavier (Glorot) uniform by default.
-        threshold: absolute threshold of the rule, >= 0; by default that of the rule, 0.01 for `signed`. A rule that
-            samples has none: it draws one for each weight each time that it is used. Of a built layer with
-            `relative_threshold` it is the variable that holds the product.
-        relative_threshold: instead of `threshold`, a share p of the largest |score| of this layer right after
-            initialization; the product is computed once and saved with the layer. For uniform scores it prunes p of them.
-        rescale: multiply the kernel by its size / the number of weights that remain (dynamic weight rescaling of Zhou et
-            al. 2019); the gradient flows through the number.
-        sample_seed: seed of what `bernoulli` draws.
-        use_bias: adds a trained, never masked bias. Off by default, as in Koster et al. 2022.
-        kwargs: those of `keras.layers.Layer` (name, dtype, trainable, activity_regularizer...).
+        weight_initializer: initializer of the frozen weight; ELUS signed constant by default.
+        score_initializer: initializer of the trained score; Xavier (Glorot) uniform by default.
+        threshold: absolute threshold of the rule, >= 0; by default that of the rule, 0.01 for `signed`. A rule that samples has
+            none: it draws one for each weight at each use. In a built layer with `relative_threshold` this attribute is the
+            variable that holds the product.
+        relative_threshold: in place of `threshold`, a share p of the largest |score| of this layer right after
+            initialization. The product is computed once and saved with the layer. It prunes a share p of uniform scores.
+        rescale: multiply the kernel by its size / the number of remaining weights (dynamic weight rescaling of Zhou et al.
+            2019). The gradient flows through this number.
+        sample_seed: seed of the thresholds that a rule that samples draws.
+        kwargs: arguments of `keras.layers.Layer` (name, dtype, trainable, activity_regularizer...).
 
     Raises:
-        ValueError: for an argument that the layer cannot honour; the message says what was received.
+        ValueError: for an argument that the layer does not support; the message says what was received.
     """
 
     keras_class = None
@@ -58,66 +58,39 @@ class SignedMask(keras.layers.Layer):
     def __init__(
         self,
         plain,
-        activation=None,
-        use_bias=False,
-        bias_initializer="zeros",
-        rule="signed",
-        weight_initializer=None,
-        score_initializer="glorot_uniform",
-        threshold=None,
-        relative_threshold=None,
-        rescale=False,
-        sample_seed=None,
+        rule,
+        weight_initializer,
+        score_initializer,
+        threshold,
+        relative_threshold,
+        rescale,
+        sample_seed,
         **kwargs,
     ):
-        kernel_arguments = sorted(name for name in kwargs if name.startswith("kernel_"))
-        if kernel_arguments:
-            raise ValueError(
-                f"{type(self).__name__} has a frozen weight and a trained score instead of a kernel: use "
-                f"`weight_initializer` and `score_initializer`. Received: {', '.join(kernel_arguments)}"
-            )
+        _refuse_kernel_arguments(type(self).__name__, kwargs)
         super().__init__(**kwargs)
-        known = masks.rule(rule)
-        if threshold is not None and relative_threshold is not None:
-            raise ValueError(
-                "Give `threshold` or `relative_threshold`, not both. "
-                f"Received: threshold={threshold}, relative_threshold={relative_threshold}"
-            )
-        if known.sampled and (threshold is not None or relative_threshold is not None):
-            raise ValueError(f"Rule {rule!r} draws its thresholds. Received: {threshold=}, {relative_threshold=}")
-        if threshold is None and relative_threshold is None:
-            threshold = known.threshold
-        if threshold is not None and not (isinstance(threshold, numbers.Real) and threshold >= 0):
-            raise ValueError(f"`threshold` must be a number >= 0. Received: {threshold!r}")
-        if relative_threshold is not None and not (
-            isinstance(relative_threshold, numbers.Real) and 0 < relative_threshold < 1
-        ):
-            raise ValueError(f"`relative_threshold` must be a number between 0 and 1. Received: {relative_threshold!r}")
+        self.threshold = masks.threshold_of(rule, threshold, relative_threshold)
         self.rule = rule
-        self.threshold = threshold
         self.relative_threshold = relative_threshold
         self.rescale = rescale
         self.sample_seed = sample_seed
-        self.activation = keras.activations.get(activation)
-        if isinstance(self.activation, keras.layers.PReLU):
-            raise ValueError("`activation` has weights of its own; add it as a layer. Received: PReLU")
-        self.use_bias = use_bias
         self.weight_initializer = keras.initializers.get(weight_initializer or initializers.ELUS())
         self.score_initializer = keras.initializers.get(score_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self._plain_config = plain
-        checked = self.plain()  # Keras refuses bad arguments here, and makes pairs of single numbers
-        self.supports_masking = checked.supports_masking  # of padding: Dense passes it on
-        self._plain_config = {name: getattr(checked, name) for name in plain}
-        for name, value in self._plain_config.items():
-            setattr(self, name, value)
+        checked = self._counterpart(plain)  # Keras checks the arguments, and makes pairs of single numbers
+        if isinstance(checked.activation, keras.layers.PReLU):
+            raise ValueError("`activation` has weights of its own; add it as a layer. Received: PReLU")
+        self.supports_masking = checked.supports_masking  # masks of time steps: Dense passes them on
+        self._plain_arguments = tuple(plain)
+        for name in plain:
+            setattr(self, name, getattr(checked, name))
 
     def plain(self):
         """The Keras counterpart with the same configuration, not built, without weights."""
+        return self._counterpart({name: getattr(self, name) for name in self._plain_arguments})
+
+    def _counterpart(self, arguments):
         return self.keras_class(
-            **self._plain_config,
-            activation=self.activation,
-            use_bias=self.use_bias,
+            **arguments,
             name=self.name,
             dtype=self.dtype_policy,
             trainable=self.trainable,
@@ -125,7 +98,7 @@ class SignedMask(keras.layers.Layer):
         )
 
     def _add_variables(self, kernel_shape):
-        # float32 whatever the policy: in half precision the decay of a score below 1e-3 of its value would be lost.
+        # float32 whatever the policy: half precision would lose the decay of a score by less than a thousandth.
         exact = {"dtype": "float32", "autocast": False}
         self.weight = self.add_weight(
             name="weight", shape=kernel_shape, initializer=self.weight_initializer, trainable=False, **exact
@@ -141,9 +114,16 @@ class SignedMask(keras.layers.Layer):
                 trainable=False,
                 **exact,
             )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(name="bias", shape=kernel_shape[-1:], initializer=self.bias_initializer)
+        self.bias = self._add_bias(kernel_shape[-1:]) if self.use_bias else None
+
+    def _add_bias(self, shape):
+        return self.add_weight(
+            name="bias",
+            shape=shape,
+            initializer=self.bias_initializer,
+            regularizer=self.bias_regularizer,
+            constraint=self.bias_constraint,
+        )
 
     def _mask(self):
         rule, threshold = masks.rule(self.rule), self.threshold
@@ -152,33 +132,34 @@ class SignedMask(keras.layers.Layer):
         return rule(self.score, threshold)
 
     def draw_kernel(self):
-        """weight * mask(score), as a call of the layer takes it: where the rule samples, a new sample each time."""
+        """weight * mask(score), as a call of the layer uses it. A rule that samples draws a new sample each time."""
         mask = self._mask()
         kernel = self.weight * mask
         if self.rescale:
-            # |mask| of masks that are 0 or 1 is the mask: the derivative of the absolute value is 0 at 0
-            left = ops.sum(ops.abs(mask) if masks.rule(self.rule).signed else mask)
-            kernel = kernel * (math.prod(mask.shape) / ops.maximum(left, 1))
+            # A mask of 0 and 1 is its own |mask|: the derivative of the absolute value would be 0 at 0.
+            remaining = ops.sum(ops.abs(mask) if masks.rule(self.rule).signed else mask)
+            kernel = kernel * (math.prod(mask.shape) / ops.maximum(remaining, 1))
         return kernel
 
     @property
     def effective_kernel(self):
-        """weight * mask(score): float32 tensor of the kernel's shape. Where the rule samples, that of the next use, which stays
-        the next one. Raises ValueError before the layer is built."""
-        return self._looked(self.draw_kernel)
+        """weight * mask(score): float32 tensor of the kernel's shape. If the rule samples, the kernel of the next call, which
+        reading does not change. Raises ValueError before the layer is built."""
+        return self._without_effect(self.draw_kernel)
 
     @property
     def mask(self):
-        """The mask: int8 numpy array of the kernel's shape, values -1, 0, +1. Where the rule samples, that of the next use, which
-        stays the next one. Raises ValueError before the layer is built."""
-        return np.asarray(self._looked(self._mask), np.int8)
+        """The mask: int8 numpy array of the kernel's shape, values -1, 0, +1. If the rule samples, the mask of the next call,
+        which reading does not change. Raises ValueError before the layer is built."""
+        return np.asarray(self._without_effect(self._mask), np.int8)
 
-    def _looked(self, function):
+    def _without_effect(self, function):
+        """`function()`, after which the random generator is where it was."""
         if not self.built:
             raise ValueError(f"{self.name} is not built, and has no mask yet: call it, or build(input_shape)")
         if not masks.rule(self.rule).sampled:
             return function()
-        with keras.StatelessScope():  # forgets that the generator went on
+        with keras.StatelessScope():  # discards the update of the generator
             return function()
 
     def _kernel(self):
@@ -192,19 +173,26 @@ class SignedMask(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return self.plain().compute_output_shape(input_shape)
 
+    @graph.same_randomness()
     def get_config(self):
-        serialize = keras.initializers.serialize
+        plain = self.plain().get_config()
         return {
             **super().get_config(),
-            **self._plain_config,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "bias_initializer": serialize(self.bias_initializer),
+            **{name: plain[name] for name in self._plain_arguments},
             "rule": self.rule,
-            "weight_initializer": serialize(self.weight_initializer),
-            "score_initializer": serialize(self.score_initializer),
+            "weight_initializer": keras.initializers.serialize(self.weight_initializer),
+            "score_initializer": keras.initializers.serialize(self.score_initializer),
             "threshold": None if self.relative_threshold is not None else self.threshold,
             "relative_threshold": self.relative_threshold,
             "rescale": self.rescale,
             "sample_seed": self.sample_seed,
         }
+
+
+def _refuse_kernel_arguments(name, arguments):
+    received = sorted(argument for argument in arguments if argument.startswith("kernel_"))
+    if received:
+        raise ValueError(
+            f"{name} has a frozen weight and a trained score instead of a kernel: use "
+            f"`weight_initializer` and `score_initializer`. Received: {', '.join(received)}"
+        )

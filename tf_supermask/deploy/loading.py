@@ -15,6 +15,7 @@ import numpy as np
 from tf_supermask import cloning
 from tf_supermask.deploy import allowed, architecture, coding
 from tf_supermask.deploy.container_format import _CHECKSUM, ENDING, MAGIC, VERSION, Kernel, sealed
+from tf_supermask.deploy.remasking import remasked
 from tf_supermask.errors import InputError, one_line
 
 MOST_WEIGHTS = 2**28  # of a file to be read: 1 GiB of float32
@@ -140,9 +141,26 @@ def _count(packed, most):
     return -(-count // 4)
 
 
-def load(path, most_weights=MOST_WEIGHTS):
-    """The plain Keras model in a file, not compiled. Raises InputError as `read` does, and where weights are drawn otherwise."""
-    return built(read(path, most_weights))
+def load(path, most_weights=MOST_WEIGHTS, masked=False, rule="signed", seed=0):
+    """The network in a file as a plain Keras model, or with masks so that training can go on; not compiled.
+
+    Scores are not stored. With `masked` they are 2 * threshold * mask, and the kernels equal those of the file bit for bit.
+    Frozen weights of signed constants are not stored either where they are pruned: their signs are drawn, and their magnitude
+    too in a layer that keeps no weight. Layers with other frozen weights have `rescale` if the file was written with it.
+
+    Args:
+        most_weights: bound on the number of weights that the file may hold.
+        masked: give a mask to each kernel of the file that has one.
+        rule: mask rule of these layers, one that does not sample; its default threshold is used.
+        seed: seed of the signs, int >= 0.
+
+    Raises:
+        InputError: see `read`; TensorFlow draws other weights from the seed in the file.
+        ValueError: the rule samples, or cannot make the masks of the file.
+    """
+    contents = read(path, most_weights)
+    model = built(contents)
+    return remasked(model, contents.kernels, rule, seed) if masked else model
 
 
 def built(contents):
