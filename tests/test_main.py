@@ -120,7 +120,7 @@ def test_bad_lines_in_a_flag_file(main, tmp_path):
     assert "sparsity" in main(f"--flagfile={tmp_path}/bad.flags", ok=False).stderr
 
 
-def test_rows_are_trained_in_one_walk(main, tmp_path):
+def test_rows_are_trained_by_one_command(main, tmp_path):
     for name in ("a", "b"):
         lines = ("# a test", f"--experiment={name}", f"--mode={'signed' if name == 'a' else 'baseline'}", *SHORT)
         (tmp_path / f"{name}.flags").write_text("\n".join(lines))

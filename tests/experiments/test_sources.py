@@ -25,7 +25,7 @@ from tf_supermask.experiments import data, downloads, sources, training
 from tf_supermask.experiments.flag_files import name_of
 from tf_supermask.experiments.records import Run
 from tf_supermask.experiments.spec import Spec
-from tf_supermask.scheduling import scheduler
+from tf_supermask.scheduling import jobs, scheduler
 
 IMAGE, LABEL = tfds.features.Image(shape=(8, 8, 1)), tfds.features.ClassLabel(num_classes=4)
 
@@ -321,8 +321,8 @@ def test_a_data_set_that_cannot_be_had_is_looked_for_once(tmp_path):
 
     asked = []
     specs = [Spec.of(dataset=name, seed=seed) for name in ("mnist", "digits") for seed in range(3)]
-    units = [scheduler.Job(Run(tmp_path, spec.dataset, spec.seed), spec) for spec in specs]
-    scheduler.prepare(units)
+    units = [jobs.Job(Run(tmp_path, spec.dataset, spec.seed), spec) for spec in specs]
+    jobs.prepare(units)
     assert scheduler.supplied(units, load) == units[3:] and asked == [("mnist", None), ("digits", None)]
     assert [scheduler.reason(unit.run) for unit in units[:3]] == ["no network"] * 3 and not units[3].run.error.exists()
 
@@ -478,10 +478,8 @@ def test_results_are_not_named_after_where_a_folder_lies(name, title, tmp_path):
 
 def test_a_run_on_a_folder(folder, tmp_path):
     spec = Spec.of(dataset=str(folder), splits="train,validation", epochs=1, batch_size=4)
-    unit = scheduler.job_of(name_of(spec), spec, tmp_path)
-    scheduler.train(
-        unit, functools.partial(scheduler.load, None, None), training.Options(progress=0, say=lambda line: None)
-    )
+    unit = jobs.job_of(name_of(spec), spec, tmp_path)
+    jobs.train(unit, functools.partial(jobs.load, None, None), training.Options(progress=0, say=lambda line: None))
     record = json.loads((tmp_path / "fcn_signed_pets" / "seed0.json").read_text())
     assert record["spec"]["splits"] == "train,validation"
     fingerprint = data.load(str(folder), splits="train,validation").fingerprint

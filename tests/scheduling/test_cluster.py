@@ -9,12 +9,12 @@ import sys
 import threading
 
 import pytest
-from test_local import leftovers, outcome, start, wait_for
+from processes import leftovers, outcome, start, wait_for
 
 from tf_supermask import files
 from tf_supermask.experiments import records
 from tf_supermask.scheduling import cluster as cluster_module
-from tf_supermask.scheduling import scheduler
+from tf_supermask.scheduling import jobs
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'tf_supermask[ray]'")
 RUNS = int(os.environ.get("CLUSTER_RUNS", 6))
@@ -22,9 +22,9 @@ FLAGS = ("--model=fcn", "--dataset=digits8", "--epochs=2", "--nojit_compile", "-
 
 
 def free_port():
-    with socket.socket() as its:
-        its.bind(("127.0.0.1", 0))
-        return its.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def descendants(process):
@@ -36,10 +36,10 @@ def descendants(process):
         except OSError:
             continue
         children.setdefault(parent, []).append(int(path.parent.name))
-    found = [process]
-    for one in found:
-        found += children.get(one, [])
-    return found
+    family = [process]
+    for member in family:
+        family += children.get(member, [])
+    return family
 
 
 class Node:
@@ -107,20 +107,20 @@ def test_a_node_is_killed_and_every_run_is_recorded_as_if_trained_here(cluster, 
 
 def test_checkpoints_come_back_while_a_run_goes_on(tmp_path):
     run = records.Run(tmp_path / "node", "x", 0)
-    sent, over = [], threading.Event()
-    thread = threading.Thread(target=cluster_module._send, args=(over, 0.0, run, sent.append))
+    sent, ended = [], threading.Event()
+    thread = threading.Thread(target=cluster_module._send, args=(ended, 0.0, run, sent.append))
     thread.start()
     for epoch in (1, 2):
         files.write(run.history, lambda file, epoch=epoch: file.write(b"header\n" + b"row\n" * epoch))
         files.write(run.checkpoint, lambda file, epoch=epoch: file.write(b"checkpoint %d" % epoch))
         wait_for(lambda epoch=epoch: len(sent) == epoch)
-    over.set()
+    ended.set()
     thread.join()
     assert list(sent[-1]) == ["x/seed0.csv", "x/seed0.ckpt.npz"] and sent[-1]["x/seed0.ckpt.npz"] == b"checkpoint 2"
-    box, unit = cluster_module.Mailbox(), scheduler.Job(run, None)
-    box.put(unit, sent[-1])
-    assert box.last(unit) == sent[-1] and box.take({unit}) == {unit: sent[-1]} and box.take({unit}) == {}
-    assert box.last(unit) == sent[-1] and box.take(set()) == {} and box.last(unit) == {}
+    box, job = cluster_module.Mailbox(), jobs.Job(run, None)
+    box.put(job, sent[-1])
+    assert box.last(job) == sent[-1] and box.take({job}) == {job: sent[-1]} and box.take({job}) == {}
+    assert box.last(job) == sent[-1] and box.take(set()) == {} and box.last(job) == {}
     cluster_module.write(sent[-1], tmp_path / "driver")
     assert (tmp_path / "driver" / "x" / "seed0.csv").read_bytes() == b"header\nrow\nrow\n"
 

@@ -1,1 +1,1 @@
-"""From records to statements: statistics, tables, figures, claims, sizes."""
+"""Records -> statements: statistics, tables, figures, claims, sizes, and the pages that show them."""

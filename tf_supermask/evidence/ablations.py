@@ -1,4 +1,4 @@
-"""Experiments that are in no table or figure of a paper. Each answers a question, beside the row that differs least from it."""
+"""Ablations: experiments that are in no table or figure of a paper, each compared with the row that differs least from it."""
 
 import dataclasses
 
@@ -11,14 +11,14 @@ MEASURES = ("test_accuracy", "remaining")
 
 
 def table(shown, *scales):
-    """Data frame of text: a line per ablation in the Evidences `scales`, ours beside the usual row after as many epochs.
+    """Data frame of text: a line per ablation in the Evidences `scales`, beside the usual row after as many epochs.
 
-    `shown`: the experiments that are in a table or figure; all others are ablations.
+    `shown`: the experiments that are in a table or figure. All others are ablations.
     """
     lines = []
     for evidence in scales:
         for name in sorted(evidence.experiments.keys() - shown):
-            if "/" not in name:  # a part of another experiment's records
+            if "/" not in name:  # else it is a part of another experiment's records
                 lines.append(_line(evidence, name, _usual(evidence, name, shown)))
     return pd.DataFrame(lines)
 
@@ -41,21 +41,20 @@ def _line(evidence, name, usual):
 
 
 def _usual(evidence, name, shown):
-    """Records of the papers' row whose settings differ least, [] where none was trained for as many epochs."""
+    """Records of the papers' row with the fewest different settings; [] where none was trained for as many epochs."""
     wanted = _settings(evidence.experiments[name])
     rows = [evidence.experiments[row] for row in sorted(shown & evidence.experiments.keys()) if "/" not in row]
-    settings = [(_settings(records), records) for records in rows]
-    alike = [
-        (sum(wanted[key] != value for key, value in its.items()), number)
-        for number, (its, _) in enumerate(settings)
-        if all(its[key] == wanted[key] for key in ("model", "mode"))
+    candidates = [
+        (sum(wanted[key] != value for key, value in settings.items()), number)
+        for number, settings in enumerate(map(_settings, rows))
+        if all(settings[key] == wanted[key] for key in ("model", "mode"))
         and wanted["epochs"]
-        and its["epochs"] >= wanted["epochs"]
+        and settings["epochs"] >= wanted["epochs"]
     ]
-    return rows[min(alike)[1]] if alike else []
+    return rows[min(candidates)[1]] if candidates else []
 
 
 def _settings(records):
-    """Settings of an experiment but its seed, with those that did not exist when it was recorded."""
+    """All settings of an experiment except its seed; settings that are younger than the records have their defaults."""
     settings = dataclasses.asdict(Spec(**records[0]["spec"]))
     return {key: value for key, value in settings.items() if key != "seed"}

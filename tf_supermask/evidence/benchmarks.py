@@ -1,4 +1,4 @@
-"""What benchmarks/ measured, as tables of the docs.
+"""The measurements of benchmarks/: JSON files, and the tables of the docs that are made of them.
 
 `speed`, `many`, `inference` and `formats` take the folder of the JSON files and return a section of a page:
 `(heading, name -> data frame of text, notes)`.
@@ -14,33 +14,33 @@ from tf_supermask.experiments.environment import current_environment
 
 
 def measurements(folder, name):
-    """What benchmarks/`name`.py measured."""
+    """The measurements of benchmarks/`name`.py."""
     return json.loads(pathlib.Path(folder, f"{name}.json").read_text())
 
 
 def load(script):
-    """What benchmarks/`script` has measured so far."""
+    """The measurements of the file `script`, {} before the first."""
     script = pathlib.Path(script)
     return measurements(script.parent, script.stem) if script.with_suffix(".json").exists() else {}
 
 
-def save(script, found):
-    """Writes what benchmarks/`script` measured, and where, beside it."""
-    text = json.dumps(found | {"environment": current_environment()}, indent=1) + "\n"
+def save(script, measured):
+    """Writes the measurements of the file `script`, and the environment, beside it."""
+    text = json.dumps(measured | {"environment": current_environment()}, indent=1) + "\n"
     files.write(pathlib.Path(script).with_suffix(".json"), lambda file: file.write(text.encode()))
 
 
 def step_times(folder):
-    """Model -> percent by which a training step of signed masks takes longer than one of the baseline; {} where it was never
-    measured: a report of records elsewhere does not need it."""
-    found = load(pathlib.Path(folder, "train_step"))
-    return {model: 100 * (row["signed_over_baseline"] - 1) for model, row in found.items() if "signed_ms" in row}
+    """Model -> percent by which a training step of signed masks takes longer than one of the baseline; {} where it was not
+    measured."""
+    steps = load(pathlib.Path(folder, "train_step"))
+    return {model: 100 * (row["signed_over_baseline"] - 1) for model, row in steps.items() if "signed_ms" in row}
 
 
 def speed(folder):
-    """What a supermask costs per step, an FCN epoch, a round of lottery tickets."""
-    found, lottery = measurements(folder, "train_step"), measurements(folder, "lottery")
-    epoch, environment = found.pop("fcn_epoch"), found.pop("environment")
+    """Time and memory of a training step, time of an FCN epoch and of a round of lottery tickets."""
+    steps, lottery = measurements(folder, "train_step"), measurements(folder, "lottery")
+    epoch, environment = steps.pop("fcn_epoch"), steps.pop("environment")
     time = pd.DataFrame(
         {
             "network": name,
@@ -49,9 +49,9 @@ def speed(folder):
             "the same, batch normalization learned": _or_dash(row.get("normalized_over_baseline"), 3),
             "kernels alone / step": f"{row['kernels_over_step']:.2f}",
         }
-        for name, row in found.items()
+        for name, row in steps.items()
     )
-    memory = pd.DataFrame({"network": name} | _memory(row) for name, row in found.items() if "signed_mib" in row)
+    memory = pd.DataFrame({"network": name} | _memory(row) for name, row in steps.items() if "signed_mib" in row)
     return (
         "A training step",
         {"time": time, "memory, MiB": memory},
@@ -81,8 +81,8 @@ def _or_dash(value, digits):
 
 def many(folder):
     """Runs per hour by jobs and threads."""
-    found = measurements(folder, "jobs")
-    runs, threads = found.pop("runs"), found.pop("environment")["threads"]
+    networks = measurements(folder, "jobs")
+    runs, threads = networks.pop("runs"), networks.pop("environment")["threads"]
     table = pd.DataFrame(
         {
             "network": name,
@@ -91,7 +91,7 @@ def many(folder):
             "gain": f"{row['jobs']['runs_per_hour'] / row['one_job']['runs_per_hour']:.2f}",
             "an epoch with --deterministic / without": f"{_slowdown(row):.2f}",
         }
-        for name, row in found.items()
+        for name, row in networks.items()
     )
     return "Many runs", {"": table}, f"{runs} short runs in each turn, with all that a user waits for."
 
@@ -101,64 +101,65 @@ def _slowdown(row):
 
 
 def inference(folder):
-    """How much faster compact networks are, beside the bound of their multiplications."""
-    found = measurements(folder, "inference")
-    rows = [(its, batch, row) for its in found["runs"].values() for batch, row in its["batches"].items() if row]
-    tiles = ", ".join(f"{count} filters {ms:.1f} ms" for count, ms in found["tiles"].items())
+    """Speedups of compact networks, beside the bound that their multiplications allow."""
+    measured = measurements(folder, "inference")
+    rows = [(run, batch, row) for run in measured["runs"].values() for batch, row in run["batches"].items() if row]
+    tiles = ", ".join(f"{count} filters {ms:.1f} ms" for count, ms in measured["tiles"].items())
     return (
         "Inference of compact networks",
         {
             "TFLite": pd.DataFrame(_tflite(*row) for row in rows),
             "SavedModel": pd.DataFrame(_saved_model(*row) for row in rows),
         },
-        f"{found['threads']} threads. TFLite takes filters 32 at a time: a 3x3 convolution of 64 channels on 64 images of 32x32 "
-        f"takes with {tiles}.",
+        f"{measured['threads']} threads. TFLite takes filters 32 at a time: a 3x3 convolution of 64 channels on 64 images of "
+        f"32x32 takes with {tiles}.",
     )
 
 
-def _tflite(its, batch, row):
-    return {"network": its["model"], "batch": batch, "bound": f"{its['bound']:.2f}"} | {
-        "bound in tiles of 32": f"{its['tiled']:.2f}",
+def _tflite(run, batch, row):
+    return {"network": run["model"], "batch": batch, "bound": f"{run['bound']:.2f}"} | {
+        "bound in tiles of 32": f"{run['tiled']:.2f}",
         "dense, ms": _ms(row["tflite"]["dense_ms"]),
-        "gain (of the bound)": _gain(row["tflite"], its),
+        "gain (of the bound)": _gain(row["tflite"], run),
         "call alone, ms": _ms(row["call_ms"]) if "call_ms" in row else "-",
-        "gain, ReLU for ELU": _gain(row["tflite_relu"], its),
+        "gain, ReLU for ELU": _gain(row["tflite_relu"], run),
     }
 
 
-def _saved_model(its, batch, row):
+def _saved_model(run, batch, row):
     best = row["products"].get("best")
     others = [f"{name} {way}" for name, way in (best or {}).items() if way != "dense"]
-    return {"network": its["model"], "batch": batch, "bound": f"{its['bound']:.2f}"} | {
+    return {"network": run["model"], "batch": batch, "bound": f"{run['bound']:.2f}"} | {
         "dense, ms": _ms(row["saved_model"]["dense_ms"]),
-        "gain (of the bound)": _gain(row["saved_model"], its),
+        "gain (of the bound)": _gain(row["saved_model"], run),
         "products that are fastest": "-" if best is None else ", ".join(others) or "all dense",
         "further gain by them": f"{row['products']['gain']:.2f}" if others else "-",
     }
 
 
 def _ms(value):
-    """Milliseconds in three digits: `0.0107`, `4,096`."""
+    """Milliseconds with three significant digits: `0.0107`, `4,096`."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _gain(measured, its):
-    return f"{measured['gain']:.2f} ({measured['gain'] / its['bound']:.0%})"
+def _gain(measured, run):
+    """The speedup, and its share of the bound."""
+    return f"{measured['gain']:.2f} ({measured['gain'] / run['bound']:.0%})"
 
 
 def formats(folder):
-    """Size and test accuracy of every export, and how long weights and models take to read."""
-    found = measurements(folder, "formats")
-    found.pop("environment")
+    """Size and test accuracy of every exported format, and the time to read it."""
+    by_run = measurements(folder, "formats")
+    by_run.pop("environment")
     rows, reading = [], {}
-    for path, its in found.items():
+    for path, measured in by_run.items():
         run = path.removeprefix("results/")
-        reading[run] = {f"{way}, ms": _ms(ms) for way, ms in its["reading_ms"].items()}
-        by_form = {(row["format"], row["int8"], row["compact"]): row for row in its["forms"]}
+        reading[run] = {f"{way}, ms": _ms(ms) for way, ms in measured["reading_ms"].items()}
+        by_form = {(row["format"], row["int8"], row["compact"]): row for row in measured["forms"]}
         for (name, int8, compact), row in by_form.items():
             if not compact:
                 rows.append({"run": run, "format": name + " int8" * int8} | _form(row, by_form.get((name, int8, True))))
-                rows[-1]["test accuracy, recorded"] = f"{its['recorded']:.2f}"
+                rows[-1]["test accuracy, recorded"] = f"{measured['recorded']:.2f}"
     table, stored = pd.DataFrame(rows), ["bytes", "bytes, compact"]
     return (
         "Formats",
@@ -167,16 +168,17 @@ def formats(folder):
             "accuracy": table.drop(columns=stored),
             "time to read": pd.DataFrame(reading).rename_axis("").reset_index(),
         },
-        "All read again in a fresh process and run on the real test images. Differences are "
-        "parts of the largest logit of the masked network.",
+        "All were read in a new process and run on the real test images. Differences are "
+        "relative to the largest logit of the masked network.",
     )
 
 
-def _form(row, small):
+def _form(row, compact):
+    """Columns of one exported file; `compact` is the row of the file without dead units, or None."""
     return {
         "bytes": f"{row['bytes']:,}",
-        "bytes, compact": f"{small['bytes']:,}" if small else "-",
+        "bytes, compact": f"{compact['bytes']:,}" if compact else "-",
         "test accuracy, %": f"{row['test_accuracy']:.2f}",
-        "compact": f"{small['test_accuracy']:.2f}" if small else "-",
-        "largest difference of a logit": f"{max(one['difference'] for one in (row, small) if one):.0e}",
+        "compact": f"{compact['test_accuracy']:.2f}" if compact else "-",
+        "largest difference of a logit": f"{max(form['difference'] for form in (row, compact) if form):.0e}",
     }

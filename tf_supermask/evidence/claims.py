@@ -1,12 +1,12 @@
 """Claims of papers, each a function of the records of one scale, and the ledger of their verdicts.
 
-A claim's function gets a lenient `Evidence` and, where the claim has parts, such as networks, one of them. It returns whether
-the claim holds, None where the numbers say nothing about it, and the numbers. What 'similar' or 'clearly' mean is written in
-each function. Where nothing can be said it raises `Missing`.
+A claim's function takes a lenient `Evidence` and, where the claim has parts, such as networks, one of them. It returns
+`(holds, numbers)`: whether the claim holds, or None where the numbers do not decide it, and the numbers as text. Its docstring
+defines words such as 'similar' or 'clearly'. It raises `Missing` where there are no records to decide it by.
 
-A claim holds where all its parts hold, and fails where one fails. With fewer runs than a verdict needs, three of everything
-or as many as the function asks for, and at another scale than the paper's, it leans: tests of too few runs are not looked at,
-means are.
+A claim holds where all its parts hold, and fails where one fails. With fewer runs than a verdict needs (LEAST of each
+experiment, or as many as the function asks for), and at another scale than the paper's, the verdict is only a lean: it is decided
+by means, without tests.
 """
 
 from typing import Callable, NamedTuple
@@ -27,7 +27,7 @@ class Claim(NamedTuple):
     text: str
     decide: Callable  # (Evidence[, part]) -> (holds, numbers)
     parts: dict  # label -> argument of `decide`; {}: it takes none
-    full_length: bool  # a tenth of the epochs cannot meet it: without records at the paper's scale there is no evidence
+    full_length: bool  # only records at the paper's scale can decide it: a tenth of the epochs is too short
 
 
 class Part(NamedTuple):
@@ -62,18 +62,20 @@ class Finding(NamedTuple):
 
     @property
     def numbers(self):
-        return self.told()
+        return self.numbers_without()
 
-    def told(self, columns=()):
-        """The numbers of all parts, and what is needed first; with the verdicts of parts that no table has as `columns`."""
-        of = {label: "" if label in columns else f" ({part.verdict}, n {part.n})" for label, part in self.parts.items()}
+    def numbers_without(self, columns=()):
+        """The numbers of all parts, with the verdicts of parts that are not `columns`, and what a verdict needs first."""
+        verdicts = {
+            label: "" if label in columns else f" ({part.verdict}, n {part.n})" for label, part in self.parts.items()
+        }
         known = {label: part.numbers for label, part in self.parts.items() if part.numbers}
-        text = [f"{label}{of[label]}: {numbers}" if label else numbers for label, numbers in known.items()]
+        text = [f"{label}{verdicts[label]}: {numbers}" if label else numbers for label, numbers in known.items()]
         return "; ".join(text + [f"needs {part.needs}" for part in self.parts.values() if part.needs][:1])
 
 
 def span(runs):
-    """How many runs of several experiments: `10-13`, `5` where it is the same of all, `-` for none."""
+    """The numbers of runs of several experiments: `10-13`, `5` where all have as many, `-` for no experiment."""
     return "-".join(map(str, dict.fromkeys((min(runs.values()), max(runs.values()))))) if runs else "-"
 
 
@@ -85,7 +87,7 @@ class Claims(dict):
     """number -> Claim."""
 
     def __init__(self, subject="", *others):
-        """Of a subject, or, without one, all claims of `others`. Raises ValueError where two have one number."""
+        """An empty collection for a subject, or all claims of `others`. Raises ValueError where two have one number."""
         self.subject = subject
         for claim in (claim for other in others for claim in other.values()):
             self._add(claim)
@@ -112,7 +114,7 @@ class Claims(dict):
 def finding(claim, evidence):
     """The Finding of a Claim."""
     arguments = {label: (argument,) for label, argument in claim.parts.items()} or {"": ()}
-    parts = {label: _part(claim, evidence, its) for label, its in arguments.items()}
+    parts = {label: _part(claim, evidence, argument) for label, argument in arguments.items()}
     return Finding(claim.subject, claim.number, claim.text, evidence.scale, parts)
 
 
@@ -125,18 +127,18 @@ def _part(claim, evidence, argument):
         holds, numbers = claim.decide(e, *argument)
     except Missing as missing:
         return Part(NONE, "", {}, str(missing))
-    words = (LEANS_HOLDS, LEANS_FAILS) if e.lacking else (HOLDS, FAILS)
-    verdict = NONE if holds is None else words[0] if holds else words[1]
+    if_holds, if_fails = (LEANS_HOLDS, LEANS_FAILS) if e.lacking else (HOLDS, FAILS)
+    verdict = NONE if holds is None else if_holds if holds else if_fails
     return Part(verdict, numbers, e.used, next(iter(e.lacking), ""))
 
 
 def combined(verdicts):
-    """The verdict of a claim whose parts have these."""
+    """The verdict of a claim whose parts have the verdicts `verdicts`."""
     if all(verdict == HOLDS for verdict in verdicts):
         return HOLDS
-    among = (FAILS, LEANS_FAILS, LEANS_HOLDS, HOLDS)
-    first = next((verdict for verdict in among if verdict in verdicts), NONE)
-    return LEANS_HOLDS if first == HOLDS else first  # not all parts are known
+    order = (FAILS, LEANS_FAILS, LEANS_HOLDS, HOLDS)
+    strongest = next((verdict for verdict in order if verdict in verdicts), NONE)
+    return LEANS_HOLDS if strongest == HOLDS else strongest  # not all parts are known
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -144,17 +146,17 @@ def combined(verdicts):
 
 
 def best(full, less):
-    """Of two ledgers, the findings of the first, and those of the second on what the first says nothing about."""
+    """The findings of the ledger `full`, with those of `less` where `full` has no evidence and `less` has."""
     return [b if a.verdict == NONE != b.verdict else a for a, b in zip(full, less, strict=True)]
 
 
 def counts(ledgers):
     """Data frame: how many claims have each verdict, a row for each of `ledgers`, title -> findings, and one for all."""
-    rows = {title: [its.verdict for its in ledger] for title, ledger in ledgers.items()}
+    rows = {title: [finding.verdict for finding in ledger] for title, ledger in ledgers.items()}
     rows |= {"all": sum(rows.values(), [])} if len(rows) > 1 else {}
     lines = [
-        {"": title, "claims": len(its)} | {verdict: its.count(verdict) for verdict in VERDICTS}
-        for title, its in rows.items()
+        {"": title, "claims": len(verdicts)} | {verdict: verdicts.count(verdict) for verdict in VERDICTS}
+        for title, verdicts in rows.items()
     ]
     return pd.DataFrame(lines).astype(str)
 
@@ -162,20 +164,21 @@ def counts(ledgers):
 def tables(ledger):
     """Subject -> data frame of text, a row per claim. A part that several claims of a subject have is a column."""
     subjects = {}
-    for its in ledger:
-        subjects.setdefault(its.subject, []).append(its)
+    for row in ledger:
+        subjects.setdefault(row.subject, []).append(row)
     return {subject: table(findings) for subject, findings in subjects.items()}
 
 
 def table(ledger):
     """Data frame of text, a row per claim. A part that several claims have is a column: its verdict, and of how many runs."""
-    labels = [label for its in sorted(ledger, key=lambda its: -len(its.parts)) for label in its.parts if label]
+    most_parts_first = sorted(ledger, key=lambda row: -len(row.parts))
+    labels = [label for row in most_parts_first for label in row.parts if label]
     columns = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
     lines = [
-        {"#": str(its.number), "claim": its.claim, "scale": its.scale, "verdict": its.verdict}
-        | {label: _cell(its.parts.get(label)) for label in columns}
-        | {"numbers": its.told(columns), "n": its.n}
-        for its in ledger
+        {"#": str(row.number), "claim": row.claim, "scale": row.scale, "verdict": row.verdict}
+        | {label: _cell(row.parts.get(label)) for label in columns}
+        | {"numbers": row.numbers_without(columns), "n": row.n}
+        for row in ledger
     ]
     return pd.DataFrame(lines)
 

@@ -1,6 +1,6 @@
 """Comparisons of runs that claims make: differences of means with their test, widths of intervals, orders.
 
-A test needs `least` runs on each side. With fewer, a lenient Evidence compares means: this is decided here alone.
+A test needs `least` runs on each side. With fewer, a lenient Evidence compares means; `Difference.above` alone decides that.
 """
 
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from tf_supermask.evidence import statistics
 
 
 class Difference(NamedTuple):
-    """Of two means; `p` is that of Welch's two-sided t-test that there is none, None with one run on a side."""
+    """A difference of two means, with the p value of Welch's two-sided t-test; `p` is None with one run on a side."""
 
     mean: float
     p: float | None
     tested: bool  # whether there are as many runs as the test needs
 
     def above(self, level):
-        """Whether it is significantly positive; whether it is positive, where there are too few runs for the test."""
+        """Whether the difference is positive and, where there are enough runs for the test, significant at `level`."""
         return bool(self.mean > 0 and (not self.tested or self.p < level))
 
     def __str__(self):
@@ -40,7 +40,7 @@ def difference(e, first, second, least, measure="test_accuracy", few=1):
 def widths(e, experiments, measure, least):
     """Label -> distance between the 5 % and 95 % quantiles of an experiment (`experiments`: label -> name).
 
-    It grows with the number of runs, so that as many of each are compared: the first ones.
+    The distance grows with the number of runs: the first runs of each are compared, equally many.
     """
     runs = {label: e.values(name, measure, least, few=2) for label, name in experiments.items()}
     fewest = min(map(len, runs.values()))
@@ -48,7 +48,7 @@ def widths(e, experiments, measure, least):
 
 
 def rank_correlation(first, second):
-    """Spearman's; 0 where one side is constant."""
+    """Spearman's rank correlation; 0 where one side is constant."""
     first, second = list(first), list(second)
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""Where the code deviates from the papers: the marks in its comments and docstrings, collected.
+"""Collects where the code deviates from the papers: the marks in its comments and docstrings.
 
 A mark is the word `Deviation`, a colon, and text up to the end of the paragraph or up to the next mark.
 """
@@ -7,7 +7,7 @@ import ast
 import pathlib
 from typing import NamedTuple
 
-MARK = "Deviation" + ": "  # in two parts: this line is no mark
+MARK = "Deviation" + ": "  # in two parts, so that this line is not a mark
 
 
 class Deviation(NamedTuple):
@@ -18,16 +18,17 @@ class Deviation(NamedTuple):
 
 def collect(folder):
     """All Deviations marked in the Python files below `folder`, by file and line."""
-    found = []
+    deviations = []
     for path in sorted(pathlib.Path(folder).rglob("*.py")):
         text = path.read_text()
         if MARK in text:
             name = path.relative_to(folder).as_posix()
-            found += [Deviation(name, place, its) for place, its in _marks(text)]
-    return found
+            deviations += [Deviation(name, place, words) for place, words in _marks(text)]
+    return deviations
 
 
 def _marks(text):
+    """`(place, words)` of each mark in the text of a file."""
     lines, scopes = text.splitlines(), list(_scopes(ast.parse(text).body))
     for number, line in enumerate(lines):
         before, *marked = line.split(MARK)
@@ -41,9 +42,8 @@ def _marks(text):
 def _rest_of_paragraph(lines, number, before):
     """The lines after `number` that belong to its comment or to its paragraph of a docstring."""
     comment = before.lstrip().startswith("#")
-    if (
-        "#" in before and not comment or '"""' in lines[number].partition(MARK)[2]
-    ):  # behind code; the docstring's last line
+    after_code, docstring_ends = "#" in before and not comment, '"""' in lines[number].partition(MARK)[2]
+    if after_code or docstring_ends:
         return
     for line in lines[number + 1 :]:
         stripped = line.strip()

@@ -1,4 +1,4 @@
-"""What the figures of all papers share: one style, the grid of panels, and files that are drawn again when they are stale."""
+"""What the figures of all papers share: the style, the grid of panels, and files that are redrawn when they are stale."""
 
 import ast
 import functools
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from tf_supermask import files
 from tf_supermask.evidence.results import Missing
 
-# One style for all pictures: readable in print, in colours that the colour-blind can tell apart (Okabe and Ito).
+# One style for all figures: readable in print, with colours for the colour-blind (Okabe and Ito).
 BLUE, RED, GREEN, PINK, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
 STYLE = {
     "axes.prop_cycle": matplotlib.cycler(linestyle=["-", "--", ":"])
@@ -33,42 +33,43 @@ STYLE = {
     "savefig.dpi": 150,
     "svg.hashsalt": "tf_supermask",
 }
-_NEUTRAL = {"Date": None, "Creator": None}  # equal records, equal bytes
+_NEUTRAL = {"Date": None, "Creator": None}  # equal records give equal bytes
 
 
 class Drawing(NamedTuple):
     title: str
-    experiments: tuple  # all that it shows
+    experiments: tuple  # names of all experiments that it shows
     draw: Callable  # Evidence -> matplotlib Figure
 
 
 def draw(drawing, evidence):
-    """The figure of a Drawing. Raises Missing, which says what it needs, where nothing can be shown."""
+    """The figure of a Drawing. Raises Missing, which names the runs that it needs, where nothing can be shown."""
     with matplotlib.rc_context(STYLE):
         return drawing.draw(evidence)
 
 
 def available(evidence, experiments, runs=1, masks=False):
     """Those of `experiments` (label -> name) that have enough runs. Raises Missing where none has."""
-    found, lacking = {}, []
+    present, lacking = {}, []
     for label, name in experiments.items():
         try:
             (evidence.masks if masks else evidence.need)(name, runs)
-            found[label] = name
+            present[label] = name
         except Missing as missing:
             lacking.append(missing)
-    if not found:
+    if not present:
         raise lacking[0]
-    return found
+    return present
 
 
 def grid(rows, columns, width=None, height=2.6, **kwargs):
+    """`(figure, array of axes)`; `width` in inches of all columns, `height` of one row, `kwargs` for `Figure.subplots`."""
     figure = Figure(figsize=(width or 4.2 * columns, 0.3 + height * rows))
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
 def percent_ticks(axis):
-    """Ticks of a logarithmic axis of percentages: 1, 2, 5, 10..., written as they are."""
+    """Ticks of a logarithmic axis of percentages: 1, 2, 5, 10..., without exponents."""
     axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
@@ -81,26 +82,26 @@ def percent_ticks(axis):
 @functools.cache
 def sources(module, root=pathlib.Path(__file__).parents[2]):
     """Paths of the files that can change what a module does: its own, and those of its package that it imports, directly or
-    not, in functions too."""
-    package, found, waiting = module.partition(".")[0], set(), [module]
+    indirectly, also within functions."""
+    package, paths, waiting = module.partition(".")[0], set(), [module]
     while waiting:
-        place = pathlib.Path(root, *waiting.pop().split("."))
-        path = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-        if path in found or not path.exists():  # a name in a module is none
+        name = pathlib.Path(root, *waiting.pop().split("."))
+        path = name / "__init__.py" if name.is_dir() else name.with_suffix(".py")
+        if path in paths or not path.exists():  # the name of a function is not a module
             continue
-        found.add(path)
+        paths.add(path)
         for node in ast.walk(ast.parse(path.read_text())):
-            names = [its.name for its in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
+            names = [alias.name for alias in node.names] if isinstance(node, (ast.Import, ast.ImportFrom)) else []
             names = [f"{node.module}.{name}" for name in names] if isinstance(node, ast.ImportFrom) else names
             parts = [name.split(".") for name in names if name.partition(".")[0] == package]
-            waiting += [".".join(its[:end]) for its in parts for end in range(1, len(its) + 1)]
-    return sorted(found)
+            waiting += [".".join(part[:end]) for part in parts for end in range(1, len(part) + 1)]
+    return sorted(paths)
 
 
 def fingerprint(evidence, drawing):
-    """Stands in a picture's metadata: a hash of the records that it shows and of all code that can change it.
+    """Hash of the records that a figure shows and of all code that can change it; the metadata of its file have it.
 
-    Records have the checksums of their masks. Which files of masks are there is no part of it: a clone has fewer of them.
+    Records have the checksums of their masks. Files of masks are not read, because a clone does not have all of them.
     """
     code = [path.read_text() for path in sources(drawing.draw.__module__)]
     shown = {name: evidence.experiments[name] for name in drawing.experiments if name in evidence}
@@ -108,7 +109,7 @@ def fingerprint(evidence, drawing):
 
 
 def rendered(figure, description):
-    """The bytes of a figure as svg."""
+    """The bytes of a figure as SVG."""
     FigureCanvasSVG(figure)
     file = io.BytesIO()
     with matplotlib.rc_context(STYLE):
@@ -122,15 +123,15 @@ def _of_scale(drawings, evidence):
 
 
 def update(drawings, evidence, folder, again=False):
-    """Draws those figures of a folder that are stale (`again`: all); yields a line on each, with what a figure lacks."""
+    """Draws the stale figures of a folder, or all if `again`; yields a line on each, with the experiments that it lacks."""
     for name, drawing in _of_scale(drawings, evidence).items():
-        path, mark = pathlib.Path(folder, f"{name}.svg"), fingerprint(evidence, drawing)
+        path, expected = pathlib.Path(folder, f"{name}.svg"), fingerprint(evidence, drawing)
         lacking = dict.fromkeys(
             "_".join(experiment.split("_")[:3]) for experiment in drawing.experiments if experiment not in evidence
         )
-        if again or mark not in _text(path):
+        if again or expected not in _text(path):
             try:
-                picture = rendered(draw(drawing, evidence), mark)
+                picture = rendered(draw(drawing, evidence), expected)
             except Missing as missing:
                 yield f"{path}: not drawn, needs {missing}"
                 continue

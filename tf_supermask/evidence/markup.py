@@ -4,10 +4,10 @@ from tf_supermask.evidence.tables import MEASURES, WELCH
 
 
 def by_measure(frame, most_columns=7):
-    """Measure -> data frame: a `frame` of more columns in parts that fit on a page; {"": frame} where it fits.
+    """Splits a wide `frame` into parts that fit on a page, measure -> data frame; {"": frame} where it fits.
 
-    The first column, the label, stands in each part. A column `kind: measure` belongs to its measure's part, and what is none of
-    MEASURES to the first part. Rows that say nothing in a part are left out.
+    Each part begins with the first column, the label. A column `kind: measure` belongs to the part of its measure, a column of no
+    measure in MEASURES to the first part. A row without values in a part is left out of it.
     """
     frame = frame.rename(columns={WELCH: WELCH.partition(",")[0]})
     if len(frame.columns) <= most_columns:
@@ -21,14 +21,15 @@ def by_measure(frame, most_columns=7):
             parts.setdefault(measure, {})[column] = kind or "ours"
         else:
             next(iter(parts.values()))[column] = column
-    made = {}
+    frames = {}
     for measure, names in parts.items():
-        says_something = (frame[[name for name in names if name.rpartition(": ")[2] in headings]] != "-").any(axis=1)
-        made[measure] = frame.loc[says_something, [label, *names]].rename(columns=names)
-    return made
+        has_values = (frame[[name for name in names if name.rpartition(": ")[2] in headings]] != "-").any(axis=1)
+        frames[measure] = frame.loc[has_values, [label, *names]].rename(columns=names)
+    return frames
 
 
 def markdown(frame):
+    """A Markdown table."""
     lines = [frame.columns.tolist(), ["---"] * len(frame.columns), *frame.to_numpy().tolist()]
     return "\n".join(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 

@@ -1,6 +1,6 @@
 """Records and measurements -> the pages of docs/ and the table of the README.
 
-A file has one generated part, between two comment lines. What stands around it is written by hand and stays.
+A file has one generated part, between two comment lines. The text around it is written by hand and is kept.
 """
 
 import functools
@@ -22,10 +22,10 @@ SIZES = "figures/sizes.csv"  # of the containers at paper scale
 
 
 class Source(NamedTuple):
-    """All that pages are made from."""
+    """What pages are made from."""
 
     papers: dict  # name -> papers.Paper
-    shown: set  # experiments that a table or figure of theirs shows
+    shown: set  # experiments that a table or figure of the papers shows
     scales: dict  # "paper" and "reduced" -> Evidence
     speed: str = "benchmarks"  # folder of the measurements
     flags: str = "flags"  # folder of the flag files
@@ -36,14 +36,14 @@ class Source(NamedTuple):
 
 
 def heading(name, text):
-    """`koster_table12` -> `Table 12: text`; `text` alone for what is in no paper."""
+    """`koster_table12` -> `Table 12: text`; `text` alone for a name without a number."""
     match = re.search(r"_(table|fig|appendix)_?(\w+)$", name)
     kinds = {"table": "Table", "fig": "Figure", "appendix": "Appendix"}
     return f"{kinds[match[1]]} {match[2].upper()}: {text}" if match else text
 
 
 def table_section(name, table, evidence):
-    """Markdown of a table with the rows that have records, how many have none, and the notes; '' without records."""
+    """Markdown of a table: the rows that have records, the number of rows without, the notes; '' without records."""
     known = [row.experiment in evidence for row in table.rows]
     if not any(known):
         return ""
@@ -64,12 +64,12 @@ def _section(text, parts, notes="", level=3):
 
 
 def table_sections(paper, evidence):
-    """Markdown of each table of a paper that has records, or needs none."""
-    made = [table_section(name, table, evidence) for name, table in paper.tables.items()]
+    """Markdown of each table of a paper that has records or needs none."""
+    sections = [table_section(name, table, evidence) for name, table in paper.tables.items()]
     for name, make in paper.frames.items():
         text, frame, notes = make(evidence)
-        made.append(_section(heading(name, text), {"": frame}, " ".join(notes)) if len(frame) else "")
-    return list(filter(None, made))
+        sections.append(_section(heading(name, text), {"": frame}, " ".join(notes)) if len(frame) else "")
+    return list(filter(None, sections))
 
 
 def _pictures(paper, evidence):
@@ -82,6 +82,7 @@ def _pictures(paper, evidence):
 
 
 def paper_page(name, source):
+    """Markdown of all tables and figures of a paper, by scale."""
     parts = []
     for scale, evidence in source.scales.items():
         sections = table_sections(source.papers[name], evidence) or ["No records yet."]
@@ -113,12 +114,14 @@ def headlines(source):
 
 
 def all_claims(source):
-    """How many claims have each verdict; of each paper, by subject, those that are decided or lean, then the others."""
+    """The number of claims with each verdict; then of each paper, by subject, the claims with evidence, then the others."""
     ledgers = {
         paper.title: claims.best(*(paper.claims.ledger(source.scales[scale]) for scale in ("paper", "reduced")))
         for paper in source.papers.values()
     }
-    return "\n\n".join([markdown(claims.counts(ledgers)), *(_ledger(*its) for its in ledgers.items())])
+    return "\n\n".join(
+        [markdown(claims.counts(ledgers)), *(_ledger(title, findings) for title, findings in ledgers.items())]
+    )
 
 
 def _ledger(title, findings):
@@ -141,25 +144,27 @@ def _verdicts(table):
 
 
 def all_ablations(source):
-    """The table of ablations, and the question that the first line of each flag file asks."""
+    """The table of ablations, and the question in the first line of each flag file."""
     frame = ablations.table(source.shown, *source.scales.values())
     if frame.empty:
         return "None yet."
-    asked = {its.name: its.about for its in flag_files.read_all(flag_files.rows(source.flags))}
-    names = [name for evidence in source.scales.values() for name in evidence.experiments if name in asked]
-    questions = [{"row": f"`{name}`", "question": asked[name]} for name in sorted(names) if "_check_" in name]
+    about = {experiment.name: experiment.about for experiment in flag_files.read_all(flag_files.rows(source.flags))}
+    names = [name for evidence in source.scales.values() for name in evidence.experiments if name in about]
+    questions = [{"row": f"`{name}`", "question": about[name]} for name in sorted(names) if "_check_" in name]
     numbers = _section("Results", by_measure(frame), level=2)
     return f"{numbers}\n\n{_section('Questions', {'': pd.DataFrame(questions)}, level=2)}"
 
 
 def sizes_page(source):
+    """Markdown of the sizes of containers, exported formats and compact networks."""
     measurements = [benchmarks.formats(source.speed), benchmarks.inference(source.speed)]
     containers = sizes.parts(SIZES)
     first = _section("Containers", containers, level=2) if containers else "No containers yet."
-    return "\n\n".join([first, *(_section(*its, level=2) for its in measurements)])
+    return "\n\n".join([first, *(_section(*measurement, level=2) for measurement in measurements)])
 
 
 def speed_page(source):
+    """Markdown of the time of training steps and of many runs."""
     return "\n\n".join(_section(*make(source.speed), level=2) for make in (benchmarks.speed, benchmarks.many))
 
 
@@ -186,16 +191,16 @@ def makers(papers):
 
 
 def with_generated(text, content, name="the file"):
-    """`text` with `content` as its generated part. Raises InputError where `text` has no place for one."""
+    """`text` with `content` as its generated part. Raises InputError where `text` lacks the two comment lines."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise InputError(f"{name} needs the lines {BEGIN} and {END}, between which its generated part goes")
+        raise InputError(f"{name} needs the lines {BEGIN} and {END}, between which its generated part is written")
     return f"{before}{begin}\n\n{content}\n\n{end}{after}"
 
 
 def updated(folder, source):
-    """`(path, text it has, text it should have)` of all pages below `folder`."""
+    """`(path, present text, new text)` of all pages below `folder`."""
     for name, make in makers(source.papers).items():
         path = pathlib.Path(folder, name)
         text = path.read_text() if path.exists() else ""
@@ -203,7 +208,7 @@ def updated(folder, source):
 
 
 def stale(folder, source):
-    """Paths of the pages that do not say what the records say."""
+    """Paths of the pages whose text is not that of the records."""
     return [path for path, text, new in updated(folder, source) if new != text]
 
 

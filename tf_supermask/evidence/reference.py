@@ -1,4 +1,4 @@
-"""Pages of docs/ that are made of the code alone: flags, criteria, modules, deviations. Each function returns Markdown."""
+"""Generated pages of docs/ on the code: flags, criteria, modules, deviations. Each function returns Markdown."""
 
 import ast
 import pathlib
@@ -18,19 +18,20 @@ def all_flags():
     """The flags of tf_supermask.main, by group."""
     values, parts = flags.FlagValues(), []
     flag_files.define_flags(values)
-    for group, its in values.flags_by_module_dict().items():
-        rows = [{"flag": f"`--{flag.name}`", "meaning": flag.help} for flag in its]
+    for group, members in values.flags_by_module_dict().items():
+        rows = [{"flag": f"`--{flag.name}`", "meaning": flag.help} for flag in members]
         parts.append(f"## {group[0].upper()}{group[1:]}\n\n{markdown(pd.DataFrame(rows))}")
     return "\n\n".join(parts)
 
 
 def all_criteria():
-    rows = [{"criterion": f"`{name}`", "score of a weight": f"`{its.formula}`"} for name, its in CRITERIA.items()]
+    """Each criterion with its formula."""
+    rows = [{"criterion": f"`{name}`", "score of a weight": f"`{c.formula}`"} for name, c in CRITERIA.items()]
     return markdown(pd.DataFrame(rows))
 
 
 def all_modules():
-    """The first sentence of each file: one idea, one file."""
+    """Each file of the package with the first paragraph of its docstring."""
     rows = []
     for path in sorted(PACKAGE.rglob("*.py")):
         about = ast.get_docstring(ast.parse(path.read_text())) or ""
@@ -45,6 +46,7 @@ def _first_paragraph(text):
 
 
 def all_deviations():
+    """Each deviation with its file and function."""
     marks = deviations.collect(PACKAGE)
     rows = [{"file": f"`{m.file}`", "in": f"`{m.place}`" if m.place else "", "deviation": m.text} for m in marks]
     return markdown(pd.DataFrame(rows))

@@ -1,4 +1,4 @@
-"""All records of one scale, and the final masks beside them: what tables, figures and claims are made from."""
+"""All records of one scale, and their final masks: what tables, figures and claims are made from."""
 
 import copy
 import functools
@@ -26,30 +26,32 @@ def home(scale):
 
 def check_folder(folder, scale):
     """Raises InputError where records of `scale` must not be written to `folder`: it is the home of another scale, or has
-    records of one."""
+    records of another scale."""
     here = pathlib.Path(folder).resolve()
     for other in FOLDERS.keys() - {scale}:
         if here in (pathlib.Path(home(other)).resolve(), flagfile.CHECKOUT / home(other)):
             raise InputError(f"--results_dir={folder} is for records of scale {other}, not {scale}; give another one")
     for path in sorted(here.glob("*/seed*.json")):
-        if (found := _scale(path)) not in (scale, None):
-            raise InputError(f"{folder} has records of scale {found}, not {scale}: {path}; give another --results_dir")
+        if (recorded := _scale(path)) not in (scale, None):
+            raise InputError(
+                f"{folder} has records of scale {recorded}, not {scale}: {path}; give another --results_dir"
+            )
 
 
 def _scale(path):
     try:
         return records.parsed(path)["spec"].get("scale")
-    except ValueError:  # damaged, which the run that it is of says
+    except ValueError:  # damaged: its own run reports that
         return None
 
 
 class Missing(Exception):
-    """What is asked for needs more runs; the message says which."""
+    """There are too few runs; the message says which are needed."""
 
 
 def load(folder, scale):
     """Experiment -> its records, by seed. Raises InputError for a damaged record and for one of another scale."""
-    found = {}
+    experiments = {}
     for path in sorted(pathlib.Path(folder).glob("*/seed*.json")):
         record = records.read(path)
         if record["spec"].get("scale") != scale:
@@ -57,19 +59,19 @@ def load(folder, scale):
                 f"{path} is of scale {record['spec'].get('scale')!r} among records of scale {scale!r}; "
                 "move it to the folder of its scale, no table mixes them"
             )
-        found.setdefault(path.parent.name, []).append(record)
-    return {name: sorted(runs, key=_seed) for name, runs in found.items()}
+        experiments.setdefault(path.parent.name, []).append(record)
+    return {name: sorted(runs, key=_seed) for name, runs in experiments.items()}
 
 
 class Evidence:
-    """What all runs of one scale say. `need(experiment)` is the list of its records, by seed.
+    """The records of all runs of one scale. `need(experiment)` is the list of its records, by seed.
 
-    `experiments`: name -> records; a name with a / is a part of other records. `folder`: where the files of masks lie.
-    `steps`: what a training step of signed masks takes longer than the baseline's, model -> percent. `used` collects how many
-    runs of which experiments were asked for, `lacking` what a `lenient` Evidence did without.
+    `experiments`: name -> records; a name with a / is a part of other records. `folder`: where the files of masks are.
+    `steps`: model -> percent by which a training step of signed masks takes longer than the baseline's. `used` collects the
+    numbers of runs that were read, by experiment, `lacking` the runs that a `lenient` Evidence would need for a verdict.
 
-    Methods that take them raise Missing where there are fewer than `least` runs, a `lenient` Evidence only where there are
-    fewer than `few`, which show a tendency.
+    Methods with the arguments `least` and `few` raise Missing where there are fewer than `least` runs. A `lenient` Evidence
+    raises it only where there are fewer than `few`, too few to show a tendency.
     """
 
     def __init__(self, experiments, scale, folder=".", steps=None):
@@ -81,13 +83,13 @@ class Evidence:
         return name in self.experiments
 
     def lenient(self, least=1):
-        """A copy that makes do with few runs, and notes in `lacking` what a verdict needs: `least` runs of all, or more."""
+        """A copy that accepts few runs, and notes in `lacking` what a verdict needs: at least `least` runs of each experiment."""
         other = copy.copy(self)
         other.used, other.lacking, other.least = {}, [], least
         return other
 
     def require(self, met, what, tendency=True):
-        """Raises Missing(what) unless `met`; a `lenient` Evidence notes it where there is enough to show a tendency."""
+        """Raises Missing(what) unless `met`; a `lenient` Evidence notes it instead where there are runs to show a tendency."""
         if not met and (self.lacking is None or not tendency):
             raise Missing(what)
         if not met:
@@ -95,20 +97,21 @@ class Evidence:
 
     def need(self, name, least=1, few=1):
         """Records of an experiment."""
-        found, least = self.experiments.get(name, []), max(least, self.least)
-        self.require(len(found) >= least, f"{_runs(least)} of {name}, there are {len(found)}", len(found) >= few)
-        self.used[name] = len(found)
-        return found
+        runs, least = self.experiments.get(name, []), max(least, self.least)
+        self.require(len(runs) >= least, f"{_runs(least)} of {name}, there are {len(runs)}", len(runs) >= few)
+        self.used[name] = len(runs)
+        return runs
 
     def values(self, name, measure, least=1, few=1):
         """Array of a final measure over the runs."""
         return np.array([record["final"][measure] for record in self.need(name, least, few)])
 
     def mean(self, name, measure, least=1):
+        """Mean of a final measure over the runs."""
         return float(np.mean(self.values(name, measure, least)))
 
     def history(self, name, column):
-        """Array (runs, epochs) of a column of the histories, cut to the shortest; with remaining weights, epoch 0 is first."""
+        """Array (runs, epochs) of a column of the histories, cut to the shortest run; `remaining` begins with epoch 0."""
         runs = [record["history"][column] for record in self.need(name)]
         if column == "remaining":
             runs = [[record["initial"][column], *run] for record, run in zip(self.need(name), runs, strict=True)]
@@ -116,7 +119,7 @@ class Evidence:
         return np.array([run[:length] for run in runs])
 
     def layers(self, name, least=1):
-        """Layer -> array (runs, 3) of the shares of -1, 0 and +1 in its mask; layers in the order of their numbers."""
+        """Layer -> array (runs, 3) of the shares of -1, 0 and +1 in its mask; layers sorted by name."""
         tables = [{layer["name"]: layer["counts"] for layer in record["layers"]} for record in self.need(name, least)]
         return {
             layer: np.array([np.divide(table[layer], sum(table[layer])) for table in tables])
@@ -132,13 +135,13 @@ class Evidence:
         return {layer["name"]: int(np.prod(layer["shape"])) for layer in self.need(name)[0]["layers"]}
 
     def mask_files(self, name):
-        """Paths, below the folder, of the files with final masks of the runs of an experiment."""
+        """Paths, relative to the folder, of the existing files of final masks of an experiment."""
         masked = [record for record in self.experiments[name] if record["layers"][0]["mask_sha256"]]
         paths = [records.Run(self.folder, name, _seed(record)).final for record in masked]
         return [path.relative_to(self.folder) for path in paths if path.exists()]
 
     def final_masks(self, name):
-        """A dict layer -> int8 mask for each run that has its file."""
+        """A dict layer -> int8 mask for each run that has a file of masks."""
         return self._load(tuple(self.folder / path for path in self.mask_files(name)))
 
     def masks(self, name, least=1, few=1):
@@ -165,14 +168,14 @@ def _seed(record):
 
 
 def equality(masks, absolute=False):
-    """Share of elements that have one value in all of several masks of one layer; of |mask| with `absolute`.
+    """Share of elements that are equal in all of several masks of one layer; in all |mask| if `absolute`.
 
-    Koster et al. 2022, Figures 2 and 8. It falls with the number of masks: compare equal numbers.
+    Koster et al. 2022, Figures 2 and 8. It falls with the number of masks: compare equal numbers of masks.
     """
     stacked = np.stack([np.abs(mask) if absolute else mask for mask in masks])
     return float(np.mean((stacked == stacked[0]).all(axis=0)))
 
 
 def uses(masks):
-    """Array (inputs, units): in how many of several masks of a dense layer a connection remains."""
+    """Array (inputs, units): the number of masks of a dense layer in which a connection remains."""
     return np.sum([np.abs(mask) for mask in masks], axis=0, dtype=int)

@@ -1,6 +1,6 @@
-"""How small the trained networks beside the records are: a CSV file with a line per container, and a table of means.
+"""Sizes of the containers beside the records: a CSV file with a line per container, and a table of means.
 
-A line is made anew when its container changed.
+A line is computed again when its container has changed.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ KEY = ["experiment", "seed", "sha256"]
 
 
 def measured(path):
-    """What a container says of its network: bytes dense, in CSR, at the entropy of independent codes and of the file itself;
-    multiplications per image, before and after `compact`; units, and those alive."""
+    """Sizes of the network in a container: bytes dense, in CSR, at the entropy of independent codes, and of the file;
+    multiplications per image, before and after `compact`; units, and live units."""
     model = loading.load(path)
     kernels = [np.asarray(layer.kernel) for layer in sparsity.kernel_layers(model)]
     analysis = compaction.Analysis(model)
@@ -29,8 +29,8 @@ def measured(path):
         "container_bytes": path.stat().st_size,
         "macs": sparsity.multiply_adds(model),
         "compact_macs": sparsity.multiply_adds(analysis.compacted()),
-        "units": "-".join(str(its["units"][1]) for its in report),
-        "live_units": "-".join(str(its["units"][0]) for its in report),
+        "units": "-".join(str(layer["units"][1]) for layer in report),
+        "live_units": "-".join(str(layer["units"][0]) for layer in report),
         "live_inputs": list(report)[_first_dense(model)]["inputs"][0],
     }
 
@@ -39,9 +39,9 @@ def _first_dense(model):
     return next(i for i, layer in enumerate(sparsity.kernel_layers(model)) if layer.kernel.ndim == 2)
 
 
-def containers(found):
+def containers(evidence):
     """A data frame with the KEY of each container below the folder of an Evidence."""
-    paths = sorted(pathlib.Path(found.folder).glob("*/seed*.supermask"), key=lambda p: (p.parent.name, _seed(p)))
+    paths = sorted(pathlib.Path(evidence.folder).glob("*/seed*.supermask"), key=lambda p: (p.parent.name, _seed(p)))
     rows = [(p.parent.name, _seed(p), hashlib.sha256(p.read_bytes()).hexdigest()[:16]) for p in paths]
     return pd.DataFrame(rows, columns=KEY)
 
@@ -51,22 +51,22 @@ def _seed(path):
 
 
 def known(file):
-    """The lines of the CSV file, none where there is no file."""
+    """The CSV file as a data frame, empty where there is no file."""
     return pd.read_csv(file) if pathlib.Path(file).exists() else pd.DataFrame(columns=KEY)
 
 
-def stale(found, file):
+def stale(evidence, file):
     """Whether the lines of the file are not those of the containers."""
-    return containers(found).to_numpy().tolist() != known(file)[KEY].to_numpy().tolist()
+    return containers(evidence).to_numpy().tolist() != known(file)[KEY].to_numpy().tolist()
 
 
-def updated(found, file):
-    """The text of the CSV file for the containers that there are; only new ones are loaded."""
-    there = containers(found).merge(known(file), on=KEY, how="left")
+def updated(evidence, file):
+    """The text of the CSV file for the present containers; only new or changed ones are loaded."""
+    present = containers(evidence).merge(known(file), on=KEY, how="left")
     lines = []
-    for line in there.to_dict("records"):
+    for line in present.to_dict("records"):
         if pd.isna(line.get("dense_bytes")):
-            path = pathlib.Path(found.folder, line["experiment"], f"seed{line['seed']}.supermask")
+            path = pathlib.Path(evidence.folder, line["experiment"], f"seed{line['seed']}.supermask")
             line = {key: line[key] for key in KEY} | measured(path)
         lines.append(line)
     numbers = ["dense_bytes", "csr_bytes", "entropy_bytes", "container_bytes", "macs", "compact_macs", "live_inputs"]
@@ -75,27 +75,29 @@ def updated(found, file):
 
 
 def parts(file):
-    """Name -> data frame of text, of both what is stored and what is left to compute: a line per experiment, means over its
-    containers; {} without containers."""
+    """Name -> data frame of text: bytes stored, and multiplications left after `compact`; {} without containers.
+
+    A line is an experiment, with means over its containers.
+    """
     stored, left = [], []
-    for name, its in known(file).groupby("experiment"):
-        size, dense = its["container_bytes"].mean(), its["dense_bytes"].iloc[0]
+    for name, rows in known(file).groupby("experiment"):
+        size, dense = rows["container_bytes"].mean(), rows["dense_bytes"].iloc[0]
         stored.append(
             {
                 "experiment": name,
-                "n": str(len(its)),
+                "n": str(len(rows)),
                 "dense, bytes": f"{dense:,}",
-                "CSR": f"{its['csr_bytes'].mean():,.0f}",
+                "CSR": f"{rows['csr_bytes'].mean():,.0f}",
                 "container": f"{size:,.0f}",
                 "dense / container": f"{dense / size:.0f}",
-                "container / entropy": f"{size / its['entropy_bytes'].mean():.2f}",
+                "container / entropy": f"{size / rows['entropy_bytes'].mean():.2f}",
             }
         )
         left.append(
             {
                 "experiment": name,
-                "live units of the first run": f"{its['live_units'].iloc[0]} of {its['units'].iloc[0]}",
-                "multiplications left, %": f"{100 * its['compact_macs'].mean() / its['macs'].iloc[0]:.1f}",
+                "live units of the first run": f"{rows['live_units'].iloc[0]} of {rows['units'].iloc[0]}",
+                "multiplications left, %": f"{100 * rows['compact_macs'].mean() / rows['macs'].iloc[0]:.1f}",
             }
         )
     return {"bytes": pd.DataFrame(stored), "after compact": pd.DataFrame(left)} if stored else {}

@@ -1,13 +1,13 @@
-"""Statistics of records: intervals, tests, times."""
+"""Statistics of records: intervals, tests, and differences of times."""
 
 import numpy as np
 import scipy.stats
 
 
 def values(records, measure):
-    """The values of a measure over records, without those that have none."""
-    found = [record["final"].get(measure) for record in records]
-    return [value for value in found if value is not None]
+    """The values of a measure over records that have it."""
+    present = [record["final"].get(measure) for record in records]
+    return [value for value in present if value is not None]
 
 
 def summary(numbers):
@@ -20,33 +20,33 @@ def summary(numbers):
 
 def additional_time(records, baseline):
     """(percent,) by which an epoch of `records` takes longer than one of `baseline`; () where they cannot be compared."""
-    found = timed(records, baseline)
-    return (slower(*found[1:]),) if found else ()
+    times = timed(records, baseline)
+    return (slower(*times[1:]),) if times else ()
 
 
 def timed(*groups):
-    """`(place, seconds, ...)`: of each group of records the seconds of its epochs in one place, without the first epoch and its
-    tracing. Only runs on an otherwise idle machine count, and only such on one kind of device with the same number of threads
-    are compared; of several kinds that with most runs. () if there is none with all groups.
+    """`(place, seconds, ...)`: for each group of records the seconds of its epochs in one place; () if no place has all groups.
+
+    A place is a kind of device with a number of threads. Of several, the one with most runs is taken. Only runs on an otherwise
+    idle machine count; the first epoch, which includes tracing, does not.
     """
-    alone = [[record for record in records if _alone(record)] for records in groups]
+    alone = [[record for record in records if is_idle(record)] for records in groups]
     places = [[_place(record) for record in records] for records in alone]
-    common = sorted(
-        set(places[0]).intersection(*places), key=lambda place: (min(its.count(place) for its in places), place)
-    )
-    if not common:
+    shared = set(places[0]).intersection(*places)
+    if not shared:
         return ()
-    seconds = [[s for r in its if _place(r) == common[-1] for s in r["history"]["seconds"][1:]] for its in alone]
-    return (common[-1], *seconds) if all(seconds) else ()
+    chosen = max(shared, key=lambda place: (min(group.count(place) for group in places), place))
+    seconds = [[s for r in group if _place(r) == chosen for s in r["history"]["seconds"][1:]] for group in alone]
+    return (chosen, *seconds) if all(seconds) else ()
 
 
 def slower(ours, theirs):
-    """Percent by which epochs take longer than others, in the 10 % quantile over epochs: what else a machine does only adds."""
+    """Percent by which epochs take longer than others, by the 10 % quantile over epochs: other load only slows an epoch."""
     return float(100 * (_fast(ours) / _fast(theirs) - 1))
 
 
-def _alone(record):
-    """Whether the machine did nothing else: its load was that of the run's own threads, and of what feeds them, up to .6."""
+def is_idle(record):
+    """Whether the machine was otherwise idle: its load is the run's threads, and up to .6 for the threads that feed them."""
     environment = record["environment"]
     return environment.get("load") is not None and environment["load"] < environment["threads"] + 0.75
 
@@ -61,7 +61,7 @@ def _place(record):
 
 
 def welch(first, second):
-    """p of Welch's two-sided t-test that two samples have one mean; None with fewer than two values on a side."""
+    """p value of Welch's two-sided t-test that two samples have one mean; None with fewer than two values on a side."""
     if min(len(first), len(second)) < 2:
         return None
     if np.ptp(first) == np.ptp(second) == 0:  # no spread, no test
@@ -72,7 +72,7 @@ def welch(first, second):
 def overlap(ours, printed):
     """Whether our interval and the paper's have a point in common; None where either is missing.
 
-    A single number counts as an interval of no length, and the paper's last digit as rounded; two single numbers do not compare.
+    A single number is an interval of length 0. The paper's last digit counts as rounded. Two single numbers are not compared.
     """
     if not ours or not printed or len(ours) == len(printed) == 1:
         return None

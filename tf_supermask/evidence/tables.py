@@ -1,7 +1,6 @@
-"""The papers' tables: which experiments in which rows, which measures in which columns, ours beside what was printed.
+"""The papers' tables: a row is an experiment, a column a measure, with our values beside the printed ones.
 
-A table is made from the records of one scale. An `experiment` is the folder of its records and the name of the flag file that
-makes them.
+A table is made from the records of one scale. `experiment` is the name of the folder of its records and of its flag file.
 """
 
 from typing import NamedTuple
@@ -23,12 +22,8 @@ MEASURES = {
 }
 WELCH = "Welch p, accuracy against its baseline"
 _FIRST = ("test_accuracy", "remaining", "csr_compression", "seconds_per_epoch")
-_TIMES = (
-    "seconds_per_epoch",
-    "additional_time",
-    "additional_step_time",
-)  # of other machines: the intervals are not compared
-SEVERAL = 5  # runs whose interval is compared with the paper's
+_TIMES = ("seconds_per_epoch", "additional_time", "additional_step_time")  # of other machines: not compared
+SEVERAL = 5  # runs from which on their interval is compared with the paper's
 
 
 class Row(NamedTuple):
@@ -43,12 +38,12 @@ class Table(NamedTuple):
     rows: tuple
     notes: tuple = ()
     printed: dict = {}  # experiment -> measure -> (mean,) or (mean, 5 % quantile, 95 % quantile)
-    quoted: tuple = ()  # rows of other papers: what, test accuracy, remaining weights
+    quoted: tuple = ()  # rows of other papers: label, test accuracy, remaining weights
 
 
 def agreement(numbers, printed):
-    """`yes` or `no`: whether the interval of several runs and the paper's overlap. Of fewer than five, whether they lie `inside`
-    or `outside` the paper's, or how many are inside. `-` where there is nothing to compare."""
+    """`yes` or `no`: whether the interval of SEVERAL runs overlaps the paper's. Of fewer runs, whether they are `inside` or
+    `outside` the paper's, or how many are inside. `-` where there is nothing to compare."""
     if len(numbers) >= SEVERAL:
         return {None: "-", True: "yes", False: "no"}[statistics.overlap(statistics.summary(numbers), printed)]
     if not len(numbers) or len(printed) < 3:
@@ -77,24 +72,22 @@ def measured(experiments, row, measure, steps):
     if measure == "additional_time":
         return statistics.additional_time(records, experiments.get(row.baseline, ()))
     if measure == "seconds_per_epoch":
-        records = [record for record in records if statistics._alone(record)]
+        records = [record for record in records if statistics.is_idle(record)]
     return statistics.summary(statistics.values(records, measure))
 
 
 def frame(table, experiments, steps):
-    """A Table filled from `experiments` (name -> records of one scale): ours, the paper's, whether they overlap.
+    """Data frame of a Table for `experiments` (name -> records of one scale): ours, the paper's, whether they overlap.
 
-    `steps`: model -> percent by which a training step of signed masks takes longer than the baseline's, as benchmarks measure.
+    `steps`: model -> percent by which a training step of signed masks takes longer than the baseline's, from benchmarks/.
     """
     lines = []
     for row in table.rows:
         line = {"": row.label, "n": str(len(experiments.get(row.experiment, ())) or "-")}
         for measure in table.measures:
             heading, digits = MEASURES[measure]
-            ours, printed = (
-                measured(experiments, row, measure, steps),
-                table.printed.get(row.experiment, {}).get(measure, ()),
-            )
+            ours = measured(experiments, row, measure, steps)
+            printed = table.printed.get(row.experiment, {}).get(measure, ())
             line |= {heading: show(ours, digits), f"paper: {heading}": show(printed, digits)}
             if measure not in _TIMES:
                 numbers = statistics.values(experiments.get(row.experiment, ()), measure)
@@ -115,7 +108,7 @@ def _welch_text(experiments, row):
 
 
 def result(records, printed):
-    """Text table of the records of one experiment: a column a measure, a row a seed, their mean, the values `printed` of it."""
+    """Text table of the records of one experiment: a column per measure, a row per seed, their mean, and the `printed` values."""
     lines = {
         f"seed {r['spec']['seed']}": {m: statistics.summary(statistics.values([r], m)) for m in _FIRST} for r in records
     }

@@ -1,1 +1,1 @@
-"""Many runs: who trains what, on this machine or on a cluster, and how far all are."""
+"""Many runs: which process trains which run, on this machine or on a cluster, and how far they are."""

@@ -1,8 +1,8 @@
-"""Several processes on this machine walk over the same runs: --jobs=N.
+"""Several processes on this machine work on the same jobs: --jobs=N.
 
-Each has its share of the processors or of a GPU's memory. They need nothing of each other but the locks beside the runs. The
-process that started them shows how far all are, from the files of the runs, and starts a new one where one dies: what it
-trained counts as failed and goes on from its checkpoint next time.
+Each has its share of the processors or of a GPU's memory. They share nothing but the locks beside the runs. The process that
+started them reports progress from the files of the runs. Where a process dies, it starts a new one; the run that was being
+trained counts as failed, and is continued from its checkpoint next time.
 """
 
 import multiprocessing
@@ -13,51 +13,52 @@ import threading
 import time
 
 from tf_supermask.errors import InputError
-from tf_supermask.scheduling import locks, scheduler
+from tf_supermask.scheduling import locks
+from tf_supermask.scheduling.scheduler import note_failure, run_all
 
-GRACE = 20.0  # seconds that a process has to stop in
+GRACE = 20.0  # seconds between the request to stop and the kill
 
 
-def run(units, its, jobs, setting, progress):
-    """Trains `units` in `jobs` processes, each with the walk.Walk `its`; `setting(number)` sets TensorFlow up in one of them.
+def run(jobs, scheduler, count, set_up, progress):
+    """Trains `jobs` in `count` processes, each with a copy of `scheduler`; `set_up(number)` sets TensorFlow up in one of them.
 
-    `progress.update()` is called now and then. Raises InputError where a process gives up, as when the disk is full.
+    `progress.wait()` is called in a loop. Raises InputError where a process stops with an error, as when the disk is full.
     """
-    context = multiprocessing.get_context("spawn")  # TensorFlow does not live through a fork
-    workers = [_start(context, units, its, setting, number) for number in range(jobs)]
-    gone = set()
+    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
+    workers = [_start(context, jobs, scheduler, set_up, number) for number in range(count)]
+    handled = set()
     try:
         while any(worker.is_alive() for worker in workers):
             progress.wait()
             for number, worker in enumerate(workers):
-                if worker.exitcode is None or worker.exitcode >= 0 or worker.pid in gone:
+                if worker.exitcode is None or worker.exitcode >= 0 or worker.pid in handled:
                     continue
-                gone.add(worker.pid)
-                if _give_up(units, worker):  # else it would die again
-                    workers[number] = _start(context, units, its, setting, number)
+                handled.add(worker.pid)
+                if _note_failures(jobs, worker):  # else the new process would die, too
+                    workers[number] = _start(context, jobs, scheduler, set_up, number)
         progress.update()
     finally:
         _stop(workers)
     codes = [worker.exitcode for worker in workers if worker.exitcode]
     if codes:
-        why = f"was killed by signal {-codes[0]}" if codes[0] < 0 else "gave up, see above"
-        raise InputError(f"a process {why}; the same command goes on where it was")
+        cause = f"was killed by signal {-codes[0]}" if codes[0] < 0 else "stopped with an error, see above"
+        raise InputError(f"a process {cause}; the same command continues from the last checkpoints")
 
 
-def _start(context, units, its, setting, number):
-    worker = context.Process(target=_work, args=(units, its, setting, number), name=f"job {number}")
+def _start(context, jobs, scheduler, set_up, number):
+    worker = context.Process(target=_work, args=(jobs, scheduler, set_up, number), name=f"worker {number}")
     worker.start()
     return worker
 
 
-def _work(units, its, setting, number):
-    """A process of its own: walks over all units, as far as others do not train them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one tells the others
+def _work(jobs, scheduler, set_up, number):
+    """What a worker process does: it trains all jobs that no other process trains."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one stops the others
     signal.signal(signal.SIGTERM, _interrupted)
     threading.Thread(target=_follow_parent, daemon=True).start()
     try:
-        setting(number)
-        scheduler.run_all(units, its)
+        set_up(number)
+        run_all(jobs, scheduler)
     except KeyboardInterrupt:
         sys.exit(0)
     except (InputError, OSError) as error:
@@ -79,17 +80,18 @@ def _stop(workers):
     for worker in workers:
         if worker.is_alive():
             worker.terminate()
-    ends = time.monotonic() + GRACE
+    deadline = time.monotonic() + GRACE
     for worker in workers:
-        worker.join(max(0.0, ends - time.monotonic()))
+        worker.join(max(0.0, deadline - time.monotonic()))
         if worker.is_alive():
             worker.kill()
             worker.join()
 
 
-def _give_up(units, worker):
-    """Notes the failure of what a dead process was training, unless another one has taken it over; whether there was any."""
-    mine = [unit.run for unit in units if locks.written_by(unit.run.lock) == (locks.host(), worker.pid)]
-    for run in mine:
-        scheduler.note(run, f"the process that trained it was killed by signal {-worker.exitcode}")
-    return bool(mine)
+def _note_failures(jobs, worker):
+    """Notes the failure of the run that a dead process was training, unless another one has taken it over; returns whether there
+    was any."""
+    owned = [job.run for job in jobs if locks.written_by(job.run.lock) == (locks.host(), worker.pid)]
+    for run in owned:
+        note_failure(run, f"the process that trained it was killed by signal {-worker.exitcode}")
+    return bool(owned)

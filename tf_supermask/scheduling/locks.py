@@ -1,8 +1,8 @@
 """Who trains what: a lock file beside each run, with its owner's host and process, and a heartbeat.
 
-The lock is filelock's lease. Its owner touches it every third of LEASE; it is taken over at once from a process of this host
-that is dead, and from another host when its heart has not beaten for LEASE. A lock is a promise between processes that are
-well; files stay whole without it, too, since each is written beside its place and renamed.
+The lock is filelock's SoftFileLease. Its owner touches the file every third of LEASE. The lock of a dead process of this host is
+taken over at once, that of another host when it was not touched for LEASE. Locks are advisory: files stay whole without them,
+since each is written beside its place and renamed.
 """
 
 import functools
@@ -18,7 +18,7 @@ LEASE = 60.0  # seconds; the same for all processes that share a folder of resul
 
 
 class Lost(Exception):
-    """Another process has taken over what this one was doing."""
+    """Another process has taken over the lock of this one."""
 
 
 class Lock:
@@ -30,9 +30,9 @@ class Lock:
         self._lease = filelock.SoftFileLease(path, lease_duration=LEASE, blocking=False, on_compromise=call)
 
     def take(self):
-        """Whether it could be taken. Ask the same Lock again: it remembers how long the owner has been silent.
+        """Whether the lock was taken. Call it again on the same Lock: it remembers for how long the owner has been dead.
 
-        Raises InputError where the owner is dead and the file system cannot exchange two files at once, as NFS.
+        Raises InputError where the owner is dead and the file system cannot exchange two files in one step, as NFS.
         """
         try:
             self._lease.acquire()
@@ -55,51 +55,51 @@ class Lock:
 
     @property
     def held(self):
-        """Whether this process has it still."""
+        """Whether this process still holds the lock."""
         return self._lease.is_lock_held_by_us and self._lease.compromise is None
 
     def _remove_empty(self):
-        """A process killed between making and writing its lock leaves an empty one, which filelock respects forever."""
+        """A process killed between creating and writing its lock leaves an empty file, which filelock never takes over."""
         try:
-            found = os.stat(self.path)
-            if found.st_size == 0 and time.time() - found.st_mtime > LEASE:
+            status = os.stat(self.path)
+            if status.st_size == 0 and time.time() - status.st_mtime > LEASE:
                 self._lease.break_lock()
         except FileNotFoundError:
             pass
 
 
 def written_by(path):
-    """`(host, process)` that a lock names, dead or alive, or None."""
-    record = filelock.SoftFileLease(path, lease_duration=LEASE).owner
-    return record and (record.hostname, record.pid)
+    """`(host, process ID)` that a lock names, dead or alive, or None."""
+    lease_owner = filelock.SoftFileLease(path, lease_duration=LEASE).owner
+    return lease_owner and (lease_owner.hostname, lease_owner.pid)
 
 
 def owner(path):
-    """`host process` of the living owner of a lock, else None."""
-    found = written_by(path)
+    """`HOST, process PID` of the living owner of a lock, else None."""
+    writer = written_by(path)
     try:
-        silent = time.time() - os.stat(path).st_mtime
+        seconds_silent = time.time() - os.stat(path).st_mtime
     except FileNotFoundError:
         return None
-    if found is None or silent > LEASE or (found[0] == host() and not _alive(found[1])):
+    if writer is None or seconds_silent > LEASE or (writer[0] == host() and not _alive(writer[1])):
         return None
-    return f"{found[0].partition('?')[0]} {found[1]}"
+    return f"{writer[0].partition('?')[0]}, process {writer[1]}"
 
 
 @functools.cache
 def host():
-    """How locks name this host: with its namespace of processes, where it is a container."""
+    """The name of this host in locks; in a container it includes the namespace of process IDs."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "lock")
         with filelock.SoftFileLease(path, lease_duration=LEASE):
             return written_by(path)[0]
 
 
-def _alive(process):
+def _alive(process_id):
     try:
-        os.kill(process, 0)
+        os.kill(process_id, 0)
         return True
-    except PermissionError:  # somebody else's
+    except PermissionError:  # of another user
         return True
     except ProcessLookupError:
         return False

@@ -1,8 +1,8 @@
-"""What has become of runs, from files alone: `--status`, and the progress of a walk.
+"""The state of runs, read from their files alone: `--status`, and the progress of a scheduler.
 
-A run is done when it has a record, running when its lock has a living owner, failed when it left its reason, else waiting.
-A walk writes down what it means to do, its Plan, in `.walks/` of the folder of results while it goes on, and locks it as it
-locks runs; so the status of a folder knows what waits there and when it will be done.
+A run is done when it has a record, running when its lock has a living owner, failed when it has an `.error` file, else waiting.
+A scheduler writes its Plan, the runs that it will train, to `.plans/` in the folder of results, and locks it as runs are locked.
+So the status of a folder includes the runs that wait, and the time left.
 """
 
 import contextlib
@@ -17,15 +17,17 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_supermask import files
-from tf_supermask.experiments import records
+from tf_supermask.experiments import modes, records
 from tf_supermask.experiments.callbacks import duration
 from tf_supermask.scheduling import locks
+from tf_supermask.scheduling.jobs import cost as cost_of
 
 DONE, RUNNING, WAITING, FAILED = "done", "running", "waiting", "failed"
+PLANS = ".plans"  # in the folder of results
 
 
 class State(NamedTuple):
-    """`share` of a run's history is there; `note` is the owner of a running one, the reason of a failed one."""
+    """`share`: how much of the run's history exists, 0 to 1. `note`: the owner of a running run, the reason of a failed one."""
 
     kind: str
     share: float = 0.0
@@ -33,10 +35,10 @@ class State(NamedTuple):
 
 
 def state_of(run, rows=None, since=0.0):
-    """The State of a run, of whose history `rows` rows are the whole; a failure before the time `since` counts no more."""
+    """The State of a run whose complete history has `rows` rows; a failure before the time `since` does not count."""
     if run.record.exists():
         return State(DONE, 1.0)
-    share = min(rows_done(run), rows - 1) / rows if rows else 0.0  # whole with its record only
+    share = min(rows_done(run), rows - 1) / rows if rows else 0.0  # 1 only with a record
     owner = locks.owner(run.lock)
     if owner:
         return State(RUNNING, share, owner)
@@ -49,7 +51,7 @@ def state_of(run, rows=None, since=0.0):
 
 
 def rows_done(run):
-    """Rows of the history of an unfinished run that are in its files."""
+    """Rows of the history file of an unfinished run, or of its checkpoint where it has no history file."""
     try:
         return max(0, run.history.read_bytes().count(b"\n") - 1)  # without the header
     except OSError:
@@ -57,12 +59,12 @@ def rows_done(run):
 
 
 def rows_saved(run):
-    """Rows of the history that are in the checkpoint of an unfinished run, from which it goes on."""
+    """Rows of the history in the checkpoint from which an unfinished run will be continued; 0 without one."""
     try:
         with np.load(run.checkpoint) as arrays:  # reads this one array
             history = json.loads(arrays["note"].tobytes())["history"]
         return max(map(len, history.values()), default=0)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # none yet, or damaged, which the run itself will say
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # none yet, or damaged: the run itself reports that
         return 0
 
 
@@ -71,11 +73,10 @@ def rows_saved(run):
 
 
 class Plan(NamedTuple):
-    """What a walk means to do: when it began (seconds of `time.time`), and of each run `(experiment, seed, cost, rows, share)`:
-    rows of its history, and the share of them that was there before."""
+    """The runs that a scheduler will train."""
 
-    began: float
-    runs: list
+    began: float  # seconds of `time.time`
+    runs: list  # of (experiment, seed, cost, rows of the complete history, share of them that exists already)
 
     def state(self, number, folder):
         name, seed, _, rows, _ = self.runs[number]
@@ -85,24 +86,34 @@ class Plan(NamedTuple):
         return [self.state(number, folder) for number in range(len(self.runs))]
 
     def work(self, states):
-        """What was done since the walk began, and what is left, as costs."""
-        did, rest = 0.0, 0.0
-        for (_, _, cost, _, before), its in zip(self.runs, states, strict=True):
-            did += cost * (its.share - before)
-            rest += cost * (1 - its.share) * (its.kind != FAILED)  # a failed one is not tried again
-        return did, rest
+        """`(done, left)`: the cost of what was done since the plan began, and of what is left."""
+        done, left = 0.0, 0.0
+        for (_, _, cost, _, share_before), state in zip(self.runs, states, strict=True):
+            done += cost * (state.share - share_before)
+            left += cost * (1 - state.share) * (state.kind != FAILED)  # a failed one is not tried again
+        return done, left
 
     def left(self, states, now):
-        """Seconds until the walk is done if it goes on as so far; None before anything is done."""
-        did, rest = self.work(states)
-        return (now - self.began) * rest / did if did > 0 else None
+        """Seconds until all runs are done, at the speed so far; None before anything is done."""
+        done, left = self.work(states)
+        return (now - self.began) * left / done if done > 0 else None
+
+
+def plan_of(jobs, began):
+    """The Plan of jobs that are not done."""
+    planned = []
+    for run, spec, _ in jobs:
+        rows = modes.of(spec).rows(spec)
+        share = min(rows_saved(run), rows - 1) / rows
+        planned.append((run.experiment, run.seed, cost_of(spec), rows, share))
+    return Plan(began, planned)
 
 
 class Planned:
-    """`with Planned(folder, plan):` shows the plan to `plans` as long as the block goes on and the process lives."""
+    """`with Planned(folder, plan):` publishes the plan in a folder of results while the block runs and the process lives."""
 
     def __init__(self, folder, plan):
-        self.path = pathlib.Path(folder, ".walks", f"{socket.gethostname()}-{os.getpid()}.json")
+        self.path = pathlib.Path(folder, PLANS, f"{socket.gethostname()}-{os.getpid()}.json")
         self.plan, self.lock = plan, locks.Lock(self.path.with_suffix(".lock"))
 
     def __enter__(self):
@@ -112,53 +123,59 @@ class Planned:
     def __exit__(self, *exception):
         self.path.unlink(missing_ok=True)
         self.lock.release()
-        with contextlib.suppress(OSError):  # another walk goes on
+        with contextlib.suppress(OSError):  # it has the plans of other schedulers
             self.path.parent.rmdir()
 
 
 def plans(folder):
-    """Owner -> Plan of the walks that go on in a folder of results."""
-    found = {}
-    for path in sorted(pathlib.Path(folder, ".walks").glob("*.json")):
+    """Owner -> Plan of the schedulers that run in a folder of results."""
+    by_owner = {}
+    for path in sorted(pathlib.Path(folder, PLANS).glob("*.json")):
         owner = locks.owner(path.with_suffix(".lock"))
         try:
             if owner:
-                found[owner] = Plan(*json.loads(path.read_text()))
+                by_owner[owner] = Plan(*json.loads(path.read_text()))
         except FileNotFoundError:  # it has just ended
             pass
-    return found
+    return by_owner
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Text
 
 
-def report(folder, wanted=None):
-    """Lines on the runs in a folder of results and those that walks mean to do; of `wanted`, (experiment, seed) pairs, only."""
-    folder, going = pathlib.Path(folder), plans(folder)
-    rows = {(name, seed): rows for plan in going.values() for name, seed, _, rows, _ in plan.runs}
-    names = dict.fromkeys(wanted if wanted is not None else [*rows, *_there(folder)])
-    states = {its: state_of(records.Run(folder, *its), rows.get(its)) for its in names}
+def report(folder, selected=None):
+    """Yields lines on the runs in a folder of results and those planned there; only on `selected`, (experiment, seed) pairs, if
+    given."""
+    folder, running = pathlib.Path(folder), plans(folder)
+    rows = {(name, seed): rows for plan in running.values() for name, seed, _, rows, _ in plan.runs}
+    pairs = dict.fromkeys(selected if selected is not None else [*rows, *_existing(folder)])
+    states = {pair: state_of(records.Run(folder, *pair), rows.get(pair)) for pair in pairs}
     kinds = (DONE, RUNNING, WAITING, FAILED)
-    by_kind = {kind: [its for its, state in states.items() if state.kind == kind] for kind in kinds}
+    by_kind = {kind: [pair for pair, state in states.items() if state.kind == kind] for kind in kinds}
     yield f"{folder}: {', '.join(f'{len(runs)} {kind}' for kind, runs in by_kind.items())}"
     for name, seed in by_kind[RUNNING]:
         share, owner = states[name, seed].share, states[name, seed].note
-        yield f"  running  {name}, seed {seed}: {100 * share:.0f} %, by {owner}"
+        yield f"  running  {name}, seed {seed}: {100 * share:.0f} %, on {owner}"
     for name, seed in by_kind[FAILED]:
         yield f"  failed   {name}, seed {seed}: {states[name, seed].note}"
     for name in dict.fromkeys(name for name, _ in by_kind[WAITING]):
-        seeds = sorted(seed for its, seed in by_kind[WAITING] if its == name)
+        seeds = sorted(seed for waiting, seed in by_kind[WAITING] if waiting == name)
         yield f"  waiting  {name}, seed{'s' * (len(seeds) > 1)} {_ranges(seeds)}"
-    for owner, plan in going.items():
-        now = time.time()
-        left = plan.left(plan.states(folder), now)
-        text = "the time left shows when something is done" if left is None else f"about {duration(left)} left"
-        yield f"  walk of {owner}, begun {duration(now - plan.began)} ago: {text}"
+    for owner, plan in running.items():
+        yield _line(owner, plan, folder)
 
 
-def _there(folder):
-    """(experiment, seed) of all runs that have a record, a lock, a checkpoint or an error."""
+def _line(owner, plan, folder):
+    """One line on a scheduler: its owner, when it started, and the time left."""
+    now = time.time()
+    left = plan.left(plan.states(folder), now)
+    text = "the time left is shown once some work is done" if left is None else f"about {duration(left)} left"
+    return f"  scheduler on {owner}, started {duration(now - plan.began)} ago: {text}"
+
+
+def _existing(folder):
+    """(experiment, seed) of all runs that have a record, a lock, a checkpoint or an `.error` file."""
     endings = ("json", "lock", "ckpt.npz", "error")
     paths = [path for ending in endings for path in folder.glob(f"*/seed*.{ending}")]
     return sorted({(path.parent.name, int(path.name.removeprefix("seed").partition(".")[0])) for path in paths})

@@ -1,0 +1,54 @@
+"""Processes of `tf_supermask.main` in the background, and what they leave: shared by the tests of many runs."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+from conftest import ROOT
+
+from tf_supermask.experiments import records
+
+SHORT = ("--dataset=digits", "--epochs=2", "--progress=silent", "--checkpoint_seconds=0")
+LONG = ("--dataset=digits", "--epochs=600", "--progress=silent", "--checkpoint_seconds=0")
+NAME = "fcn_signed_digits"
+
+
+def start(*flags, **kwargs):
+    """A process of `main` in the background."""
+    command = [sys.executable, "-m", "tf_supermask.main", *map(str, flags)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
+
+
+def outcome(folder):
+    """Path -> what a run gave: its record without times and machine, and its final masks."""
+    outcomes = {}
+    for path in sorted(pathlib.Path(folder).glob("*/seed*.json")):
+        record = json.loads(path.read_text())
+        del record["environment"]
+        record["history"].pop("seconds", None)
+        record["final"].pop("seconds_per_epoch", None)
+        arrays = records.load_arrays(path.with_name(path.name.replace(".json", ".final.npz")))
+        outcomes[f"{path.parent.name}/{path.name}"] = record, {name: array.tobytes() for name, array in arrays.items()}
+    return outcomes
+
+
+def wait_for(condition, *processes, seconds=120):
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert all(process.poll() is None for process in processes), "ended too early"
+        assert time.monotonic() < ends, "took too long"
+        time.sleep(0.02)
+
+
+def leftovers(folder):
+    """Names of files that only a running process may have."""
+    return [path.name for path in pathlib.Path(folder).rglob("*") if path.suffix in (".lock", ".tmp", ".npz.tmp")]
+
+
+def running(process):
+    try:
+        return " Z " not in pathlib.Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,84 @@
+"""The flags that say how to run: which exclude each other, and the training.Options, threads and executor that they give.
+
+Each function takes parsed flags, absl's FlagValues.
+"""
+
+import importlib.util
+import math
+import sys
+
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import device, training
+
+PROGRESS = {"auto": None, "bar": 1, "epoch": 2, "silent": 0}  # --progress -> `verbose` of keras.Model.fit
+EXECUTORS = ("local", "ray")
+
+
+def check(values):
+    """Raises InputError for flags on how to run that are wrong or exclude each other."""
+    for name in ("steps_per_execution", "checkpoint_seconds", "jobs", "threads", "gpus_per_run"):
+        value, may_be_zero = values[name].value, name in ("checkpoint_seconds", "gpus_per_run")
+        if value is not None and not (0 <= value < math.inf) or value == 0 and not may_be_zero:
+            raise InputError(f"--{name} must be positive, not {value}")
+    ray = values.executor == "ray"
+    on_cpu = not (values.gpus_per_run if ray else device.has_gpu())
+    no_tensorboard = values.tensorboard_dir and importlib.util.find_spec("tensorboard") is None
+    for wrong, message in (
+        (
+            values.progress not in PROGRESS,
+            f"--progress={values.progress} is unknown; choose from {', '.join(PROGRESS)}",
+        ),
+        (
+            values.executor not in EXECUTORS,
+            f"--executor={values.executor} is unknown; choose from {', '.join(EXECUTORS)}",
+        ),
+        (no_tensorboard, "--tensorboard_dir needs the package tensorboard: pip install 'tf_supermask[tensorboard]'"),
+        (
+            values.deterministic and values.jit_compile,
+            "--deterministic excludes --jit_compile: Keras has no XLA with a GPU's deterministic kernels; leave one out",
+        ),
+        (
+            ray and values.jobs > 1,
+            "--jobs is for this machine; Ray takes as many runs as fit, by --threads and --gpus_per_run",
+        ),
+        (
+            not ray and (values.ray_address or values.gpus_per_run),
+            "--ray_address and --gpus_per_run are for --executor=ray",
+        ),
+        (
+            values.gpus_per_run > 1 and values.gpus_per_run % 1,
+            f"--gpus_per_run={values.gpus_per_run} must be below 1 or a whole number of GPUs",
+        ),
+        (
+            values.deterministic and values.threads not in (None, 1) and on_cpu,
+            f"--deterministic takes one thread on a CPU, --threads={values.threads} does not; leave one out",
+        ),
+    ):
+        if wrong:
+            raise InputError(message)
+
+
+def options(values):
+    """The training.Options of the flags."""
+    progress = PROGRESS[values.progress]
+    return training.Options(
+        jit_compile=values.jit_compile,
+        steps_per_execution=values.steps_per_execution,
+        progress=(1 if sys.stdout.isatty() else 2) if progress is None else progress,
+        checkpoint_seconds=values.checkpoint_seconds,
+        deterministic=values.deterministic,
+        tensorboard_dir=values.tensorboard_dir,
+    )
+
+
+def in_this_process(values):
+    """Whether runs are trained in this process."""
+    return values.jobs == 1 and values.executor == "local"
+
+
+def threads(values):
+    """Threads of each run; None for as many as there are processors."""
+    if values.executor == "ray":
+        return values.threads or 1
+    share = max(1, device.processors() // values.jobs) if values.jobs > 1 else None
+    return values.threads or share
