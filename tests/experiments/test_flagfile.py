@@ -190,9 +190,10 @@ def test_records_of_two_scales_never_share_a_folder(tmp_path, monkeypatch):
                     if base != ROOT / "tests" or path == ROOT / folder:
                         with pytest.raises(InputError, match=f"is for records of scale {scale}, not {other}"):
                             results.check_folder(path, other)
-    spec = Spec.of(scale="reduced")
-    record = dict.fromkeys(records.REQUIRED, {}) | {"spec": {"scale": spec.scale}}
-    records.save(records.Run(tmp_path / "mine", "x", 3), record)
+    run = records.Run(tmp_path / "mine", "x", 3)
+    (path,) = (ROOT / "results" / "reduced" / "koster_check_resnet20_signed_lr.3").glob("seed0.json")
+    records.save(run, records.read(path))
+    run.record.with_name("seed4.json").write_text("damaged")
     results.check_folder(tmp_path / "mine", "reduced")
     with pytest.raises(InputError, match="has records of scale reduced, not quick: .*x/seed3.json; give another"):
         results.check_folder(tmp_path / "mine", "quick")

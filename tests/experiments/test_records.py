@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 import numpy as np
@@ -9,18 +10,27 @@ import pytest
 
 from tf_supermask import files
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import environment, records, training
+from tf_supermask.evidence import results
+from tf_supermask.experiments import environment, records, runs, training
+from tf_supermask.experiments.callbacks import COLUMNS
 from tf_supermask.experiments.spec import Spec
 
 SPEC = Spec.of(model="fcn", epochs=2, batch_size=16)
 QUIET = training.Options(progress=0, say=lambda line: None, checkpoint_seconds=0)
 
 
-@pytest.fixture
-def finished(tiny, tmp_path):
-    run = records.Run(tmp_path, "fine", 0)
+@pytest.fixture(scope="module")
+def trained(tiny, tmp_path_factory):
+    run = records.Run(tmp_path_factory.mktemp("trained"), "fine", 0)
     training.train(SPEC, tiny, run, QUIET)
     return run
+
+
+@pytest.fixture
+def finished(trained, tmp_path):
+    """A run that is a test's own."""
+    shutil.copytree(trained.record.parent, tmp_path / "fine")
+    return records.Run(tmp_path, "fine", 0)
 
 
 def names(run):
@@ -116,6 +126,132 @@ def test_a_checkpoint_of_other_settings_is_an_error(tmp_path):
     (value,), history = records.load_checkpoint(run, SPEC)
     np.testing.assert_array_equal(value, np.zeros(3))
     assert history == {"train_loss": [1.0]}
+
+
+@pytest.mark.parametrize("version", [0, 2, 1.5, "1", None, [1]])
+def test_a_checkpoint_of_another_version_is_named_and_stays(tmp_path, version):
+    run = checkpoint_with(tmp_path, version=version, spec="of another form")
+    content = run.checkpoint.read_bytes()
+    with pytest.raises(
+        InputError, match=r"^[^\n]*seed0.ckpt.npz is a checkpoint of version [^\n]*reads version 1[^\n]*$"
+    ):
+        records.load_checkpoint(run, SPEC)
+    assert run.checkpoint.read_bytes() == content
+
+
+def checkpoint_with(folder, **changes):
+    """A Run with a checkpoint whose note is changed; None takes the version away."""
+    run = records.Run(folder, "x", 0)
+    records.save_checkpoint(run, SPEC, [np.arange(3.0)], {name: [1.0] for name in COLUMNS})
+    arrays = records.load_arrays(run.checkpoint)
+    note = json.loads(arrays["note"].tobytes())
+    assert note["version"] == records.CHECKPOINT
+    records.save_arrays(run.checkpoint, arrays | {"note": np.frombuffer(json.dumps(note | changes).encode(), np.uint8)})
+    return run
+
+
+def test_a_checkpoint_of_before_versions_were_written_is_of_the_first(tmp_path):
+    run = checkpoint_with(tmp_path)
+    arrays = records.load_arrays(run.checkpoint)
+    note = json.loads(arrays["note"].tobytes())
+    del note["version"]
+    records.save_arrays(run.checkpoint, arrays | {"note": np.frombuffer(json.dumps(note).encode(), np.uint8)})
+    assert records.load_checkpoint(run, SPEC, [(3,)])[1]["train_loss"] == [1.0]
+
+
+@pytest.mark.parametrize("changes", [{"spec": 3}, {"spec": None}, {"history": [1.0]}])
+def test_a_checkpoint_without_its_note_is_damaged(tmp_path, changes):
+    run = checkpoint_with(tmp_path, **changes)
+    with pytest.raises(InputError, match="seed0.ckpt.npz is damaged .* kept as seed0.ckpt.npz.damaged"):
+        records.load_checkpoint(run, SPEC)
+
+
+@pytest.mark.parametrize("shapes", [[], [(4,)], [(3,), ()]])
+def test_a_checkpoint_of_other_variables_is_named_and_stays(tmp_path, shapes):
+    run = checkpoint_with(tmp_path)
+    assert records.load_checkpoint(run, SPEC, [(3,)])
+    with pytest.raises(InputError, match="seed0.ckpt.npz was written by another version; move it away"):
+        records.load_checkpoint(run, SPEC, shapes)
+    run = checkpoint_with(tmp_path, history={"train_loss": [1.0]})
+    with pytest.raises(InputError, match="seed0.ckpt.npz was written by another version; move it away"):
+        records.load_checkpoint(run, SPEC, [(3,)])
+    assert run.checkpoint.exists()
+
+
+def changed(record, path, value):
+    """A copy of a record with another value at `path`, keys with dots between; `...` takes the key away."""
+    copy = json.loads(json.dumps(record))
+    *above, last = path.split(".")
+    part = copy
+    for key in above:
+        part = part[int(key) if isinstance(part, list) else key]
+    part[last] = value
+    if value is ...:
+        del part[last]
+    return copy
+
+
+def readers(run):
+    """All that reads a record."""
+    return {
+        "main": lambda: records.find(run, SPEC),
+        "report": lambda: results.Evidence(run.results_dir, "paper"),
+        "load_run": lambda: runs.load_run(run.record),
+    }
+
+
+WRONG = [
+    ("spec", 3), ("spec", []), ("history", None), ("history", {}), ("history.train_loss", 3.0), ("history.test_loss", [0.1]),
+    ("history.test_loss", ["a", "b"]), ("history.more", [1.0]), ("history.remaining", ...), ("final", 1),
+    ("final.test_accuracy", None), ("final.test_accuracy", "high"), ("final.remaining", True), ("final.csr_compression", ...),
+    ("initial", {}), ("layers", []), ("layers", [3]), ("layers.0.counts", "many"),
+    ("layers.0.counts", [1, 2]), ("layers.1.name", None),
+    ("layers.2.shape", [1.5]), ("layers.0.mask_sha256", 5), ("data.input_shape", 28), ("data.classes", "ten"),
+    ("environment", []), ("final.test_loss", float("nan")), ("history.train_loss", [float("inf"), 1.0]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path, value", WRONG, ids=str)
+def test_a_malformed_record_is_one_line_wherever_it_is_read(finished, path, value):
+    record = records.read(finished.record)
+    text = json.dumps(changed(record, path, value))
+    for name, read in readers(finished).items():
+        finished.record.write_text(text)
+        with pytest.raises(InputError, match="^[^\n]*seed0.json [^\n]*$") as error:
+            read()
+        assert ("is no record" if name == "load_run" else "is damaged") in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "path, value, message",
+    [
+        ("spec.flavour", "sweet", "is of a newer version of tf_supermask: this one does not know flavour; update it"),
+        ("spec.mode", "quaternary", "has settings that this version of tf_supermask does not know: --mode=quaternary"),
+        ("spec.model", ["fcn"], "has settings that this version of tf_supermask does not know: --model must be a str"),
+        ("spec.epochs", None, "does not know: --epochs must be a int, not None"),
+        ("spec.threshold", "low", "does not know: --threshold must be a float, not 'low'"),
+    ],
+)
+def test_a_record_of_a_newer_version_is_named_and_stays(finished, path, value, message):
+    """Even where it looks otherwise in other places."""
+    record = changed(records.read(finished.record), path, value) | {"final": "of another form"}
+    text = json.dumps(record)
+    finished.record.write_text(text)
+    for read in readers(finished).values():
+        with pytest.raises(InputError, match="^[^\n]*seed0.json [^\n]*$") as error:
+            read()
+        assert message in str(error.value) and finished.record.read_text() == text
+    run = checkpoint_with(finished.results_dir, spec=record["spec"])
+    with pytest.raises(InputError, match="seed0.ckpt.npz (is of a newer version|has settings)"):
+        records.load_checkpoint(run, SPEC)
+    assert run.checkpoint.exists()
+
+
+def test_a_field_that_is_younger_than_a_record_counts_as_none(finished):
+    record = changed(records.read(finished.record), "spec.score_value", ...)
+    finished.record.write_text(json.dumps(changed(record, "spec.momentum", 0)))
+    assert Spec.recorded(record["spec"], "x") == SPEC
+    assert records.find(finished, dataclasses.replace(SPEC, momentum=0.0))
 
 
 def test_a_failed_write_leaves_the_earlier_file(tmp_path):

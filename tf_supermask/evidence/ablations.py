@@ -55,6 +55,6 @@ def _usual(evidence, name, shown):
 
 
 def _settings(records):
-    """All settings of an experiment except its seed; settings that are younger than the records have their defaults."""
-    settings = dataclasses.asdict(Spec(**records[0]["spec"]))
+    """Settings of an experiment but its seed, with those that did not exist when it was recorded."""
+    settings = dataclasses.asdict(Spec.recorded(records[0]["spec"], "a record"))
     return {key: value for key, value in settings.items() if key != "seed"}

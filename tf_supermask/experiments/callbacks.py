@@ -7,9 +7,9 @@ import numpy as np
 
 from tf_supermask import sparsity
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import records
+from tf_supermask.experiments import form, records
 
-COLUMNS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "remaining", "learning_rate", "seconds")
+COLUMNS = form.EPOCHS
 
 
 class History(keras.callbacks.Callback):

@@ -13,15 +13,14 @@ import keras
 import numpy as np
 
 from tf_supermask import conversion, sparsity
-from tf_supermask.errors import InputError
-from tf_supermask.experiments import data, iterations, networks, records, settings, training
+from tf_supermask.experiments import data, form, iterations, networks, records, settings, training
 from tf_supermask.experiments.callbacks import check_finite
 from tf_supermask.experiments.environment import current_environment, runtime_info
 from tf_supermask.experiments.evaluation import Evaluation
 from tf_supermask.experiments.trainer import assign, copies, kernels_of
 
 SAMPLES = 10
-COLUMNS = ("iteration", "val_loss", "val_accuracy", "remaining")
+COLUMNS = form.LEARNED
 
 
 class Sampled:
@@ -106,11 +105,9 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     history = {name: [] for name in COLUMNS}
     samples = SAMPLES if spec.mode == "bernoulli" else 1
     watch = Watch(spec, run, model, Sampled(model, data.evaluation_arrays(split, spec), samples), history, options)
-    found = records.load_checkpoint(run, spec) if run is not None else None
-    if found is None:
+    if run is None or not _continue(model, watch):
         watch.look(0)
     else:
-        _continue(model, watch, found, run)
         options.say(f"  going on after iteration {history['iteration'][-1]}")
     done = len(history["iteration"]) - 1
     began = time.monotonic()
@@ -144,13 +141,16 @@ def _batches(split, spec, iteration):
     return data.batches(split, spec, iteration // steps).skip(iteration % steps)
 
 
-def _continue(model, watch, found, run):
-    values, past = found
+def _continue(model, watch):
+    """Puts the checkpoint's variables, best scores and history in place; False where there is none."""
     variables = variables_of(model)
-    shapes = [tuple(variable.shape) for variable in variables]
-    if [value.shape for value in values[: len(variables)]] != shapes:
-        raise InputError(f"{run.checkpoint} was written by another version; move it away to start anew")
+    shapes = [variable.shape for variable in (*variables, *watch.scores)]
+    found = records.load_checkpoint(watch.run, watch.spec, shapes)
+    if found is None:
+        return False
+    values, past = found
     assign(variables, values[: len(variables)])
     watch.best = values[len(variables) :]
     for name in watch.history:
         watch.history[name].extend(past[name])
+    return True

@@ -19,15 +19,12 @@ import numpy as np
 
 from tf_supermask import files, initializers, sparsity
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import criteria, records, settings, training
+from tf_supermask.experiments import criteria, form, records, settings, training
 from tf_supermask.experiments.environment import current_environment, runtime_info
 from tf_supermask.experiments.spec import PRUNING
 from tf_supermask.experiments.trainer import KEPT, Layer, _trainer
 
-COLUMNS = (
-    "remaining", "test_accuracy", "test_loss", "best_iteration", "val_accuracy", "val_loss", "end_test_accuracy",
-    "toward_zero", "toward_zero_pruned", "seconds",
-)  # fmt: skip
+COLUMNS = form.HISTORY["lottery"]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -135,9 +132,11 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     trainer = _trainer(dense_spec(spec), dataset, options)
     history, layers = {name: [] for name in COLUMNS}, dense(trainer.initial)
     step = following(spec, trainer.initial, pruning_rates(spec, trainer.model))
-    found = records.load_checkpoint(run, spec)
+    size = len(Layer._fields)
+    found = records.load_checkpoint(run, spec, [layer.start.shape for layer in layers.values() for _ in range(size)])
     if found is not None:
-        layers, history = _unpacked(found[0], layers), found[1]
+        parts, history = found
+        layers = {name: Layer(*parts[i * size : (i + 1) * size]) for i, name in enumerate(layers)}
         options.say(f"  going on after round {len(history['remaining']) - 1}")
     elif spec.rounds:
         finals, first = read_dense(spec, dense_run, trainer.initial)
@@ -170,13 +169,6 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
         environment=runtime_info(environment, trainer.model),
         arrays=arrays,
     )
-
-
-def _unpacked(parts, like):
-    size = len(Layer._fields)
-    if [part.shape for part in parts[::size]] != [layer.start.shape for layer in like.values()]:
-        raise InputError("the checkpoint was written by another version; move it away to start anew")
-    return {name: Layer(*parts[i * size : (i + 1) * size]) for i, name in enumerate(like)}
 
 
 def _note(history, layers, finals, after, result):

@@ -69,7 +69,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     percent of kept weights whose sign training changed. Raises InputError for a missing dense run.
     """
     environment, began = current_environment(), time.monotonic()
-    found = records.load_checkpoint(run, spec)
+    found = records.load_checkpoint(run, spec, [])
     network = Untrained(spec, dataset)
     initial = dict(zip(network.kernels, copies(network.kernels.values()), strict=True))
     finals, dense = lottery.read_dense(spec, dense_run, initial)

@@ -21,8 +21,10 @@ import numpy as np
 
 from tf_supermask import files
 from tf_supermask.errors import InputError
+from tf_supermask.experiments import form
+from tf_supermask.experiments.spec import Spec
 
-REQUIRED = ("spec", "initial", "history", "final", "layers", "data", "environment")
+CHECKPOINT = 1  # version of the form of checkpoints; those that name none have this one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,22 +104,39 @@ def save(run, record):
 
 
 def parsed(path):
-    """The record at `path`. Raises ValueError where there is something else."""
+    """The record at `path`. Raises Malformed where there is something else, InputError where it is of a newer version."""
     try:
-        record = json.loads(pathlib.Path(path).read_text())
-    except ValueError as error:
-        raise ValueError(f"not a JSON object: {error}") from error
-    missing = [key for key in REQUIRED if not isinstance(record, dict) or key not in record]
-    if missing:
-        raise ValueError(f"without {', '.join(missing)}")
+        record = json.loads(pathlib.Path(path).read_text(), parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"not a JSON object: {error}") from error
+    for what in _differences(record, path):
+        raise Malformed(what)
     return record
+
+
+def _differences(record, path):
+    """Yields what is wrong with a record. Raises InputError where it is of a newer version, and may look otherwise."""
+
+    yield from form.differences(record, {"spec": {dict}}, "record")
+    yield from (f"without record.{key}" for key in form.RECORD if key not in record)
+    mode = Spec.recorded(record["spec"], path).mode
+    yield from form.differences(record, form.RECORD, "record")
+    yield from form.history_differences(record["history"], mode)
+
+
+class Malformed(ValueError):
+    """A file that is no record; the message says what is wrong with it."""
+
+
+def _no_number(text):
+    raise ValueError(f"{text} is no number")
 
 
 def read(path):
     """The record at `path`, a file of ours. A damaged one is kept aside and named in the InputError."""
     try:
         return parsed(path)
-    except ValueError as error:
+    except Malformed as error:
         raise _damaged(pathlib.Path(path), str(error)) from error
 
 
@@ -131,9 +150,10 @@ def find(run, spec):
 
 
 def _same_spec(path, found, spec):
-    wanted = dataclasses.asdict(spec)
-    names = sorted(found.keys() | wanted.keys())  # a field that is younger than the record counts as None
-    differences = [f"{k} {found.get(k)!r}, not {wanted.get(k)!r}" for k in names if found.get(k) != wanted.get(k)]
+    found, wanted = (dataclasses.asdict(its) for its in (spec.recorded(found, path), spec))
+    differences = [
+        f"{name} {found[name]!r}, not {wanted[name]!r}" for name in sorted(found) if found[name] != wanted[name]
+    ]
     if differences:
         raise InputError(
             f"{path} was made with other settings: {'; '.join(differences)}; "
@@ -160,17 +180,37 @@ def load_arrays(path):
 
 def save_checkpoint(run, spec, variables, history):
     """One file holds all that a run needs to go on: there is no moment in which two files disagree."""
-    note = json.dumps({"spec": dataclasses.asdict(spec), "history": history})
+    note = json.dumps({"version": CHECKPOINT, "spec": dataclasses.asdict(spec), "history": history})
     arrays = {f"variable{i}": value for i, value in enumerate(variables)}
     files.write(run.checkpoint, lambda file: np.savez(file, note=np.frombuffer(note.encode(), np.uint8), **arrays))
 
 
-def load_checkpoint(run, spec):
-    """`(variables, history)` of an unfinished run, or None. A damaged one is kept aside and named in the InputError."""
+def load_checkpoint(run, spec, shapes=None):
+    """`(variables, history)` of an unfinished run, or None.
+
+    Raises InputError, and leaves the file, where it is of another version, of other settings, or, with `shapes` given, has
+    variables of other shapes or other columns than this run; a damaged one is kept aside.
+    """
     if not run.checkpoint.exists():
         return None
     arrays = load_arrays(run.checkpoint)
-    note = json.loads(arrays.pop("note").tobytes())
-    variables = [arrays[f"variable{i}"] for i in range(len(arrays))]
-    _same_spec(run.checkpoint, note["spec"], spec)
-    return variables, note["history"]
+    try:
+        note = json.loads(arrays.pop("note").tobytes())
+        version, settings, history = note.get("version", CHECKPOINT), note["spec"], note["history"]
+        names = sorted(arrays, key=lambda name: int(name.removeprefix("variable")))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise _damaged(run.checkpoint, f"no note of its run: {error}") from error
+    if version != CHECKPOINT:
+        raise InputError(
+            f"{run.checkpoint} is a checkpoint of version {version}, this tf_supermask reads version {CHECKPOINT}; go on with "
+            "the one that wrote it, or move the file away to start anew"
+        )
+    for what in form.differences(note, {"spec": {dict}, "history": {dict}}, "note"):
+        raise _damaged(run.checkpoint, what)
+    _same_spec(run.checkpoint, settings, spec)
+    variables = [arrays[name] for name in names]
+    if shapes is not None:
+        same = [value.shape for value in variables] == [tuple(shape) for shape in shapes]
+        if not same or any(form.history_differences(history, spec.mode)):
+            raise InputError(f"{run.checkpoint} was written by another version; move it away to start anew")
+    return variables, history

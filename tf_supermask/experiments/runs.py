@@ -21,7 +21,7 @@ def load_run(path):
     belong to the record, and for a run that keeps no weights, as lottery tickets do.
     """
     run, record = find_run(path)
-    spec = Spec(**record["spec"])
+    spec = Spec.recorded(record["spec"], run.record)
     if not modes.of(spec).exportable:
         raise InputError(
             f"{run.record} is of mode {spec.mode}, which keeps which weights were pruned, but no trained model"
@@ -38,7 +38,7 @@ def find_run(path):
         raise InputError(f"{path} does not exist; name a record: results/EXPERIMENT/seed0")
     try:
         record = records.parsed(path)  # of anything that a user names: it stays where it is
-    except ValueError as error:
+    except records.Malformed as error:
         raise InputError(f"{path} is no record: {error}") from error
     return records.Run(path.parent.parent, path.parent.name, record["spec"]["seed"]), record
 
@@ -68,7 +68,7 @@ def verified(run, record, load):
         return None, "not verifiable: its masks are sampled, its accuracy is a mean over samples"
     if not run.container.exists():
         return None, "not verifiable: no container beside the record"
-    spec, model = Spec(**record["spec"]), loading.load(run.container)
+    spec, model = Spec.recorded(record["spec"], run.record), loading.load(run.container)
     counts = {layer.name: int(np.count_nonzero(layer.kernel)) for layer in model.layers if hasattr(layer, "kernel")}
     expected = {its["name"]: its["counts"][0] + its["counts"][2] for its in record["layers"]}
     dataset = load(spec.dataset, tuple(record["data"]["input_shape"]), spec.splits)

@@ -208,6 +208,23 @@ class Spec:
                 values[field.name] = None
         return scaled_down(cls(**values), given)
 
+    @classmethod
+    def recorded(cls, settings, path):
+        """The Spec of `settings`, a dict from the file at `path`; a field that is younger than the file counts as None.
+
+        Raises InputError where this version knows no such settings, as of a file that a newer one wrote.
+        """
+        known = {field.name: field for field in dataclasses.fields(cls)}
+        newer = sorted(settings.keys() - known.keys())
+        if newer:
+            raise InputError(
+                f"{path} is of a newer version of tf_supermask: this one does not know {', '.join(newer)}; update it"
+            )
+        try:
+            return cls(**{name: _whole_as_float(known[name], value) for name, value in settings.items()})
+        except InputError as error:
+            raise InputError(f"{path} has settings that this version of tf_supermask does not know: {error}") from error
+
 
 def _whole_as_float(field, value):
     with contextlib.suppress(OverflowError):  # is no float then, which `_check` says

@@ -156,12 +156,10 @@ def finish(run, spec, dataset, model, *, initial, history, final, layers, enviro
 
 def _continue(model, spec, run, history, say):
     """Puts the checkpoint's variables and history in place; the CSV file is cut back to it."""
-    found = records.load_checkpoint(run, spec)
+    variables = variables_of(model)
+    found = records.load_checkpoint(run, spec, [variable.shape for variable in variables])
     if found is not None:
         values, past = found
-        variables = variables_of(model)
-        if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
-            raise InputError(f"{run.checkpoint} was written by another version; move it away to start anew")
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         for name in history:

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import socket
 import time
 import zipfile
@@ -64,7 +65,8 @@ def rows_saved(run):
         with np.load(run.checkpoint) as arrays:  # reads this one array
             history = json.loads(arrays["note"].tobytes())["history"]
         return max(map(len, history.values()), default=0)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # none yet, or damaged: the run itself reports that
+    # none yet, or damaged, which the run itself will say
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile):
         return 0
 
 
@@ -178,7 +180,8 @@ def _existing(folder):
     """(experiment, seed) of all runs that have a record, a lock, a checkpoint or an `.error` file."""
     endings = ("json", "lock", "ckpt.npz", "error")
     paths = [path for ending in endings for path in folder.glob(f"*/seed*.{ending}")]
-    return sorted({(path.parent.name, int(path.name.removeprefix("seed").partition(".")[0])) for path in paths})
+    found = [(path.parent.name, re.match(r"seed(\d+)\.", path.name)) for path in paths]
+    return sorted({(name, int(match[1])) for name, match in found if match})
 
 
 def _ranges(numbers):
