@@ -12,8 +12,9 @@ COMMANDS = {flag_files.define_flags: 5, export.define_flags: 3, report.define_fl
 
 
 def parsed(define, value, but=("dataset",)):
-    """The values of all paths of a command: flags of text whose help speaks of files, folders or records of a run; --dataset, which
-    may be a folder, keeps its text, since records have it."""
+    """The values of all paths of a command: flags of text whose help speaks of files, folders or records of a run.
+
+    --dataset, which may be a folder, keeps its text, since records have it."""
     values = flags.FlagValues()
     define(values)
     words = ("folder", "file", "record of the run", "logs there", "network there")

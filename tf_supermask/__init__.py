@@ -44,6 +44,8 @@ def __getattr__(name):
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tf_supermask' has no attribute {name!r}")
     home = _PUBLIC[name]
+    if home != "errors":
+        importlib.import_module("tf_supermask.errors").require_tensorflow()
     module = importlib.import_module(f"tf_supermask.{home or name}")
     return getattr(module, name) if home else module
 
@@ -64,13 +66,18 @@ class _RegisterLayers(importlib.abc.MetaPathFinder):
         def execute_and_register(module):
             execute(module)
             sys.meta_path.remove(self)
-            importlib.import_module("tf_supermask.layers")
+            _register_layers()
 
         spec.loader.exec_module = execute_and_register
         return spec
 
 
+def _register_layers():
+    if sys.modules["keras"].config.backend() == "tensorflow":  # on another one the first use of a name says what is needed
+        importlib.import_module("tf_supermask.layers")
+
+
 if "keras" in sys.modules:
-    importlib.import_module("tf_supermask.layers")
+    _register_layers()
 else:
     sys.meta_path.insert(0, _RegisterLayers())

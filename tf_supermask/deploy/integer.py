@@ -30,18 +30,18 @@ class Multiplier:
     shift: int
 
     @classmethod
-    def of(cls, ratios, bounds):
-        """The most exact one for `ratios`, of sums that are not larger than `bounds`: no product leaves 32 bits."""
+    def of(cls, ratios, bounds, name):
+        """The most exact one for `ratios`, of sums that are not larger than `bounds`: no product leaves 32 bits. Raises
+        InputError, with the name of the layer, where there is none."""
         ratios, bounds = np.atleast_1d(ratios), np.atleast_1d(bounds)
         if np.ptp(ratios) == 0:
             ratios, bounds = ratios[:1], bounds.max(keepdims=True)
         for shift in range(31, 0, -1):
-            values = np.rint(ratios * 2.0**shift)
-            if np.abs(values).max() <= _WIDEST and np.abs(values * bounds).max() + 2.0 ** (shift - 1) < 2.0**31:
+            values = np.maximum(np.rint(ratios * 2.0**shift), 1)
+            half = 2.0 ** (shift - 1) + values  # of the rounding, and of that of a bias
+            if values.max() <= _WIDEST and (values * bounds + half).max() < 2.0**31:
                 return cls(values.astype(np.int64), shift)
-        raise InputError(
-            f"sums of up to {bounds.max():.3g} times {np.abs(ratios).max():.3g} leave 32 bits; use the arithmetic float"
-        )
+        raise InputError(f"{name} has sums of up to {bounds.max():.3g}, which leave 32 bits; use the arithmetic float")
 
     def __call__(self, sums):
         """int64 of int64 `sums`, whose last axis is units."""
@@ -188,38 +188,44 @@ def _largest(model, stages, images):
 
 def _quantized(stage, scale, inner, outer, last):
     """`(IntegerStage, scale of what it puts out)`: `scale` is that of its input, `inner` and `outer` those of its tensors."""
-    raw = last and (stage.alpha is None or stage.pool == "average")
-    target = inner if stage.pool == "average" else outer
+    average, raw = stage.pool == "average", last and (stage.alpha is None or stage.pool == "average")
+    target = inner if average else outer
     if stage.kind == "copy":
         target = scale
-    elif raw and stage.pool != "average":
+    elif raw and not average:
         target = scale * stage.factor.max()
-    codes, weights = stage.codes, np.ones(stage.units)
-    if codes is not None:
-        weights = (codes != 0).reshape(-1, stage.units).sum(axis=0)
-        lost = -LOWEST * weights * scale * stage.factor < target / 4  # they would not change an output, only take bits
-        codes, weights = np.where(lost, 0, codes).astype(np.int8), np.where(lost, 0, weights)
-    factor = np.where(weights > 0, stage.factor, stage.factor.max())
-    factor = np.where(factor != 0, factor, target / scale)
-    bias = np.rint(stage.bias / (scale * factor)).astype(np.int64)
-    bounds = -LOWEST * weights + np.abs(bias)
-    made = IntegerStage(
-        dataclasses.replace(stage, codes=codes, factor=factor),
-        bias,
-        int(bounds.max()),
-        Multiplier.of(scale * factor / target, bounds),
-        raw,
-        *((None, 0) if stage.alpha is None else _table(stage.alpha, target)),
-    )
-    if (made.multiplier.values == 2**made.multiplier.shift).all():
-        made.multiplier = UNCHANGED
-    if stage.pool != "average":
+    table, coarse = (None, 0) if stage.alpha is None else _table(stage.alpha, target)
+    furthest = np.inf if raw else -LOWEST if table is None else max(-LOWEST, len(table) << coarse)
+    codes, ratios, bias, bounds = _in_units(stage, scale, target, furthest)
+    multiplier = Multiplier.of(ratios, bounds, stage.name)
+    bias = np.rint(bias * 2.0**multiplier.shift / multiplier.values).astype(np.int64)
+    if (multiplier.values == 2**multiplier.shift).all():
+        multiplier = UNCHANGED
+    weights = 1 if codes is None else (codes != 0).reshape(-1, stage.units).sum(axis=0)
+    bound = int((-LOWEST * weights + np.abs(bias)).max())
+    made = IntegerStage(dataclasses.replace(stage, codes=codes), bias, bound, multiplier, raw, table, coarse)
+    if not average:
         return made, target
     full = math.prod(its.size for its in stage.pooling)
-    if raw:
-        return made, target / full
-    made.average = Multiplier.of(target / full / outer, -LOWEST * full)
-    return made, outer
+    if not raw:
+        made.average = Multiplier.of(target / full / outer, -LOWEST * full, stage.name)
+    return made, target / full if raw else outer
+
+
+def _in_units(stage, scale, target, furthest):
+    """`(codes, ratios, bias, bounds)` for outputs in units of `target`: of a weight's step, of the bias, and the largest sums.
+
+    Weights that change no output, taken together, are dropped. A bias is cut off where outputs are beyond `furthest` anyway.
+    """
+    codes, ratios, weights = stage.codes, scale * stage.factor / target, np.ones(stage.units)
+    if codes is not None:
+        weights = (codes != 0).reshape(-1, stage.units).sum(axis=0)
+        seen = -LOWEST * weights * ratios > 1 / 4
+        codes, weights = np.where(seen, codes, 0).astype(np.int8), np.where(seen, weights, 0)
+        ratios = np.where(seen, ratios, ratios[seen].max(initial=0) or 2.0**-8)
+    reach = -LOWEST * weights * ratios
+    bias = np.clip(stage.bias / target, -reach - furthest, reach + furthest)
+    return codes, ratios, bias, (reach + np.abs(bias)) / ratios
 
 
 def _table(alpha, scale):

@@ -56,7 +56,7 @@ class Stage:
     """`kind`: dense, conv or copy, which has neither factor nor bias.
 
     `shape`: of the input, `(height, width, channels)` or `(features,)`. `codes`: int8 `(height, width, channels, units)` of a
-    convolution, `(inputs, units)` of a dense layer. `factor`, `bias`: float64, one for each unit. `alpha`: of the ELU, 0 of a
+    convolution, `(inputs, units)` of a dense layer. `factor`, `bias`: float64, one for each unit, factors positive. `alpha`: of the ELU, 0 of a
     ReLU, None where there is no activation. `tensors`: Keras' tensors before a pooling and at the end.
     """
 
@@ -173,7 +173,7 @@ class _Chain:
         factor = factor * np.asarray(layer.gamma, np.float64) if layer.scale else factor
         stage.bias = (stage.bias - mean) * factor + (np.asarray(layer.beta, np.float64) if layer.center else 0)
         stage.codes = stage.codes * np.sign(factor).astype(np.int8)
-        stage.factor = stage.factor * np.abs(factor)
+        stage.factor = stage.factor * np.where(factor == 0, 1, np.abs(factor))
 
     def _activation(self, layer, activation):
         if activation is keras.activations.softmax or type(activation) is keras.layers.Softmax:

@@ -61,6 +61,7 @@ static void start(reader *r, const FLASH layer *l)
     r->next = l->code;
 @bits     r->held = 1;
 @ternary     r->left = 0;
+    r->negative = 0;
     r->at = (index)-1;
     advance(r, l);
 }
