@@ -321,7 +321,7 @@ def test_check_names_a_page_that_is_stale(tmp_path, monkeypatch):
     monkeypatch.setattr(report, "FLAGS", types.SimpleNamespace(pages_dir=tmp_path))
     monkeypatch.setattr(report, "table_files", lambda *arguments: {})
     monkeypatch.setattr(figures, "stale", lambda *arguments: [])
-    monkeypatch.setattr("tf_supermask.small.stale", lambda *arguments: False)
+    monkeypatch.setattr("tf_supermask.evidence.sizes.stale", lambda *arguments: False)
     monkeypatch.setattr(pages, "makers", lambda papers: {name: pages.PAGES[name]})
     text = (ROOT / name).read_text()
     files.write(tmp_path / name, lambda file: file.write(text.encode()))

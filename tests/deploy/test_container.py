@@ -134,8 +134,8 @@ def test_drawn_weights_come_back_in_another_process(tmp_path):
     container.save(model, tmp_path / "model.supermask")
     x = np.random.default_rng(1).normal(size=(4, *SHAPE)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
-    code = "import sys, numpy as np; from tf_supermask import container\n"
-    code += "np.save(sys.argv[3], container.load(sys.argv[1]).get_weights()[2])"
+    code = "import sys, numpy as np; from tf_supermask.deploy import loading\n"
+    code += "np.save(sys.argv[3], loading.load(sys.argv[1]).get_weights()[2])"
     files = [str(tmp_path / name) for name in ("model.supermask", "x.npy", "y.npy")]
     subprocess.run([sys.executable, "-c", code, *files], check=True, cwd=ROOT, capture_output=True)
     np.testing.assert_array_equal(np.load(files[2]), conversion.strip_masks(model).get_weights()[2])
