@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -31,6 +32,14 @@ def test_without_arguments_nearly_all_rows_at_quick_scale(run_all):
     expected = [f"flags/{name}" for name in names if not re.search("_check_|zhou.*conv[46]", name)]
     assert code == 0 and rows == expected and len(rows) > 60
     assert "--flagfile=flags/_quick.flags" in walk and report.endswith("--scale=quick")
+
+
+def test_other_files_among_the_rows_are_not_taken(run_all, tmp_path):
+    before = run_all()[1]
+    (tmp_path / "flags").unlink()
+    shutil.copytree(ROOT / "flags", tmp_path / "flags")
+    (tmp_path / "flags" / "draft.flags").write_text("a draft")
+    assert run_all()[1] == before and "flags/draft.flags" in run_all("draft")[1][0]
 
 
 @pytest.mark.parametrize(

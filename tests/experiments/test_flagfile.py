@@ -73,7 +73,7 @@ def test_yes_and_no_of_one_flag_are_one_flag(tmp_path, values, name):
 
 def test_what_a_flag_file_may_hold(tmp_path, values):
     content = (
-        "\ufeff# ü, a comment \u2028 in one line\r\n\r\n  // another\r\n  --model=conv2  \r\n-noshuffle\r\n--augment"
+        "\ufeff# ü, a comment \u2028 in one line\r\r\n  // another\r\n  --model=conv2  \r\n-noshuffle\r\n--augment"
     )
     path = written(tmp_path / "x.flags", content)
     found = flagfile.expanded(["c", f"-flagfile={path}", "--model", "fcn"], values)

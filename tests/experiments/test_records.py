@@ -130,7 +130,7 @@ def test_a_checkpoint_of_other_settings_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("version", [0, 2, 1.5, "1", None, [1]])
 def test_a_checkpoint_of_another_version_is_named_and_stays(tmp_path, version):
-    run = checkpoint_with(tmp_path, version=version, spec="of another form")
+    run = checkpoint_with(tmp_path, version=version, spec="of another form", history=None)
     content = run.checkpoint.read_bytes()
     with pytest.raises(
         InputError, match=r"^[^\n]*seed0.ckpt.npz is a checkpoint of version [^\n]*reads version 1[^\n]*$"
@@ -159,9 +159,14 @@ def test_a_checkpoint_of_before_versions_were_written_is_of_the_first(tmp_path):
     assert records.load_checkpoint(run, SPEC, [(3,)])[1]["train_loss"] == [1.0]
 
 
-@pytest.mark.parametrize("changes", [{"spec": 3}, {"spec": None}, {"history": [1.0]}])
-def test_a_checkpoint_without_its_note_is_damaged(tmp_path, changes):
+@pytest.mark.parametrize("changes", [{"spec": 3}, {"spec": None}, {"history": [1.0]}, {"note": [1]}, {"variable0": 3}])
+def test_a_checkpoint_without_its_parts_is_damaged(tmp_path, changes):
     run = checkpoint_with(tmp_path, **changes)
+    if "note" in changes:
+        records.save_arrays(run.checkpoint, {"note": np.frombuffer(b"[1]", np.uint8)})
+    if "variable0" in changes:
+        arrays = records.load_arrays(run.checkpoint)
+        records.save_arrays(run.checkpoint, {"note": arrays["note"], "variable3": arrays["variable0"]})
     with pytest.raises(InputError, match="seed0.ckpt.npz is damaged .* kept as seed0.ckpt.npz.damaged"):
         records.load_checkpoint(run, SPEC)
 

@@ -76,7 +76,7 @@ def texts(path):
     except OSError as error:
         raise flags.Error(f"cannot read the flag file {path} ({error.strerror})") from error
     found = []
-    for number, line in enumerate(content.removeprefix(codecs.BOM_UTF8).split(b"\n"), 1):
+    for number, line in enumerate(re.split(rb"\r\n?|\n", content.removeprefix(codecs.BOM_UTF8)), 1):
         try:
             found.append(line.decode().strip())
         except UnicodeDecodeError as error:

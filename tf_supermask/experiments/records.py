@@ -196,19 +196,19 @@ def load_checkpoint(run, spec, shapes=None):
     arrays = load_arrays(run.checkpoint)
     try:
         note = json.loads(arrays.pop("note").tobytes())
-        version, settings, history = note.get("version", CHECKPOINT), note["spec"], note["history"]
-        names = sorted(arrays, key=lambda name: int(name.removeprefix("variable")))
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        version = note.get("version", CHECKPOINT)
+    except (ValueError, KeyError, AttributeError) as error:
         raise _damaged(run.checkpoint, f"no note of its run: {error}") from error
     if version != CHECKPOINT:
         raise InputError(
             f"{run.checkpoint} is a checkpoint of version {version}, this tf_supermask reads version {CHECKPOINT}; go on with "
             "the one that wrote it, or move the file away to start anew"
         )
-    for what in form.differences(note, {"spec": {dict}, "history": {dict}}, "note"):
+    lacking = (f"without {name}" for name in (f"variable{i}" for i in range(len(arrays))) if name not in arrays)
+    for what in (*form.differences(note, {"spec": {dict}, "history": {dict}}, "note"), *lacking):
         raise _damaged(run.checkpoint, what)
-    _same_spec(run.checkpoint, settings, spec)
-    variables = [arrays[name] for name in names]
+    _same_spec(run.checkpoint, note["spec"], spec)
+    variables, history = [arrays[f"variable{i}"] for i in range(len(arrays))], note["history"]
     if shapes is not None:
         same = [value.shape for value in variables] == [tuple(shape) for shape in shapes]
         if not same or any(form.history_differences(history, spec.mode)):

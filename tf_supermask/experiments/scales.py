@@ -10,7 +10,8 @@ def scaled_down(spec, given=()):
     reduced: a tenth of the epochs, and of all that is counted in epochs or steps. Rates and decay stay, so that part of the
     scores is still on its way to the threshold at the end. quick: the embedded digits in small batches; an epoch is 45 steps
     instead of 391 or more, so that the decay of scores is 16 times as strong; half of these epochs for ResNets, whose steps
-    are long. Lottery tickets have 100 to 300 iterations, and each round prunes as much as eight do.
+    are long. Lottery tickets have 100 to 300 iterations, but never more than at paper scale, and each round prunes as much as
+    eight do.
     """
     if spec.scale == "paper":
         return spec
