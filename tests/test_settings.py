@@ -11,7 +11,7 @@ from tf_supermask import conversion, layers
 from tf_supermask.deploy import container, loading
 from tf_supermask.experiments import learned, lottery, networks, records, runs, settings, training
 from tf_supermask.experiments.spec import Spec
-from tf_supermask.experiments.trainer import _trainer
+from tf_supermask.experiments.trainer import trainer_of
 
 QUIET = training.Options(progress=0, say=lambda line: None, jit_compile=False)
 OTHER = {
@@ -86,7 +86,7 @@ def said(record):
 @pytest.mark.parametrize("kind", KINDS)
 def test_runs_are_equal_bit_by_bit(kind, tiny, tmp_path, setting):
     usual = said(KINDS[kind](tiny, tmp_path / "usual")[1])
-    _trainer.cache_clear()
+    trainer_of.cache_clear()
     for name, value in OTHER.items():
         setting(name, value)
     assert said(KINDS[kind](tiny, tmp_path / "other")[1]) == usual

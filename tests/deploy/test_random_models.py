@@ -2,6 +2,7 @@
 FUZZ_MODELS=300 .venv/bin/python -m pytest tests/test_random_models.py"""
 
 import os
+import re
 
 import keras
 import numpy as np
@@ -57,7 +58,7 @@ def test_random_models(seed, tmp_path):
         container.save(masked, path)
         read = [loading.load(path)]
     except InputError as error:
-        assert "cannot be made again" in str(error) and executable(masked)
+        assert re.search("cannot be made again|no file may hold it", str(error)) and executable(masked)
         read = []
     found = summary(masked, print_fn=len)
     assert sum(np.prod(its["shape"]) for its in found.values()) == sum(

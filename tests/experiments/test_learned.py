@@ -7,11 +7,10 @@ import pytest
 
 from tf_supermask import sparsity
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import data, learned, networks, records, training
+from tf_supermask.experiments import data, learned, modes, networks, records, training
 from tf_supermask.experiments.callbacks import Diverged
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.experiments.trainer import kernels_of
-from tf_supermask.scheduling import scheduler
 
 QUIET = training.Options(progress=0, say=lambda line: None, jit_compile=False, checkpoint_seconds=0)
 SHORT = {"mode": "bernoulli", "iterations": 12, "evaluate_every": 4, "batch_size": 10, "validation_images": 14}
@@ -78,7 +77,7 @@ def test_exactly_the_iterations_asked_are_trained(tiny, iterations, every):
     model, record = learned.train(spec, tiny, None, QUIET)
     assert int(model.optimizer.iterations) == iterations
     assert record["history"]["iteration"] == [*range(0, iterations, every), iterations]
-    assert scheduler.rows(spec) == len(record["history"]["iteration"])
+    assert modes.of(spec).rows(spec) == len(record["history"]["iteration"])
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -86,21 +85,21 @@ def test_exactly_the_iterations_asked_are_trained(tiny, iterations, every):
 def test_a_stopped_run_ends_as_an_undisturbed_one(tiny, tmp_path, monkeypatch, last):
     spec = spec_of(learning_rate=100.0, rescale=True, weight_distribution="signed_constant", iterations=last)
     whole = learned.train(spec, tiny, records.Run(tmp_path, "whole", 0), QUIET)[1]
-    looks, real = [], learned.Watch.look
+    evaluated, real = [], learned.Validation.evaluate
 
     def dies(self, iteration):
-        looks.append(iteration)
-        if len(looks) == 4:
+        evaluated.append(iteration)
+        if len(evaluated) == 4:
             raise KeyboardInterrupt
         real(self, iteration)
 
-    monkeypatch.setattr(learned.Watch, "look", dies)
+    monkeypatch.setattr(learned.Validation, "evaluate", dies)
     run = records.Run(tmp_path, "broken", 0)
     with pytest.raises(KeyboardInterrupt):
         learned.train(spec, tiny, run, QUIET)
     assert run.checkpoint.exists()
     assert without_times(learned.train(spec, tiny, run, QUIET)[1]) == without_times(whole)
-    assert looks == [0, 4, 8, last, last] and not run.checkpoint.exists()
+    assert evaluated == [0, 4, 8, last, last] and not run.checkpoint.exists()
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -115,16 +114,16 @@ def test_a_run_that_is_stopped_after_its_last_iteration_trains_no_more(tiny, tmp
 
 @pytest.mark.parametrize("mode", ["bernoulli", "rounded"])
 @pytest.mark.filterwarnings("ignore:invalid value")
-def test_scores_that_are_no_numbers_are_found_at_the_next_look(tiny, mode):
+def test_scores_that_are_no_numbers_are_found_at_the_next_evaluation(tiny, mode):
     spec = spec_of(mode=mode)
     model = networks.build(spec, tiny.input_shape, 10)
     history = {name: [] for name in learned.COLUMNS}
-    watch = learned.Watch(spec, None, model, lambda: (1.0, 50.0), history, QUIET)
-    watch.look(0)
+    validation = learned.Validation(spec, None, model, lambda: (1.0, 50.0), history, QUIET)
+    validation.evaluate(0)
     score = sparsity.masked_layers(model)[1].score
     score.assign(np.full(score.shape, np.nan))
     with pytest.raises(Diverged, match="diverged at iteration 4: .*fc2/score has values that are no numbers"):
-        watch.look(4)
+        validation.evaluate(4)
     assert history["iteration"] == [0]
 
 

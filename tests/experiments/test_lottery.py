@@ -11,7 +11,7 @@ from tf_supermask.errors import InputError
 from tf_supermask.experiments import criteria, data, lottery, networks, records, training
 from tf_supermask.experiments.callbacks import Diverged
 from tf_supermask.experiments.spec import Spec
-from tf_supermask.experiments.trainer import KEPT, Best, Layer, Trainer, _trainer, kernels_of
+from tf_supermask.experiments.trainer import KEPT, Best, Layer, Trainer, kernels_of, trainer_of
 
 QUIET = training.Options(progress=0, say=lambda line: None, jit_compile=False)
 SHORT = {"mode": "lottery", "iterations": 12, "evaluate_every": 4, "batch_size": 10, "validation_images": 14}
@@ -168,12 +168,12 @@ def test_every_round_has_a_new_optimizer_and_zero_biases(trainer):
 def test_exactly_the_iterations_asked_are_trained(tiny, monkeypatch, iterations, every):
     """Oracle: Keras' own `fit` for so many steps."""
     spec = spec_of(iterations=iterations, evaluate_every=every)
-    looks, real = [], Best._look
-    monkeypatch.setattr(Best, "_look", lambda self, n: (looks.append(n), real(self, n)))
+    evaluated, real = [], Best.evaluate
+    monkeypatch.setattr(Best, "evaluate", lambda self, n: (evaluated.append(n), real(self, n)))
     trainer = Trainer(spec, tiny, QUIET)
     finals, result = trainer(lottery.dense(trainer.initial))
     assert int(trainer.model.optimizer.iterations) == iterations
-    assert looks == [*range(0, iterations, every), iterations] and result["best_iteration"] in looks
+    assert evaluated == [*range(0, iterations, every), iterations] and result["best_iteration"] in evaluated
     model = networks.build(spec, tiny.input_shape, 10)
     training.compile_model(model, spec, 1, QUIET)
     model.fit(data.batches(trainer.split, spec), steps_per_epoch=iterations, shuffle=False, verbose=0)
@@ -307,5 +307,5 @@ def test_chains_in_one_process_are_those_of_processes_of_their_own(tiny, tmp_pat
     run_chain(one, tiny, tmp_path / "a", "one")
     second = run_chain(other, tiny, tmp_path / "a", "other")
     keras.backend.clear_session()
-    _trainer.cache_clear()
+    trainer_of.cache_clear()
     assert without_times(run_chain(other, tiny, tmp_path / "b")) == without_times(second)

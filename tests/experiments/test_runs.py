@@ -62,6 +62,13 @@ def test_a_network_of_learned_probabilities_comes_back(tiny, tmp_path):
         assert agrees is {"bernoulli": None, "rounded": True}[mode], text
 
 
+def test_a_baseline_comes_back_and_has_no_container_to_verify(tiny, tmp_path):
+    run = records.Run(tmp_path, "x", 0)
+    model, record = training.train(Spec.of(mode="baseline", epochs=1, batch_size=32), tiny, run, QUIET)
+    np.testing.assert_array_equal(load_run(run.record)(images()), model(images()))
+    assert runs.verified(run, record, lambda *_: tiny) == (None, "not verifiable: no container beside the record")
+
+
 def test_a_container_is_verified_against_its_record(made, tiny, tmp_path):
     _, run, record = made
 

@@ -1,13 +1,14 @@
 """Lottery tickets (Zhou et al. 2019): train, rank, cut, act, repeat.
 
-`chain` is the method, a function of functions. Round 0 trains the dense network; it is the same for all criteria and actions,
-and is trained once. In each further round every layer loses a share of the weights that are left, by rank of a criterion;
-kept weights start again with what a mask-1 action gives, pruned ones are frozen at what a mask-0 action gives:
+`chain` is the method; training and the step from round to round are its arguments. Round 0 trains the dense network. It is the
+same for all criteria and actions, and is trained once. Each further round prunes a share of the remaining weights of every layer,
+those with the lowest scores by a criterion. A mask-1 action gives the values that kept weights start with, a mask-0 action
+those that pruned weights are frozen at:
 
     kernel = where(mask, trained, held)
 
-The networks are those of ordinary Keras layers; `Held` puts the pruned weights back after each step. Adam treats every
-weight by itself, so that what it does to pruned weights in between changes nothing else.
+The networks are made of ordinary Keras layers; the constraint `trainer.FreezePruned` resets the pruned weights after each step.
+Adam updates each weight independently of the others, so what it does to pruned weights in between changes nothing else.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ from tf_supermask.errors import InputError
 from tf_supermask.experiments import criteria, form, records, settings, training
 from tf_supermask.experiments.environment import current_environment, runtime_info
 from tf_supermask.experiments.spec import PRUNING
-from tf_supermask.experiments.trainer import KEPT, Layer, _trainer
+from tf_supermask.experiments.trainer import KEPT, Layer, trainer_of
 
 COLUMNS = form.HISTORY["lottery"]
 
@@ -79,15 +80,15 @@ def _next(spec, name, layer, final, initial, rate, number):
 
 
 def draw(spec, name, shape):
-    """A kernel from the initializer of `spec`, with the seed that belongs to `name`."""
+    """A kernel of `shape` from the weight initializer of `spec`, with a seed made of the run's seed and `name`."""
     seed = initializers.layer_seed(spec.seed, name, "weight")
     return np.asarray(initializers.SCHEMES[spec.weight_scheme](spec.weight_distribution, seed)(shape, "float32"))
 
 
 def pruning_rates(spec, model):
     """Layer name -> share of its remaining weights that a round prunes."""
-    kinds = {keras.layers.Conv2D: spec.prune_conv, keras.layers.Dense: spec.prune_dense}  # None in a dense run
-    rates = {layer.name: kinds[type(layer)] for layer in sparsity.kernel_layers(model)}
+    by_class = {keras.layers.Conv2D: spec.prune_conv, keras.layers.Dense: spec.prune_dense}  # None in a dense run
+    rates = {layer.name: by_class[type(layer)] for layer in sparsity.kernel_layers(model)}
     return rates | {"out": spec.prune_output}
 
 
@@ -100,7 +101,7 @@ def dense(initial):
 
 
 def dense_spec(spec):
-    """The Spec of the dense run of `spec`'s seed, network and training: round 0 of every chain, source of every supermask."""
+    """The Spec of the dense run with the seed, network and training of `spec`: round 0 of its chain, or source of its masks."""
     changed = {field.name: None for field in dataclasses.fields(spec) if field.metadata.get("when") in PRUNING}
     return dataclasses.replace(spec, mode="lottery", **changed | {"rounds": 0})
 
@@ -123,29 +124,21 @@ def read_dense(spec, run, initial):
 
 @settings.needed()
 def train(spec, dataset, run, options=training.Options(), dense_run=None):
-    """Runs the chain of `spec`; returns `(model, record)`. Goes on from the last finished round if there is one.
+    """Runs the chain of `spec`; returns `(model, record)`. Continues after the last finished round if there is one.
 
-    `dense_run`: the `records.Run` of `dense_spec(spec)`, which is round 0; not read where `spec` has no rounds.
-    Raises InputError for a missing or damaged dense run or round.
+    Args:
+        dense_run: the `records.Run` of `dense_spec(spec)`, which is round 0; not read where `spec` has no rounds.
+
+    Raises:
+        InputError: the dense run or the checkpoint is missing or damaged.
     """
     environment = current_environment()
-    trainer = _trainer(dense_spec(spec), dataset, options)
-    history, layers = {name: [] for name in COLUMNS}, dense(trainer.initial)
+    trainer = trainer_of(dense_spec(spec), dataset, options)
     step = following(spec, trainer.initial, pruning_rates(spec, trainer.model))
-    size = len(Layer._fields)
-    found = records.load_checkpoint(run, spec, [layer.start.shape for layer in layers.values() for _ in range(size)])
-    if found is not None:
-        parts, history = found
-        layers = {name: Layer(*parts[i * size : (i + 1) * size]) for i, name in enumerate(layers)}
-        options.say(f"  going on after round {len(history['remaining']) - 1}")
-    elif spec.rounds:
-        finals, first = read_dense(spec, dense_run, trainer.initial)
-        after = step(layers, finals, 1)
-        _note(history, layers, finals, after, {name: column[0] for name, column in first["history"].items()})
-        layers = after
+    layers, history = _start(spec, run, dense_run, trainer.initial, step, options)
     began = time.monotonic()
     for number, layers, finals, result, after in chain(layers, len(history["remaining"]), spec.rounds, trainer, step):
-        _note(history, layers, finals, after, result | {"seconds": time.monotonic() - began})
+        _append(history, layers, finals, after, result | {"seconds": time.monotonic() - began})
         began = time.monotonic()
         options.say(
             f"  round {number} of {spec.rounds}: {history['remaining'][-1]:.2f} % remaining, "
@@ -171,8 +164,27 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     )
 
 
-def _note(history, layers, finals, after, result):
-    """Appends a round: what its training gave, and how many weights moved toward zero, of all and of those pruned after it."""
+def _start(spec, run, dense_run, initial, step, options):
+    """`(layers, history)` that training begins with: those of the checkpoint, or after the dense run, or empty without rounds."""
+    layers, history = dense(initial), {name: [] for name in COLUMNS}
+    size = len(Layer._fields)
+    shapes = [layer.start.shape for layer in layers.values() for _ in range(size)]
+    checkpoint = records.load_checkpoint(run, spec, shapes)
+    if checkpoint is not None:
+        values, history = checkpoint
+        options.say(f"  going on after round {len(history['remaining']) - 1}")
+        return {name: Layer(*values[i * size : (i + 1) * size]) for i, name in enumerate(layers)}, history
+    if not spec.rounds:
+        return layers, history
+    finals, record = read_dense(spec, dense_run, initial)
+    after = step(layers, finals, 1)
+    _append(history, layers, finals, after, {name: column[0] for name, column in record["history"].items()})
+    return after, history
+
+
+def _append(history, layers, finals, after, result):
+    """Appends the row of a round: the result of its training, and the shares of weights that moved toward zero, among those kept
+    in it and among those pruned after it."""
     moved = {name: np.abs(finals[name]) < np.abs(layer.start) for name, layer in layers.items()}
     row = dict.fromkeys(COLUMNS) | result | {"remaining": sparsity.remaining(layer.mask for layer in layers.values())}
     row["toward_zero"] = _share(moved[name][layer.mask] for name, layer in layers.items())

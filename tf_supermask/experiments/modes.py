@@ -1,7 +1,7 @@
-"""What each mode of a run does: one table.
+"""The table of modes: how each trains, how many rows its history gets, what it costs, and whether it keeps a trained network.
 
-A mode is how a network is trained. Baselines and masks are trained for a number of epochs, the learned masks of Zhou et al. 2019
-for a number of iterations; `lottery` trains, prunes and trains again; `supermask` only prunes what a dense run has trained.
+Baselines and masks train for a number of epochs, the learned masks of Zhou et al. 2019 for a number of iterations; `lottery`
+trains, prunes and trains again; `supermask` only prunes what a dense run has trained. `spec.MODES` has the names of all modes.
 """
 
 from typing import Callable, NamedTuple
@@ -11,9 +11,9 @@ from tf_supermask.experiments import criteria, learned, lottery, one_shot, train
 
 class Mode(NamedTuple):
     train: Callable  # (spec, dataset, run, options, dense_run) -> (model, record)
-    rows: Callable  # spec -> rows of its history
-    images: Callable  # (spec, training images of the data set) -> images that pass through the network in all
-    exportable: bool = True  # whether a run keeps a network
+    rows: Callable  # spec -> rows of its history, by which progress is counted
+    images: Callable  # (spec, training images of the data set) -> images that pass through the network during the run
+    exportable: bool = True  # whether a run keeps a trained network
 
 
 def _evaluations(spec):
@@ -40,5 +40,5 @@ MODES = {"baseline": BY_EPOCHS, "lottery": LOTTERY, "supermask": ONE_SHOT, "bern
 
 
 def of(spec):
-    """The Mode of a Spec; a mask rule that has no row of its own is trained for a number of epochs."""
+    """The Mode of a Spec. Mask rules without an entry of their own train for a number of epochs."""
     return MODES.get(spec.mode, BY_EPOCHS)

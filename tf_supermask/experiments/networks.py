@@ -160,7 +160,7 @@ def _norm(spec):
 
 def build(spec, input_shape, classes):
     """The model that `spec` (a `spec.Spec`) describes, for images of `input_shape` and `classes` classes."""
-    make = masked_layers(spec) if spec.mode in masks.RULES else plain_layers(spec)
+    make = masked_layers(spec) if spec.masked else plain_layers(spec)
     return network(spec.model, input_shape, classes, make)
 
 

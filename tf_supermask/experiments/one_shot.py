@@ -18,12 +18,12 @@ from tf_supermask.experiments.environment import current_environment
 from tf_supermask.experiments.evaluation import Evaluation
 from tf_supermask.experiments.trainer import assign, copies, kernels_of
 
-# What the kept weights are: those of the initialization, or their signs times the deviation of the layer.
+# name -> function of a layer's initial kernel, which gives the values of its kept weights
 TREATMENTS = {"init": lambda initial: initial, "signed_constant": criteria.signed_constant}
 
 
 def positions(score, generator):
-    """Rank of each score, 0 the lowest, as an array of the score's shape; equal scores in random order."""
+    """Rank of each score, 0 the lowest, as an array of the score's shape; ties are broken at random."""
     order = np.argsort(generator.random(score.size))
     order = order[np.argsort(score.ravel()[order], kind="stable")]
     ranks = np.empty(score.size, np.int64)
@@ -32,74 +32,101 @@ def positions(score, generator):
 
 
 def kept_at(size, rate, level):
-    """How many of `size` weights are left when `level` prunings by `rate` are done at once."""
+    """Number of weights, of `size`, that remain when `level` rounds of pruning by `rate` are done at once."""
     return criteria.kept(size, 1 - (1 - rate) ** level) if level else size
 
 
 def masks(criterion, initial, finals, rates, levels, generator):
-    """Yields name -> bool mask for levels 0, 1... `levels`; `initial`, `finals` and `rates` are by layer name, `generator`
-    gives a numpy Generator for a name."""
+    """Yields a dict, layer name -> bool mask, for each of the levels 0, 1... `levels`.
+
+    Args:
+        criterion: key of `criteria.CRITERIA`.
+        initial, finals: layer name -> kernel before and after the dense training.
+        rates: layer name -> share that a level prunes.
+        generator: layer name -> numpy Generator that breaks ties.
+    """
     score = criteria.CRITERIA[criterion].score
-    places = {name: positions(score(initial[name], finals[name]), generator(name)) for name in initial}
+    ranks = {name: positions(score(initial[name], finals[name]), generator(name)) for name in initial}
     for level in range(levels + 1):
-        yield {name: place >= place.size - kept_at(place.size, rates[name], level) for name, place in places.items()}
+        yield {name: rank >= rank.size - kept_at(rank.size, rates[name], level) for name, rank in ranks.items()}
 
 
 class Untrained:
-    """The network of a spec with given kernels and biases 0: `accuracies(kernels)`."""
+    """The network of a spec, which is evaluated with given kernels and zero biases."""
 
     def __init__(self, spec, dataset):
         self.model = networks.build(spec, dataset.input_shape, dataset.classes)
         self.kernels = kernels_of(self.model)
-        its = {"test": dataset, "val": data.held_out(dataset, spec.validation_images)}
-        self.sets = {name: Evaluation(self.model, data.evaluation_arrays(one, spec)) for name, one in its.items()}
+        sets = {"test": dataset, "val": data.held_out(dataset, spec.validation_images)}
+        self.evaluations = {
+            name: Evaluation(self.model, data.evaluation_arrays(images, spec)) for name, images in sets.items()
+        }
 
     def accuracies(self, kernels):
         """`{"test": percent, "val": percent}` of kernels by layer name."""
         assign(self.kernels.values(), (kernels[name] for name in self.kernels))
-        return {name: evaluation()[1] for name, evaluation in self.sets.items()}
+        return {name: evaluation()[1] for name, evaluation in self.evaluations.items()}
 
 
 @settings.needed()
 def train(spec, dataset, run, options=training.Options(), dense_run=None):
-    """Evaluates all criteria, treatments and levels on the dense run of `spec`'s seed; returns `(model, record)`. Goes on after
-    the last finished criterion if there is one.
+    """Evaluates all criteria, treatments and levels on the dense run of `spec`; returns `(model, record)`. Continues after the
+    last finished criterion if there is one.
 
-    The history has a column `criterion/treatment/set` for each, over the levels, and one `criterion/sign_changed`, the share in
-    percent of kept weights whose sign training changed. Raises InputError for a missing dense run.
+    The history has a column `criterion/treatment/set` for each combination, over the levels, and `criterion/sign_changed`, the
+    share in percent of kept weights whose sign training changed.
+
+    Args:
+        dense_run: the `records.Run` of `lottery.dense_spec(spec)`.
+
+    Raises:
+        InputError: the dense run or the checkpoint is missing or damaged.
     """
     environment, began = current_environment(), time.monotonic()
-    found = records.load_checkpoint(run, spec, [])
+    checkpoint = records.load_checkpoint(run, spec, [])
     network = Untrained(spec, dataset)
     initial = dict(zip(network.kernels, copies(network.kernels.values()), strict=True))
     finals, dense = lottery.read_dense(spec, dense_run, initial)
     rates = lottery.pruning_rates(spec, network.model)
     treated = {name: {n: weight(kernel) for n, kernel in initial.items()} for name, weight in TREATMENTS.items()}
-    unmasked = {name: network.accuracies(values) for name, values in treated.items()}
+    unmasked = {name: network.accuracies(kernels) for name, kernels in treated.items()}
     history = {"remaining": [], "untrained": [unmasked["init"]["test"]], "seconds": []}
     history["trained"] = [dense["history"]["test_accuracy"][0]]
-    if found is not None:
-        history = found[1]
+    if checkpoint is not None:
+        _, history = checkpoint
         options.say(f"  going on after {len(history['seconds'])} criteria")
     for criterion in list(criteria.CRITERIA)[len(history["seconds"]) :]:
         levels = list(masks(criterion, initial, finals, rates, spec.rounds, _generator(spec, criterion)))
-        history["remaining"] = [sparsity.remaining(its.values()) for its in levels]
-        history[f"{criterion}/sign_changed"] = [_sign_changed(its, initial, finals) for its in levels]
-        for treatment, values in treated.items():
-            rows = [network.accuracies({n: values[n] * mask for n, mask in its.items()}) for its in levels[1:]]
-            rows.insert(0, unmasked[treatment])  # at level 0 all criteria keep everything
-            for column in network.sets:
-                history[f"{criterion}/{treatment}/{column}"] = [row[column] for row in rows]
+        history["remaining"] = [sparsity.remaining(level.values()) for level in levels]
+        history[f"{criterion}/sign_changed"] = [_sign_changed(level, initial, finals) for level in levels]
+        columns = _accuracies(network, treated, levels, unmasked)
+        history |= {f"{criterion}/{name}": column for name, column in columns.items()}
         history["seconds"].append(time.monotonic() - began)
         began = time.monotonic()
         records.save_checkpoint(run, spec, [], history)
         best = max(history[f"{criterion}/signed_constant/test"])
         options.say(f"  {criterion}: up to {best:.2f} % with signed constants")
-    columns = [name for name in history if name.endswith("/test")]
-    name = max(columns, key=lambda column: max(history[column]))
-    level = int(np.argmax(history[name]))
-    final = {"test_accuracy": history[name][level], "test_loss": None, "remaining": history["remaining"][level]}
-    return network.model, training.finish(
+    return network.model, _record(spec, dataset, run, network, history, dense, environment)
+
+
+def _accuracies(network, treated, levels, unmasked):
+    """`treatment/set` -> accuracies in percent under the masks of each level; `unmasked` are those of level 0, at which all
+    criteria keep everything."""
+    columns = {}
+    for treatment, kernels in treated.items():
+        pruned = ({name: kernels[name] * mask for name, mask in level.items()} for level in levels[1:])
+        rows = [unmasked[treatment], *map(network.accuracies, pruned)]
+        columns |= {f"{treatment}/{name}": [row[name] for row in rows] for name in network.evaluations}
+    return columns
+
+
+def _record(spec, dataset, run, network, history, dense, environment):
+    """The record, whose final measures are those of the network with the highest test accuracy."""
+    columns = [column for name, column in history.items() if name.endswith("/test")]
+    best = max(columns, key=max)
+    level = int(np.argmax(best))
+    final = {"test_accuracy": best[level], "test_loss": None, "remaining": history["remaining"][level]}
+    return training.finish(
         run,
         spec,
         dataset,

@@ -1,10 +1,11 @@
-"""The papers' settings: literal tables."""
+"""The papers' settings of each network and mode, as tables."""
 
 from typing import Any
 
 from tf_supermask import masks
 
-LEARNED = ("bernoulli", "rounded")
+LEARNED = ("bernoulli", "rounded")  # modes that train the masks of Zhou et al. 2019, whose scores start at one value
+PRUNED = ("lottery", "supermask")  # modes that prune a trained network in rounds
 
 
 _KOSTER = dict(
@@ -105,7 +106,7 @@ def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
         # Deviation: rounded masks start at a score of 1. Where all probabilities are 1/2, rounding prunes all weights, and no
         # gradient passes.
         values |= {"threshold": None, "relative_threshold": None, "score_value": 1.0 if mode == "rounded" else 0.0}
-    elif mode in ("lottery", "supermask"):
+    elif mode in PRUNED:
         network = _ZHOU_NETWORKS.get(family, _ZHOU_NETWORKS["conv6"])  # the paper has no deeper one
         values |= _ZHOU | dict(zip(("iterations", "learning_rate", "prune_conv"), network, strict=True))
     return values | {"dialect": dialect}

@@ -5,7 +5,6 @@ import pathlib
 
 import numpy as np
 
-from tf_supermask import masks
 from tf_supermask.deploy import loading
 from tf_supermask.deploy.container_format import ENDING
 from tf_supermask.errors import InputError
@@ -15,10 +14,14 @@ from tf_supermask.experiments.spec import Spec
 
 
 def load_run(path):
-    """The trained Keras model of a run: masked, from the masks beside its record, or plain, where only its container is there.
+    """The trained Keras model of a run: masked, from `.final.npz`, or plain where there is only a container.
 
-    `path`: that of the record, with or without .json. Raises InputError for a missing or damaged file, for one that does not
-    belong to the record, and for a run that keeps no weights, as lottery tickets do.
+    Args:
+        path: of the record, with or without `.json`.
+
+    Raises:
+        InputError: a file is missing or damaged, or does not belong to the record, or the run keeps no trained model, as
+            lottery tickets.
     """
     run, record = find_run(path)
     spec = Spec.recorded(record["spec"], run.record)
@@ -32,45 +35,49 @@ def load_run(path):
 
 
 def find_run(path):
-    """`(records.Run, record)` of the record at `path`, with or without .json, or of a file beside it. Raises InputError."""
+    """`(records.Run, record)` of a run; `path`: its record, with or without `.json`, or its container. Raises InputError."""
     path = pathlib.Path(os.fspath(path).rstrip("/").removesuffix(".json").removesuffix(ENDING) + ".json")
     if not path.exists():
         raise InputError(f"{path} does not exist; name a record: results/EXPERIMENT/seed0")
     try:
-        record = records.parsed(path)  # of anything that a user names: it stays where it is
-    except records.Malformed as error:
+        record = records.parsed(path)  # not `read`, which moves a damaged file: this one may be the user's
+    except ValueError as error:
         raise InputError(f"{path} is no record: {error}") from error
     return records.Run(path.parent.parent, path.parent.name, record["spec"]["seed"]), record
 
 
 def rebuild(spec, record, run):
-    """The model of a finished run, from its spec and its file of final masks."""
+    """The model of a finished run, from its spec and `.final.npz`. Raises InputError."""
     model = networks.build(spec, tuple(record["data"]["input_shape"]), record["data"]["classes"])
     networks.restore(model, records.load_arrays(run.final))
-    if _layers(training.layer_table(model), spec) != _layers(record["layers"], spec):
+    if _comparable(training.layer_table(model), spec) != _comparable(record["layers"], spec):
         raise InputError(f"{run.final} and {run.record} do not give one model; move both away to train it again")
     return model
 
 
-def _layers(table, spec):
-    """What a network that was read again must have in common with its record: all, but for the samples of sampled masks."""
-    sample = ("counts", "mask_sha256") if masks.rule(spec.mode).sampled else ()
-    return [{key: value for key, value in its.items() if key not in sample} for its in table]
+def _comparable(table, spec):
+    """Rows of a layer table, without what differs from sample to sample where masks are sampled."""
+    sample = ("counts", "mask_sha256") if spec.sampled else ()
+    return [{key: value for key, value in row.items() if key not in sample} for row in table]
 
 
 def verified(run, record, load):
-    """What a run's container says against its record: `(agrees, text)`; `load(dataset, shape, splits)` gives the data.
+    """Compares a run's container with its record: `(agrees, text)`; `agrees` is None where they cannot be compared.
 
-    The plain network in the container is evaluated on the test images. It agrees where each layer has as many weights left as
-    the record says, and no more than one image is decided otherwise: sums are added up in another order.
+    The plain network in the container is evaluated on the test images. It agrees where each layer keeps as many weights as
+    recorded, and the number of correct test images differs by at most one: rounding depends on the order of sums.
+
+    Args:
+        load: `(dataset, shape, splits) -> data.Dataset`.
     """
-    if masks.rule(record["spec"]["mode"]).sampled:
+    spec = Spec.recorded(record["spec"], run.record)
+    if spec.sampled:
         return None, "not verifiable: its masks are sampled, its accuracy is a mean over samples"
     if not run.container.exists():
         return None, "not verifiable: no container beside the record"
-    spec, model = Spec.recorded(record["spec"], run.record), loading.load(run.container)
+    model = loading.load(run.container)
     counts = {layer.name: int(np.count_nonzero(layer.kernel)) for layer in model.layers if hasattr(layer, "kernel")}
-    expected = {its["name"]: its["counts"][0] + its["counts"][2] for its in record["layers"]}
+    expected = {row["name"]: row["counts"][0] + row["counts"][2] for row in record["layers"]}
     dataset = load(spec.dataset, tuple(record["data"]["input_shape"]), spec.splits)
     _, accuracy = Evaluation(model, data.evaluation_arrays(dataset, spec))()
     images = abs(accuracy - record["final"]["test_accuracy"]) * len(dataset.test_labels) / 100

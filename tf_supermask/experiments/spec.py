@@ -1,21 +1,22 @@
-"""Spec: everything that decides the outcome of a run, and the papers' own values as its defaults.
+"""Spec: everything that decides the outcome of a run, with the papers' values as defaults.
 
-Each field has a help text, a group for `--help`, and where it applies: a field that a run does not read is None, and
-setting it is an error rather than a silent no-op. The command line flags are made from these fields.
+Each field has a help text, a group for `--help`, and a condition. A field that a run does not read is None, and setting it is
+an error. The command line flags are made from these fields.
 """
 
 import contextlib
 import dataclasses
 import math
+from operator import ge, gt, lt
 
 from tf_supermask import initializers, masks
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import criteria, data, networks, splits
-from tf_supermask.experiments.paper_settings import LEARNED, paper_settings
+from tf_supermask.experiments.paper_settings import LEARNED, PRUNED, paper_settings
 from tf_supermask.experiments.scales import scaled_down
 
-MODES = ("baseline", *masks.RULES, "lottery", "supermask")
-SCALES = ("paper", "reduced", "quick")  # see `squeezed`
+MODES = ("baseline", *masks.RULES, *PRUNED)
+SCALES = ("paper", "reduced", "quick")  # see `scales.scaled_down`
 
 
 def _masked(spec):
@@ -32,16 +33,19 @@ def _is(name, value):
     return lambda spec: spec[name] == value
 
 
+_plateau = _is("schedule", "plateau")
+
+
 def _epochs(spec):
     return not _iterations(spec)
 
 
 def _iterations(spec):
-    return spec["mode"] in ("lottery", "supermask", *LEARNED)
+    return spec["mode"] in (*PRUNED, *LEARNED)
 
 
 def _rounds(spec):
-    return spec["mode"] in ("lottery", "supermask")
+    return spec["mode"] in PRUNED
 
 
 def _levels(spec):
@@ -52,23 +56,27 @@ def _chain(spec):
     return spec["mode"] == "lottery" and spec["rounds"] != 0
 
 
-PRUNING = (_levels, _chain)  # what decides how a trained network is pruned, not how it is trained
+PRUNING = (
+    _levels,
+    _chain,
+)  # conditions of the fields that decide how a trained network is pruned, not how it is trained
 
 
 def _field(group, help, *, choices=None, low=None, above=None, below=None, when=None, parse=None):
-    """`low` is the smallest allowed value, `above` and `below` are excluded limits, `when(fields)` says if it applies. A field
-    with `parse`, which raises InputError, may stay None."""
-    # None also stands for a field that is younger than a record.
+    """A field of Spec. `low` is the smallest allowed value, `above` and `below` are excluded bounds; `when(values by field name)`
+    is whether a run reads the field; `parse(text)` raises InputError for a bad value, and such a field may stay None.
+    """
+    # None also stands for a field that was added after a record was written.
     return dataclasses.field(default=None, metadata={k: v for k, v in locals().items() if v is not None})
 
 
-WHAT, DATA, TRAINING, INIT, MASK = "what to train", "data", "training", "initialization", "masks"
-LOTTERY = "lottery tickets"
+WHAT, DATA, TRAINING = "what to train", "data", "training"
+INIT, MASK, LOTTERY = "initialization", "masks", "lottery tickets"
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """One run. Make it with `Spec.of`; all fields are plain numbers, strings and booleans, or None."""
+    """One run, made with `Spec.of`. All fields are plain numbers, strings and booleans, or None."""
 
     model: str = _field(WHAT, "network", choices=networks.NETWORKS)
     mode: str = _field(
@@ -116,19 +124,12 @@ class Spec:
     schedule: str = _field(TRAINING, "learning rate schedule", choices=("constant", "staircase", "plateau"))
     decay_rate: float = _field(TRAINING, "factor of each stair", above=0, low=0, when=_is("schedule", "staircase"))
     decay_steps: int = _field(TRAINING, "steps between two stairs", low=1, when=_is("schedule", "staircase"))
-    plateau_factor: float = _field(TRAINING, "factor at a plateau", above=0, below=1, when=_is("schedule", "plateau"))
-    plateau_patience: int = _field(
-        TRAINING, "stagnating epochs before the factor is applied", low=3, when=_is("schedule", "plateau")
-    )
+    plateau_factor: float = _field(TRAINING, "factor at a plateau", above=0, below=1, when=_plateau)
+    plateau_patience: int = _field(TRAINING, "stagnating epochs before the factor is applied", low=3, when=_plateau)
     plateau_rest: int = _field(
-        TRAINING,
-        "epochs that are not looked at, at the start and after each reduction",
-        low=1,
-        when=_is("schedule", "plateau"),
+        TRAINING, "epochs that are not looked at, at the start and after each reduction", low=1, when=_plateau
     )
-    plateau_limit: int = _field(
-        TRAINING, "training stops after so many reductions", low=1, when=_is("schedule", "plateau")
-    )
+    plateau_limit: int = _field(TRAINING, "training stops after so many reductions", low=1, when=_plateau)
 
     weight_scheme: str = _field(INIT, "variance of the weights", choices=initializers.SCHEMES)
     weight_distribution: str = _field(INIT, "distribution of the weights", choices=initializers.DISTRIBUTIONS)
@@ -174,6 +175,16 @@ class Spec:
         LOTTERY, "training images held out to choose the iteration that counts", low=1, when=_iterations
     )
 
+    @property
+    def masked(self):
+        """Whether the mode is a mask rule: weights are frozen and scores are trained."""
+        return self.mode in masks.RULES
+
+    @property
+    def sampled(self):
+        """Whether the masks are samples, so that accuracies are means over samples."""
+        return self.masked and masks.rule(self.mode).sampled
+
     def __post_init__(self):
         values = dataclasses.asdict(self)
         for field in dataclasses.fields(self):
@@ -181,18 +192,17 @@ class Spec:
 
     @classmethod
     def of(cls, **given):
-        """The paper's settings for `model` and `mode`, with the values in `given` in place of the paper's.
+        """The paper's settings for `model` and `mode`, with the values in `given` in place of the paper's. They describe the run
+        at paper scale, which `scale` then scales down.
 
-        `given` describes the run at paper scale; another `scale` then squeezes it.
-        Raises InputError for an unknown field or a value that is out of range or has no effect.
+        Raises InputError for an unknown field, and for a value that is out of range or has no effect.
         """
         names = [field.name for field in dataclasses.fields(cls)]
-        unknown = sorted(set(given) - set(names))
-        if unknown:
+        if unknown := sorted(set(given) - set(names)):
             raise InputError(f"unknown setting {', '.join(unknown)}; there are {', '.join(names)}")
-        dialect = "zhou" if given.get("mode") in ("lottery", "supermask") else "koster"
-        dialect = "relu" if given.get("mode") in LEARNED else dialect
-        values = {"model": "fcn", "mode": "signed", "dialect": dialect, "scale": "paper"} | given
+        variant = "zhou" if given.get("mode") in PRUNED else "koster"
+        variant = "relu" if given.get("mode") in LEARNED else variant
+        values = {"model": "fcn", "mode": "signed", "dialect": variant, "scale": "paper"} | given
         for field in dataclasses.fields(cls)[:4]:  # the four that decide the defaults
             _check(field, values)
         values = paper_settings(values["model"], values["mode"], values["dialect"]) | values
@@ -201,10 +211,9 @@ class Spec:
         elif given.get("relative_threshold") is not None:
             values["threshold"] = None
         values = {field.name: _whole_as_float(field, values.get(field.name)) for field in dataclasses.fields(cls)}
-        # a default that this run does not read gives way; a given value is an error
+        # A default that this run does not read becomes None. A given value stays, and the check below raises the error.
         for field in dataclasses.fields(cls):
-            when = field.metadata.get("when")
-            if when and field.name not in given and not when(values):
+            if field.name not in given and not field.metadata.get("when", lambda _: True)(values):
                 values[field.name] = None
         return scaled_down(cls(**values), given)
 
@@ -226,8 +235,11 @@ class Spec:
             raise InputError(f"{path} has settings that this version of tf_supermask does not know: {error}") from error
 
 
+_BOUNDS = {"low": ("at least", ge), "above": ("greater than", gt), "below": ("less than", lt)}
+
+
 def _whole_as_float(field, value):
-    with contextlib.suppress(OverflowError):  # is no float then, which `_check` says
+    with contextlib.suppress(OverflowError):  # too large for a float: `_check` raises the error
         return float(value) if field.type is float and type(value) is int else value
     return value
 
@@ -246,13 +258,8 @@ def _check(field, values):
         raise InputError(f"--{field.name}={value} is unknown; choose from {', '.join(rule['choices'])}")
     if "parse" in rule:
         rule["parse"](value)
-    bounds = (
-        ("low", "at least", lambda limit: value >= limit),
-        ("above", "greater than", lambda limit: value > limit),
-        ("below", "less than", lambda limit: value < limit),
-    )
-    for key, words, holds in bounds:
-        if key in rule and not holds(rule[key]):
+    for key, (words, holds) in _BOUNDS.items():
+        if key in rule and not holds(value, rule[key]):
             raise InputError(f"--{field.name} must be {words} {rule[key]}, not {value}")
     if field.type is float and not math.isfinite(value):
         raise InputError(f"--{field.name} must be finite, not {value}")

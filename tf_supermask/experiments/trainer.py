@@ -1,4 +1,4 @@
-"""Training of one round of a lottery ticket: given kernels and masks, a new optimizer, early stopping."""
+"""Training of one round of a lottery ticket, from given kernels and masks, with early stopping."""
 
 import functools
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from tf_supermask.experiments.evaluation import Evaluation
 
 
 class Layer(NamedTuple):
-    """One kernel in one round: what it starts with, which weights are kept, and what the others are held at."""
+    """One kernel in one round: its initial values, which weights are kept, and the values of the others."""
 
     start: np.ndarray
     mask: np.ndarray  # bool
@@ -26,7 +26,7 @@ KEPT = 255
 
 
 class FreezePruned(keras.constraints.Constraint):
-    """After each step, puts the weights outside the mask back to what they are held at."""
+    """Sets the weights outside `mask` to `held` after each step."""
 
     def __init__(self, shape):
         self.mask = keras.Variable(np.ones(shape, bool), dtype="bool", trainable=False, name="mask")
@@ -42,10 +42,11 @@ def kernels_of(model):
 
 
 class Trainer:
-    """Trains one network again and again, each time from given kernels, zero biases and a new optimizer.
+    """`trainer(layers)` trains one compiled network from given kernels, zero biases and a new optimizer.
 
-    The iteration that counts is that of the lowest validation loss, among every `evaluate_every`-th, the first and the last;
-    weights for the next round are those of the last. Deviation: the paper names neither validation images nor a rule.
+    The reported measures are those of the iteration with the lowest validation loss, among every `evaluate_every`-th, the first
+    and the last. The next round ranks the weights of the last iteration. Deviation: the paper names neither validation images
+    nor a rule.
     """
 
     def __init__(self, spec, dataset, options=training.Options()):
@@ -65,7 +66,8 @@ class Trainer:
         self.test = Evaluation(self.model, data.evaluation_arrays(dataset, spec))
 
     def __call__(self, layers):
-        """Final kernels by name, and a dict with the columns of the history that training decides."""
+        """Trains from `layers`, name -> Layer; returns `(final kernels by name, result)`, of which `result` has the measures by
+        column of the history."""
         self._reset(layers)
         best = Best(self.model, self.validation, self.spec)
         iterations.fit_iterations(self.model, self.batches, self.spec, best)
@@ -94,31 +96,32 @@ class Trainer:
 
 
 def copies(variables):
-    """Numpy arrays of variables that later changes of the variables leave alone."""
-    return [np.asarray(variable).copy() for variable in variables]  # an array may share the variable's memory
+    """Values of variables as numpy arrays that share no memory with them."""
+    return [np.asarray(variable).copy() for variable in variables]
 
 
 def assign(variables, values):
-    """Puts `values`, one each, into `variables`."""
+    """Assigns one of `values` to each of `variables`."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
 
 class Best(keras.callbacks.Callback):
-    """Keeps the weights with the lowest validation loss, those before the first step among them."""
+    """Keeps the weights with the lowest validation loss; those before the first step count, too."""
 
     def __init__(self, model, validation, spec):
         super().__init__()
         self.network, self.validation, self.spec = model, validation, spec
         self.iteration, self.loss, self.accuracy, self.weights = None, np.inf, None, None
-        self._look(0)
+        self.evaluate(0)
 
     def on_epoch_end(self, epoch, logs=None):
         iteration = iterations.iterations_after(self.spec, epoch)
         check_finite(f"at iteration {iteration}", {"train_loss": logs["loss"]}, self.network.trainable_variables)
-        self._look(iteration)
+        self.evaluate(iteration)
 
-    def _look(self, iteration):
+    def evaluate(self, iteration):
+        """Keeps the weights if their validation loss is the lowest so far. Raises Diverged."""
         loss, accuracy = self.validation()
         check_finite(f"at iteration {iteration}", {"validation_loss": loss})
         if loss < self.loss:
@@ -130,6 +133,6 @@ class Best(keras.callbacks.Callback):
 
 
 @functools.lru_cache(maxsize=1)
-def _trainer(spec, dataset, options):
-    """One compiled network for all chains of a seed, one after the other."""
+def trainer_of(spec, dataset, options):
+    """The Trainer of a dense spec. The last one is cached, so that all chains of a seed share one compiled network."""
     return Trainer(spec, dataset, options)

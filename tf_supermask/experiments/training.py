@@ -147,7 +147,7 @@ def finish(run, spec, dataset, model, *, initial, history, final, layers, enviro
     if run is not None:
         if arrays is not None:
             records.save_arrays(run.final, arrays)
-        if spec.mode in masks.RULES and not masks.rule(spec.mode).sampled:
+        if spec.masked and not spec.sampled:
             container.save(model, run.container)
         records.save(run, record)  # last: a run without a record is not finished
         run.checkpoint.unlink(missing_ok=True)
