@@ -200,7 +200,7 @@ def readers(run):
     """All that reads a record."""
     return {
         "main": lambda: records.find(run, SPEC),
-        "report": lambda: results.Evidence(run.results_dir, "paper"),
+        "report": lambda: results.load(run.results_dir, "paper"),
         "load_run": lambda: runs.load_run(run.record),
     }
 

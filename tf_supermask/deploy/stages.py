@@ -57,7 +57,8 @@ class Stage:
 
     `shape`: of the input, `(height, width, channels)` or `(features,)`. `codes`: int8 `(height, width, channels, units)` of a
     convolution, `(inputs, units)` of a dense layer. `factor`, `bias`: float64, one for each unit, factors positive.
-    `alpha`: of the ELU, 0 of a ReLU, None where there is no activation. `tensors`: Keras' tensors before a pooling and at the end.
+    `alpha`: of the ELU, 0 of a ReLU, None where there is no activation. `tensors`: Keras' tensors before a pooling and at the
+    end.
     """
 
     kind: str
