@@ -41,7 +41,7 @@ def register(name, threshold=None, sampled=False, signed=False):
         name: the name of the rule in layers, `mask_model` and flags.
         threshold: default threshold, >= 0; required unless `sampled`.
         sampled: the threshold is drawn from [0, 1) for each weight at each use.
-        signed: masks have values below 0, so that `rescale` counts |mask|.
+        signed: masks have values below 0, so that `rescale` counts their absolute values.
 
     Raises:
         ValueError: the name is registered already; neither or both of `threshold` and `sampled` are given.
