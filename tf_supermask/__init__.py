@@ -44,8 +44,7 @@ def __getattr__(name):
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tf_supermask' has no attribute {name!r}")
     home = _PUBLIC[name]
-    if home != "errors":
-        importlib.import_module("tf_supermask.errors").require_tensorflow()
+    importlib.import_module("tf_supermask.errors").require_tensorflow()
     module = importlib.import_module(f"tf_supermask.{home or name}")
     return getattr(module, name) if home else module
 

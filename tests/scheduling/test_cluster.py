@@ -126,6 +126,6 @@ def test_checkpoints_come_back_while_a_run_goes_on(tmp_path):
 
 
 def test_without_a_cluster(main, tmp_path):
-    done = main("--executor=ray", f"--results_dir={tmp_path}", ok=False)
+    done = main("--executor=ray", "--dataset=digits", f"--results_dir={tmp_path}", ok=False)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert "no Ray cluster at the default address" in done.stderr and "ray start --head" in done.stderr

@@ -122,3 +122,4 @@ FIGURES = {
         "Masks of SiNN1, SiNN2 and ELUS", _all(_usual_and(1, 2)), panels.per_layer(panels.shares, _ALL_SINNS)
     ),
 }
+FIGURES = {name: drawing._replace(listed_in=__name__) for name, drawing in FIGURES.items()}

@@ -236,3 +236,4 @@ FIGURES = {
         initial_scores,
     ),
 }
+FIGURES = {name: drawing._replace(listed_in=__name__) for name, drawing in FIGURES.items()}
