@@ -125,7 +125,8 @@ def train_elsewhere(ready, load, options, began, progress):
 
 def print_status(rows, further):
     """The status of the runs of `rows`; without rows, of all runs in the folder of results and all that are planned there."""
-    selected, folder = None, FLAGS.results_dir or results.home(FLAGS.scale or "paper")
+    home = results.home(FLAGS.scale or "paper")  # refuses an unknown scale also where a folder is given
+    selected, folder = None, FLAGS.results_dir or home
     if rows:
         todo = jobs_of(flag_files.read_all(rows, further), ordered=False)
         selected, folder = [(job.run.experiment, job.run.seed) for job in todo], todo[0].run.results_dir
