@@ -14,18 +14,18 @@ import time
 
 from absl import app, flags
 
-from tf_supermask import export
 from tf_supermask.command_line import silence_tensorflow
-from tf_supermask.deploy import loading
-from tf_supermask.deploy.saved_model import size_of
-from tf_supermask.evidence import benchmarks
-from tf_supermask.experiments import data, runs
 
 with silence_tensorflow():
     import keras
     import numpy as np
     import tensorflow as tf
 
+    from tf_supermask import export
+    from tf_supermask.deploy import loading
+    from tf_supermask.deploy.saved_model import size_of
+    from tf_supermask.evidence import benchmarks
+    from tf_supermask.experiments import data, runs
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(

@@ -13,21 +13,21 @@ import tempfile
 
 from absl import app, flags
 
-from tf_supermask import conversion, sparsity
 from tf_supermask.command_line import silence_tensorflow
-from tf_supermask.deploy import compaction, matmul
-from tf_supermask.deploy.saved_model import export_saved_model
-from tf_supermask.deploy.tflite import export_tflite
-from tf_supermask.deploy.timing import in_turns, ratio, repeated
-from tf_supermask.evidence import benchmarks
-from tf_supermask.experiments import runs
-from tf_supermask.silence import hidden
 
 with silence_tensorflow():
     import keras
     import numpy as np
     import tensorflow as tf
 
+    from tf_supermask import conversion, sparsity
+    from tf_supermask.deploy import compaction, matmul
+    from tf_supermask.deploy.saved_model import export_saved_model
+    from tf_supermask.deploy.tflite import export_tflite
+    from tf_supermask.deploy.timing import in_turns, ratio, repeated
+    from tf_supermask.evidence import benchmarks
+    from tf_supermask.experiments import runs
+    from tf_supermask.silence import hidden
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(

@@ -15,8 +15,11 @@ import time
 
 from absl import app, flags
 
-from tf_supermask.evidence import benchmarks
-from tf_supermask.experiments import device, records
+from tf_supermask.command_line import silence_tensorflow
+
+with silence_tensorflow():
+    from tf_supermask.evidence import benchmarks
+    from tf_supermask.experiments import device, records
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("rounds", 3, "turns of each kind")

@@ -11,18 +11,22 @@ All written to lottery.json beside this file.
 
 import statistics
 
-import keras
-import numpy as np
-import tensorflow as tf
 from absl import app, flags
-from train_step import random_data
 
-from tf_supermask import sparsity
-from tf_supermask.deploy.timing import in_turns, ratio
-from tf_supermask.evidence import benchmarks
-from tf_supermask.experiments import criteria, data, lottery, one_shot, training
-from tf_supermask.experiments.spec import Spec
-from tf_supermask.experiments.trainer import Trainer
+from tf_supermask.command_line import silence_tensorflow
+
+with silence_tensorflow():
+    import keras
+    import numpy as np
+    import tensorflow as tf
+    from train_step import random_data
+
+    from tf_supermask import sparsity
+    from tf_supermask.deploy.timing import in_turns, ratio
+    from tf_supermask.evidence import benchmarks
+    from tf_supermask.experiments import criteria, data, lottery, one_shot, training
+    from tf_supermask.experiments.spec import Spec
+    from tf_supermask.experiments.trainer import Trainer
 
 FLAGS = flags.FLAGS
 flags.DEFINE_integer("steps", 10_000, "steps of a turn: a full run evaluates on the test images only twice")

@@ -21,20 +21,20 @@ import statistics
 import subprocess
 import sys
 
-import numpy as np
 from absl import app, flags
 
-from tf_supermask import sparsity
 from tf_supermask.command_line import silence_tensorflow
-from tf_supermask.deploy.timing import in_turns, ratio
-from tf_supermask.evidence import benchmarks
-from tf_supermask.experiments import data, training
-from tf_supermask.experiments.callbacks import COLUMNS
-from tf_supermask.experiments.spec import Spec
 
 with silence_tensorflow():
+    import numpy as np
     import tensorflow as tf
 
+    from tf_supermask import sparsity
+    from tf_supermask.deploy.timing import in_turns, ratio
+    from tf_supermask.evidence import benchmarks
+    from tf_supermask.experiments import data, training
+    from tf_supermask.experiments.callbacks import COLUMNS
+    from tf_supermask.experiments.spec import Spec
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list("models", ["fcn", "conv2", "conv4", "conv6", "conv8"], "networks")

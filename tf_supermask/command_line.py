@@ -32,6 +32,9 @@ def silence_tensorflow():
     Raises InputError where Keras runs on another backend; a command ends with one line then.
     """
     show = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3"
+    # TensorFlow alone turns oneDNN on only on processors with VNNI. Those with AVX2 gain most, and none loses
+    # (benchmarks/onednn.py), so commands and benchmarks turn it on unless the user has decided. Bits of a run depend on it.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
         require_tensorflow()
         with contextlib.nullcontext() if show else hidden(2):

@@ -4,6 +4,8 @@ Without further flags a run has the paper's own settings for its model and mode.
 interrupted one continues from its checkpoint. Flags may be in a file, one on each line beside comments, # or //, and
 blank lines: --flagfile=flags/NAME.flags. Several such files, named without --flagfile, are trained cheapest and most
 informative first: flags/koster_table1*.flags --seeds=0-9
+
+TensorFlow runs with oneDNN unless the variable TF_ENABLE_ONEDNN_OPTS is set; the last bits of a run depend on it.
 """
 
 import dataclasses

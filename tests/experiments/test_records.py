@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from tf_supermask import files
+from tf_supermask import command_line, files
 from tf_supermask.errors import InputError
 from tf_supermask.evidence import results
 from tf_supermask.experiments import environment, records, runs, training
@@ -302,3 +302,22 @@ def test_a_link_is_followed(there, tmp_path):
     files.write(link, lambda file: file.write(b"after"))
     assert link.is_symlink() and target.read_text() == "after"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["files", "link", "target"]
+
+
+def test_a_record_says_whether_onednn_was_on_and_names_the_processor(monkeypatch, tmp_path):
+    info = tmp_path / "cpuinfo"
+    info.write_text("processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu avx2 fma sse2\n")
+    assert environment.processor(info) == "Some CPU avx2 fma"
+    assert isinstance(environment.processor(tmp_path / "absent"), str)
+    for value in ("0", "1"):
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+        assert environment.current_environment()["onednn"] == value
+
+
+def test_commands_turn_onednn_on_unless_the_user_has_decided(monkeypatch):
+    for given, then in ((None, "1"), ("0", "0")):
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", given or "")
+        if given is None:
+            monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+        with command_line.silence_tensorflow():
+            assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == then

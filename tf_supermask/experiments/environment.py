@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 import subprocess
 
 import keras
@@ -12,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_supermask.experiments import device
+
+_VECTOR_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_tile")
 
 
 def current_environment():
@@ -28,8 +31,21 @@ def current_environment():
         "keras": keras.__version__,
         "numpy": np.__version__,
         "device": gpus[0] if gpus else platform.machine(),
+        "processor": processor(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),  # None: TensorFlow decides by the processor's flags
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or device.processors(),
     }
+
+
+@functools.cache
+def processor(info=pathlib.Path("/proc/cpuinfo")):
+    """Name of the processor, and those of its vector instructions that decide which kernels oneDNN takes (on Linux)."""
+    try:
+        fields = dict(re.findall(r"(?m)^([\w ]+?)\s*: (.*)$", info.read_text()))
+    except OSError:
+        return platform.processor()
+    flags = [flag for flag in _VECTOR_FLAGS if flag in fields.get("flags", "").split()]
+    return " ".join([fields.get("model name", platform.processor()), *flags])
 
 
 def _version():
