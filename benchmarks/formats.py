@@ -25,7 +25,7 @@ with silence_tensorflow():
     from tf_supermask.deploy import loading
     from tf_supermask.deploy.saved_model import size_of
     from tf_supermask.evidence import benchmarks
-    from tf_supermask.experiments import data, runs
+    from tf_supermask.experiments import data, paths, runs
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -122,7 +122,7 @@ def forms_of(path):
     """Form -> bytes, test accuracy in percent and the largest difference of a logit to the masked network's."""
     _, record = runs.find_run(path)
     spec, shape = record["spec"], tuple(record["data"]["input_shape"])
-    dataset = data.load(spec["dataset"], None, data.default_cache_dir(), shape)
+    dataset = data.load(spec["dataset"], None, paths.default_cache_dir(), shape)
     x = data.PREPROCESS[spec["preprocess"]](dataset.test_images)
     expected = in_batches(runs.load_run(path).predict_on_batch, x)
     found = {}

@@ -32,7 +32,7 @@ with silence_tensorflow():
     from tf_supermask import sparsity
     from tf_supermask.deploy.timing import in_turns, ratio
     from tf_supermask.evidence import benchmarks
-    from tf_supermask.experiments import data, training
+    from tf_supermask.experiments import choices, data, training
     from tf_supermask.experiments.callbacks import COLUMNS
     from tf_supermask.experiments.spec import Spec
 
@@ -47,7 +47,7 @@ ENDLESS = 10**6
 
 
 def random_data(spec, count, tests=500):
-    shape = data.DATASETS[spec.dataset]
+    shape = choices.DATASETS[spec.dataset]
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (count, *shape), np.uint8)
     labels = draw.integers(0, 10, count).astype(np.int32)

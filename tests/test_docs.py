@@ -76,9 +76,9 @@ def test_links_lead_somewhere(path):
 
 def test_every_public_name_is_in_the_api_reference():
     text = (ROOT / "docs" / "reference" / "api.md").read_text()
-    assert set(re.findall(r"^\.\. auto(?:class|function|exception):: (?:tf_supermask\.)?(\w+)", text, re.MULTILINE)) == set(
-        tf_supermask.__all__
-    )
+    assert set(
+        re.findall(r"^\.\. auto(?:class|function|exception):: (?:tf_supermask\.)?(\w+)", text, re.MULTILINE)
+    ) == set(tf_supermask.__all__)
     for name in tf_supermask.__all__:
         assert getattr(tf_supermask, name).__doc__, name
 

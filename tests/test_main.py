@@ -64,6 +64,33 @@ def test_deterministic_kernels(main, tmp_path):
     assert not record(tmp_path, "resnet20_baseline_digits")["environment"]["jit_compile"]
 
 
+LIGHT = [
+    ("--help",),
+    ("--status",),
+    ("--model=conv9",),
+    ("--epochs=many",),
+    ("--no_such_flag",),
+    ("--mode=lottery", "--criterion=random,random"),
+    ("flags/koster_table1_fcn_signed_elus.flags", "--status"),
+]
+
+
+@pytest.mark.parametrize("flags", LIGHT, ids=" ".join)
+def test_help_status_and_wrong_flags_load_no_tensorflow(flags):
+    script = (
+        "import runpy, sys\n"
+        "try:\n    runpy.run_module('tf_supermask.main', run_name='__main__', alter_sys=True)\n"
+        "finally:\n    print('loaded', *{'keras', 'tensorflow', 'pandas', 'scipy'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *flags], cwd=ROOT, capture_output=True, text=True)
+    assert "loaded\n" in done.stdout, done.stdout + done.stderr
+
+
+def test_processes_of_jobs_are_as_quiet_as_one(main, tmp_path):
+    done = main(*SHORT[:4], "--seeds=0-1", "--jobs=2", f"--results_dir={tmp_path}")
+    assert done.stderr == "" and done.stdout.count(": done") == 2
+
+
 def test_help_is_grouped_and_complete(main):
     text = main("--help").stdout
     for group in ("what to train:", "data:", "training:", "initialization:", "masks:", "running:", "files:"):

@@ -56,7 +56,7 @@ def _some_images():
 
     _, record = runs.find_run(FLAGS.run)
     spec, shape = record["spec"], tuple(record["data"]["input_shape"])
-    dataset = data.load(spec["dataset"], FLAGS.data_dir, data.default_cache_dir(), shape, spec.get("splits"))
+    dataset = data.load(spec["dataset"], FLAGS.data_dir, paths.default_cache_dir(), shape, spec.get("splits"))
     return data.PREPROCESS[spec["preprocess"]](dataset.train_images[:200])
 
 

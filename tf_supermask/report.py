@@ -80,7 +80,7 @@ def verify(evidence, prefix):
     """
 
     load = functools.cache(
-        lambda name, shape, splits: data.load(name, FLAGS.data_dir, data.default_cache_dir(), shape, splits)
+        lambda name, shape, splits: data.load(name, FLAGS.data_dir, paths.default_cache_dir(), shape, splits)
     )
     for name in sorted(its for its in evidence.experiments if its.startswith(prefix) and "/" not in its):
         for record in evidence.experiments[name]:

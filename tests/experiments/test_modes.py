@@ -6,8 +6,8 @@ import pytest
 from conftest import ROOT
 
 from tf_supermask import masks
-from tf_supermask.experiments import modes
-from tf_supermask.experiments.spec import MODES, Spec
+from tf_supermask.experiments import choices, modes
+from tf_supermask.experiments.spec import Spec
 from tf_supermask.scheduling import jobs
 
 RECORDS = {
@@ -26,16 +26,16 @@ IMAGES = {
     "signed": 60_000 * 100,
     "baseline": 60_000 * 50,
     "lottery": 50_000 * 60 * 25,
-    "supermask": 20_000 * 25 * 2 * 13,
+    "supermask": (10_000 + 5_000) * 25 * 2 * 13,
     "bernoulli": 2000 * 250,
 }
 
 
 def test_all_modes_have_a_row_or_are_mask_rules_trained_by_epochs():
-    assert modes.MODES.keys() | masks.RULES.keys() == set(MODES)
-    by_epochs = {mode for mode in MODES if modes.of(Spec.of(mode=mode)) is modes.BY_EPOCHS}
+    assert modes.MODES.keys() | masks.RULES.keys() == set(choices.modes())
+    by_epochs = {mode for mode in choices.modes() if modes.of(Spec.of(mode=mode)) is modes.BY_EPOCHS}
     assert by_epochs == {"baseline", "signed", "binary"}
-    assert {name.partition(",")[0] for name in RECORDS} == set(MODES)  # each is compared with a record below
+    assert {name.partition(",")[0] for name in RECORDS} == set(choices.modes())  # each is compared with a record below
 
 
 @pytest.mark.parametrize("kind", RECORDS)
@@ -56,4 +56,4 @@ def test_costs_of_small_data_sets_and_of_several_passes():
     assert jobs.cost(Spec.of(dataset="digits", epochs=3)) == 2e11 + FCN * 1437 * 3
     spec = Spec.of(mode="lottery", rounds=0)
     assert jobs.cost(spec) == 2e11 + FCN * 50_000 * 60
-    assert modes.of(Spec.of(model="resnet56")).images(Spec.of(model="resnet56", epochs=10), 50_000) == 50_000 * 2 * 10
+    assert modes.of(Spec.of(model="resnet56")).images(Spec.of(model="resnet56", epochs=10), 50_000, 10_000) == 50_000 * 2 * 10

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tf_supermask import sparsity
-from tf_supermask.experiments import networks
-from tf_supermask.experiments.data import DATASETS
+from tf_supermask.experiments import choices, networks
+from tf_supermask.experiments.choices import DATASETS
 from tf_supermask.experiments.paper_settings import paper_settings
 from tf_supermask.experiments.spec import Spec
 
@@ -36,7 +36,7 @@ def kernels(model):
 
 
 def test_every_network_is_counted():
-    assert networks.NETWORKS.keys() == WEIGHTS.keys()
+    assert choices.NETWORKS.keys() == WEIGHTS.keys()
 
 
 @pytest.mark.parametrize("mode", ["signed", "baseline"])
@@ -144,8 +144,8 @@ def test_defaults_are_the_tables_of_the_paper():
 
 
 @pytest.mark.parametrize("mode", ["baseline", "signed", "binary"])
-@pytest.mark.parametrize("dialect", networks.VARIANTS)
-@pytest.mark.parametrize("name", networks.NETWORKS)
+@pytest.mark.parametrize("dialect", choices.VARIANTS)
+@pytest.mark.parametrize("name", choices.NETWORKS)
 def test_every_combination_has_defaults(name, dialect, mode):
     spec = Spec.of(model=name, mode=mode, dialect=dialect)
     assert Spec.of(**dataclasses.asdict(spec)) == spec

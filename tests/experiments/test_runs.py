@@ -15,7 +15,7 @@ from tf_supermask.deploy import compaction, loading
 from tf_supermask.deploy.saved_model import export_keras, export_saved_model
 from tf_supermask.deploy.tflite import export_tflite
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import data, learned, lottery, records, runs, training
+from tf_supermask.experiments import data, learned, lottery, paths, records, runs, training
 from tf_supermask.experiments.spec import Spec
 
 QUIET = training.Options(progress=0, say=lambda line: None)
@@ -187,7 +187,7 @@ def test_inspect_names_a_damaged_file(name, tmp_path):
 )
 def test_committed_containers_are_verified_on_real_images(path, real_data):
     run, record = runs.find_run(path.with_suffix(".json"))
-    dataset = data.load("mnist", real_data, data.default_cache_dir(), (28, 28, 1))
+    dataset = data.load("mnist", real_data, paths.default_cache_dir(), (28, 28, 1))
     agrees, text = runs.verified(run, record, lambda *_: dataset)
     assert agrees, text
 

@@ -21,7 +21,7 @@ import tensorflow_datasets as tfds
 from conftest import ROOT
 
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import data, downloads, sources, training
+from tf_supermask.experiments import data, downloads, paths, sources, training
 from tf_supermask.experiments.flag_files import name_of
 from tf_supermask.experiments.records import Run
 from tf_supermask.experiments.spec import Spec
@@ -472,7 +472,7 @@ def test_a_folder_may_lie_in_the_home_here_or_in_data_dir(folder, monkeypatch):
 )
 def test_results_are_not_named_after_where_a_folder_lies(name, title, tmp_path):
     spec = Spec.of(dataset=name)
-    assert sources.title_of(name) == title and name_of(spec) == f"fcn_signed_{title}"
+    assert paths.title_of(name) == title and name_of(spec) == f"fcn_signed_{title}"
     Run(tmp_path, name_of(spec), 0)  # a name that a folder of results can have
 
 

@@ -2,8 +2,10 @@ import dataclasses
 
 import pytest
 
+from tf_supermask import initializers, masks
 from tf_supermask.errors import InputError
-from tf_supermask.experiments.spec import Spec
+from tf_supermask.experiments import choices, data, modes
+from tf_supermask.experiments.spec import Spec, names_of
 
 BASES = [Spec.of(model="fcn"), Spec.of(model="resnet20"), Spec.of(model="fcn", mode="lottery")]
 
@@ -75,9 +77,7 @@ def test_every_field_is_read_or_none(base):
         when = field.metadata.get("when")
         if when and not when(values):
             assert values[field.name] is None
-            example = {int: 20, float: 0.5, bool: True, str: next(iter(field.metadata.get("choices", ["x"])))}[
-                field.type
-            ]
+            example = {int: 20, float: 0.5, bool: True, str: next(iter(names_of(field)), "x")}[field.type]
             with pytest.raises(InputError, match="has no effect"):
                 dataclasses.replace(base, **{field.name: example})
         else:
@@ -116,3 +116,15 @@ def test_scales_squeeze_chains_of_lottery_tickets():
     assert Spec.of(mode="bernoulli", scale="reduced").evaluate_every == 20
     assert Spec.of(mode="supermask", scale="quick").rounds == 24
     assert Spec.of(**given, scale="quick", iterations=50).iterations == 50  # never more than asked
+
+
+def test_names_that_flags_accept_are_those_of_the_functions():
+    assert set(choices.RULES) == masks.RULES.keys()
+    assert choices.SCHEMES == tuple(initializers.SCHEMES) and choices.DISTRIBUTIONS == initializers.DISTRIBUTIONS
+    assert choices.PREPROCESS == tuple(data.PREPROCESS)
+    assert set(modes.MODES) == {"baseline", *choices.PRUNED, *choices.LEARNED}
+
+
+def test_a_rule_that_a_program_registers_is_a_mode(monkeypatch):
+    monkeypatch.setitem(masks.RULES, "mine", masks.RULES["signed"])
+    assert Spec.of(mode="mine").masked and Spec.of(mode="mine").epochs == Spec.of(mode="signed").epochs

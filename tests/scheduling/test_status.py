@@ -34,7 +34,7 @@ def test_time_left_follows_from_what_was_done_and_what_is_left(tmp_path):
 def test_a_plan_is_published_while_its_block_runs(tmp_path):
     """A scheduler of this process, an hour old, that has done a quarter of two equal runs."""
     todo = [jobs.job_of("x", Spec.of(dataset="digits", epochs=4, seed=seed), tmp_path) for seed in (0, 1)]
-    plan = status.plan_of(todo, time.time() - 3600)
+    plan = jobs.plan_of(todo, time.time() - 3600)
     assert [(name, seed, rows, share) for name, seed, _, rows, share in plan.runs] == [("x", 0, 4, 0), ("x", 1, 4, 0)]
     todo[0].run.history.parent.mkdir()
     todo[0].run.history.write_text("header\nrow\nrow\n")

@@ -8,6 +8,7 @@ import numpy as np
 from tf_supermask import sparsity
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import form, records
+from tf_supermask.experiments.duration import duration
 
 COLUMNS = form.EPOCHS
 
@@ -119,13 +120,6 @@ def _without_tracing(began, ends):
     if len(ends) < 3:
         return ends[-1] - began
     return (ends[-1] - ends[0]) / (len(ends) - 1) * len(ends)
-
-
-def duration(seconds):
-    """12.3 s, 4 min or 5.6 h."""
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def variables_of(model):

@@ -7,7 +7,6 @@ so that a run continued at epoch e sees what an undisturbed run sees.
 import dataclasses
 import functools
 import hashlib
-import os
 import pathlib
 import zipfile
 
@@ -16,7 +15,7 @@ import tensorflow as tf
 
 from tf_supermask import files
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import sources
+from tf_supermask.experiments import choices, sources
 
 EVALUATION_BATCH = 500
 
@@ -63,11 +62,6 @@ def digits(shape):
     return Dataset(train_images, train_labels, test_images, test_labels, classes=10)
 
 
-# Named on the command line; the shape is that of the networks made for the data set. None: takes any shape.
-EMBEDDED = ("digits", "digits8")
-DATASETS = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": None, "digits8": (8, 8, 1)}
-
-
 def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3), splits=None, download=True):
     """The data set `name`: `digits` at `shape`, `digits8` as they are, whatever tensorflow-datasets knows by that name, or a
     folder of class folders; `sources.find` describes `name`, `data_dir`, `splits` and `download`.
@@ -79,10 +73,10 @@ def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3), splits=None, do
     Raises:
         InputError: the set is unknown, cannot be had here, or is not a classification of images of one size.
     """
-    if name in EMBEDDED:
+    if name in choices.EMBEDDED:
         if splits is not None:
             raise InputError(f"--splits={splits} has no effect on {name}, which has one training and one test set")
-        return digits(DATASETS[name] or shape)
+        return digits(choices.DATASETS[name] or shape)
     source = sources.find(name, data_dir, splits, download)
     if cache_dir is None:
         return Dataset(*source.read())
@@ -239,7 +233,3 @@ def evaluation_batches(dataset, spec):
         return images[start:stop], labels[start:stop]
 
     return tf.data.Dataset.range(0, len(labels), EVALUATION_BATCH).map(batch).prefetch(2)
-
-
-def default_cache_dir():
-    return os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.join("~", ".cache")), "tf_supermask")

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from absl import flags
 
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import data, flagfile, paths, sources
-from tf_supermask.experiments.spec import Spec
+from tf_supermask.experiments import flagfile, paths
+from tf_supermask.experiments.spec import Spec, names_of
 
 RUNNING, FILES = "running", "files"
 ROWS = flagfile.CHECKOUT / "flags"  # those of the papers; where only the package is installed, there are none
@@ -36,9 +36,8 @@ def define_flags(values=flags.FLAGS):
     for field in dataclasses.fields(Spec):
         if field.name != "seed":
             group, help_ = field.metadata["group"], field.metadata["help"]
-            choices = field.metadata.get("choices")
-            if choices:
-                help_ += f" ({', '.join(choices)})"
+            if names := names_of(field):
+                help_ += f" ({', '.join(names)})"
             kind = str if field.name in _LISTS else field.type
             _DEFINE[kind](field.name, None, help_, flag_values=values, module_name=group)
 
@@ -64,7 +63,7 @@ def define_flags(values=flags.FLAGS):
     folder = "folder of all results, of one scale; default: results, results/reduced or results/quick"
     define(pathlib.Path, "results_dir", None, folder, FILES)
     define(pathlib.Path, "data_dir", None, "folder of tensorflow-datasets; default: $TFDS_DATA_DIR", FILES)
-    define(pathlib.Path, "cache_dir", data.default_cache_dir(), "folder for decoded images", FILES)
+    define(pathlib.Path, "cache_dir", paths.default_cache_dir(), "folder for decoded images", FILES)
     define(pathlib.Path, "export_dir", None, "write the trained network there as a SavedModel", FILES)
     define(pathlib.Path, "tensorboard_dir", None, "write TensorBoard logs there", FILES)
 
@@ -110,7 +109,7 @@ def name_of(spec, added=""):
     kind = spec.mode
     if spec.mode == "lottery":
         kind, added = f"{spec.criterion}_{spec.mask1_action}_{spec.mask0_action}" if spec.rounds else "dense", ""
-    return row_of(spec) or f"{spec.model}_{kind}_{sources.title_of(spec.dataset)}{added}"
+    return row_of(spec) or f"{spec.model}_{kind}_{paths.title_of(spec.dataset)}{added}"
 
 
 def row_of(spec, folder=ROWS):

@@ -12,7 +12,7 @@ from tf_supermask.experiments import criteria, learned, lottery, one_shot, train
 class Mode(NamedTuple):
     train: Callable  # (spec, dataset, run, options, dense_run) -> (model, record)
     rows: Callable  # spec -> rows of its history, by which progress is counted
-    images: Callable  # (spec, training images of the data set) -> images that pass through the network during the run
+    images: Callable  # (spec, images of the training set, of the test set) -> images that pass through the network in a run
     exportable: bool = True  # whether a run keeps a trained network
 
 
@@ -20,20 +20,26 @@ def _evaluations(spec):
     return -(-spec.iterations // spec.evaluate_every)
 
 
-BY_EPOCHS = Mode(training.train, lambda spec: spec.epochs, lambda spec, images: images * spec.passes * spec.epochs)
+def _masks_of_one_shot(spec):
+    return (spec.rounds + 1) * len(one_shot.TREATMENTS) * len(criteria.CRITERIA)
+
+
+BY_EPOCHS = Mode(
+    training.train, lambda spec: spec.epochs, lambda spec, images, tests: images * spec.passes * spec.epochs
+)
 LEARNED = Mode(
-    learned.train, lambda spec: _evaluations(spec) + 1, lambda spec, images: spec.iterations * spec.batch_size
+    learned.train, lambda spec: _evaluations(spec) + 1, lambda spec, *_: spec.iterations * spec.batch_size
 )
 LOTTERY = Mode(
     lottery.train,
     lambda spec: spec.rounds + 1,
-    lambda spec, images: spec.iterations * spec.batch_size * (spec.rounds + 1),
+    lambda spec, *_: spec.iterations * spec.batch_size * (spec.rounds + 1),
     exportable=False,
 )
 ONE_SHOT = Mode(
     one_shot.train,
     lambda spec: 1,
-    lambda spec, images: 20_000 * (spec.rounds + 1) * len(one_shot.TREATMENTS) * len(criteria.CRITERIA),
+    lambda spec, images, tests: (tests + spec.validation_images) * _masks_of_one_shot(spec),
     exportable=False,
 )
 MODES = {"baseline": BY_EPOCHS, "lottery": LOTTERY, "supermask": ONE_SHOT, "bernoulli": LEARNED, "rounded": LEARNED}

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from tf_supermask import initializers, layers, masks, signed_mask
-from tf_supermask.experiments import settings
+from tf_supermask.experiments import choices, settings
 
 
 class Layers(NamedTuple):
@@ -75,40 +75,21 @@ def resnet(x, classes, make, blocks, width=1.0):
     return make.dense(classes, name="out")(x)
 
 
-# name -> builder; Zhou et al. 2019 Table S1, Koster et al. 2022 Table 7 and section 3.3
-NETWORKS = {
-    "fcn": functools.partial(stack, convs=(), hidden=(300, 100)),
-    "conv2": functools.partial(stack, convs=(64,), hidden=(256, 256)),
-    "conv4": functools.partial(stack, convs=(64, 128), hidden=(256, 256)),
-    "conv6": functools.partial(stack, convs=(64, 128, 256), hidden=(256, 256)),
-    "conv8": functools.partial(stack, convs=(64, 128, 256, 512), hidden=(256, 256)),
-    "resnet20": functools.partial(resnet, blocks="CII"),
-    "resnet20x1.5": functools.partial(resnet, blocks="CII", width=1.5),
-    "resnet20x2": functools.partial(resnet, blocks="CII", width=2.0),
-    "resnet20x2.5": functools.partial(resnet, blocks="CII", width=2.5),
-    "resnet20x3": functools.partial(resnet, blocks="CII", width=3.0),
-    "resnet56": functools.partial(resnet, blocks="C" + 8 * "I"),
-    # Deviation: Table 5 prints 1,668,272 weights for both columns. That is this network, with two projections per stage;
-    # the baseline of the paper was trained on resnet110_1c, with one projection and 1,705,904 weights.
-    "resnet110": functools.partial(resnet, blocks=2 * ("C" + 8 * "I")),
-    "resnet110_1c": functools.partial(resnet, blocks="C" + 17 * "I"),
-}
-
-# name -> (activation, biases): Koster et al. 2022 section 2; Zhou et al. 2019 Table S1, and S6.1, whose biases stay 0
-VARIANTS = {"koster": ("elu", False), "zhou": ("relu", True), "relu": ("relu", False)}
-
-
 @settings.needed()
 def network(name, input_shape, classes, make):
-    """Functional Keras model `name` (a key of NETWORKS) for images of `input_shape` (height, width, channels): channels last and
-    float32 whatever Keras' global settings are."""
+    """Functional Keras model `name`, a key of choices.NETWORKS, for images of `input_shape` (height, width, channels).
+
+    It has channels last and float32 whatever Keras' global settings are.
+    """
     inputs = keras.Input(input_shape, name="images")
-    return keras.Model(inputs, NETWORKS[name](inputs, classes, make), name=name.replace(".", "_"))
+    widths = choices.NETWORKS[name]
+    build = resnet if "blocks" in widths else stack
+    return keras.Model(inputs, build(inputs, classes, make, **widths), name=name.replace(".", "_"))
 
 
 def plain_layers(spec):
     """Trained kernels: the baseline. Weights start from the spec's weight initializer."""
-    activation, use_bias = VARIANTS[spec.dialect]
+    activation, use_bias = choices.VARIANTS[spec.dialect]
 
     def make(layer_class):
         def layer(*args, name, **kwargs):
@@ -124,7 +105,7 @@ def plain_layers(spec):
 
 def masked_layers(spec):
     """Frozen weights, trained scores, the mask rule that the spec's mode names."""
-    activation, use_bias = VARIANTS[spec.dialect]
+    activation, use_bias = choices.VARIANTS[spec.dialect]
 
     def make(layer_class):
         def layer(*args, name, **kwargs):

@@ -2,11 +2,7 @@
 
 from typing import Any
 
-from tf_supermask import masks
-
-LEARNED = ("bernoulli", "rounded")  # modes that train the masks of Zhou et al. 2019, whose scores start at one value
-PRUNED = ("lottery", "supermask")  # modes that prune a trained network in rounds
-
+from tf_supermask.experiments.choices import LEARNED, PRUNED, rules
 
 _KOSTER = dict(
     dialect="koster", seed=0, preprocess="standardize", augment=False, shuffle=True, passes=1, batch_size=128,
@@ -84,7 +80,7 @@ def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
     """Every field of the run that the papers describe for `model` and `mode`; fields that do not apply may be present."""
     family = model.split("x")[0].removesuffix("_1c")
     resnet = family.startswith("resnet")
-    masked = mode in masks.RULES
+    masked = mode in rules()
     values = _KOSTER | dict(zip(_ROW, (_MASKED if masked else _BASELINE)[family], strict=True))
     values |= {"model": model, "mode": mode, "clipnorm": _CLIPNORM.get(family, 0.0)}
     if values["dataset"] == "mnist":

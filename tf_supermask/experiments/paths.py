@@ -1,6 +1,8 @@
-"""Paths as users write them, `~` for their home among them: a shell leaves it as it is in --results_dir=~/x."""
+"""Paths as users write them, `~` for their home among them: a shell leaves it as it is in --results_dir=~/x. And the names of
+files that are made of what users write."""
 
 import os
+import re
 
 from absl import flags
 
@@ -23,3 +25,18 @@ class _Path(flags.ArgumentParser):
 def define_path(name, default, help, flag_values=flags.FLAGS, optional=False, **kwargs):
     """A flag whose value is a path, as `flags.DEFINE_string` defines those of text."""
     flags.DEFINE(_Path(optional), name, default, help, flag_values, flags.ArgumentSerializer(), **kwargs)
+
+
+def default_cache_dir():
+    return os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.join("~", ".cache")), "tf_supermask")
+
+
+def is_path(name):
+    """Whether `name` says that it is a folder: /pets, ./pets, ../pets, ~/pets. Another name may be one, too: see `find`."""
+    return name.startswith(("/", ".", "~"))
+
+
+def title_of(name):
+    """What files of a data set are named after: emnist_balanced; of a folder, which may lie anywhere, the last part."""
+    last = os.path.basename(os.path.abspath(os.path.expanduser(name)))
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", last if is_path(name) else name.rstrip("/"))

@@ -8,7 +8,6 @@ import hashlib
 import itertools
 import os
 import pathlib
-import re
 import sys
 import urllib.parse
 
@@ -16,19 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import downloads
+from tf_supermask.experiments import downloads, paths
 from tf_supermask.experiments.splits import names_of, parts_of
-
-
-def is_path(name):
-    """Whether `name` says that it is a folder: /pets, ./pets, ../pets, ~/pets. Another name may be one, too: see `find`."""
-    return name.startswith(("/", ".", "~"))
-
-
-def title_of(name):
-    """What files of a data set are named after: emnist_balanced; of a folder, which may lie anywhere, the last part."""
-    last = os.path.basename(os.path.abspath(os.path.expanduser(name)))
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", last if is_path(name) else name.rstrip("/"))
 
 
 def find(name, data_dir=None, splits=None, download=True):
@@ -44,7 +32,7 @@ def find(name, data_dir=None, splits=None, download=True):
     Raises:
         InputError: there is none, it cannot be had here, or is not a classification of images of one size.
     """
-    if is_path(name):
+    if paths.is_path(name):
         return Folder(name, splits)
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     data_dir = data_dir and os.path.expanduser(data_dir)
@@ -84,7 +72,7 @@ class Prepared:
         _check_features(name, builder.info)
         self.name, self._builder = name, builder
         self._folder = pathlib.Path(builder.data_path)
-        self.title = f"{title_of(name)}-{builder.version}"
+        self.title = f"{paths.title_of(name)}-{builder.version}"
         names_of(splits)
         if not self._folder.exists():
             if not download:
@@ -169,7 +157,7 @@ class Folder:
                 raise InputError(
                     f"--dataset={name} has no class folders; it needs images in SPLIT/CLASS/, as train/cat/1.png"
                 )
-            self.name, self.title = name, title_of(name)
+            self.name, self.title = name, paths.title_of(name)
             parts = parts_of(name, builder.info.splits, splits)
             self._files = [[its for part in side for its in _files(builder, part)] for side in parts]
         except (OSError, tf.errors.OpError) as error:

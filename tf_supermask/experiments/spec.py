@@ -9,19 +9,18 @@ import dataclasses
 import math
 from operator import ge, gt, lt
 
-from tf_supermask import initializers, masks
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import criteria, data, networks, splits
-from tf_supermask.experiments.paper_settings import LEARNED, PRUNED, paper_settings
+from tf_supermask.experiments import choices, criteria, splits
+from tf_supermask.experiments.choices import LEARNED, PRUNED
+from tf_supermask.experiments.paper_settings import paper_settings
 from tf_supermask.experiments.scales import scaled_down
 
-MODES = ("baseline", *masks.RULES, *PRUNED)
 SCALES = ("paper", "reduced", "quick")  # see `scales.scaled_down`
 
 
 def _masked(spec):
     """Masks of Koster et al. 2022, whose scores start at random."""
-    return spec["mode"] in masks.RULES and not _learned(spec)
+    return spec["mode"] in choices.rules() and not _learned(spec)
 
 
 def _learned(spec):
@@ -78,13 +77,13 @@ INIT, MASK, LOTTERY = "initialization", "masks", "lottery tickets"
 class Spec:
     """One run, made with `Spec.of`. All fields are plain numbers, strings and booleans, or None."""
 
-    model: str = _field(WHAT, "network", choices=networks.NETWORKS)
+    model: str = _field(WHAT, "network", choices=choices.NETWORKS)
     mode: str = _field(
         WHAT,
         "trained weights (baseline); frozen weights with this mask rule; lottery: train, prune, again; supermask: prune only",
-        choices=MODES,
+        choices=choices.modes,
     )
-    dialect: str = _field(WHAT, "koster: ELU without biases; zhou: ReLU with biases", choices=networks.VARIANTS)
+    dialect: str = _field(WHAT, "koster: ELU without biases; zhou: ReLU with biases", choices=choices.VARIANTS)
     scale: str = _field(
         WHAT,
         "paper: the run as the other flags say; reduced: a tenth of its epochs and schedule; quick: that on embedded digits",
@@ -94,16 +93,16 @@ class Spec:
 
     dataset: str = _field(
         DATA,
-        f"one of {', '.join(data.DATASETS)}, any image classification set of tfds, or a folder with images in SPLIT/CLASS/",
+        f"one of {', '.join(choices.DATASETS)}, any image classification set of tfds, or a folder with images in SPLIT/CLASS/",
     )
     splits: str = _field(
         DATA,
         "two splits or parts, to train on and for the test: train,validation or train[:80%],train[80%:]; default: train,test",
-        when=lambda spec: spec["dataset"] not in data.EMBEDDED,
+        when=lambda spec: spec["dataset"] not in choices.EMBEDDED,
         parse=splits.names_of,
     )
     preprocess: str = _field(
-        DATA, "standardize: each image to mean 0, deviation 1; unit: divide by 255", choices=data.PREPROCESS
+        DATA, "standardize: each image to mean 0, deviation 1; unit: divide by 255", choices=choices.PREPROCESS
     )
     augment: bool = _field(DATA, "pad by 4, flip and crop at random")
     shuffle: bool = _field(DATA, "new order of the training images in each epoch; off: the file order, always")
@@ -131,12 +130,10 @@ class Spec:
     )
     plateau_limit: int = _field(TRAINING, "training stops after so many reductions", low=1, when=_plateau)
 
-    weight_scheme: str = _field(INIT, "variance of the weights", choices=initializers.SCHEMES)
-    weight_distribution: str = _field(INIT, "distribution of the weights", choices=initializers.DISTRIBUTIONS)
-    score_scheme: str = _field(INIT, "variance of the scores", choices=initializers.SCHEMES, when=_masked)
-    score_distribution: str = _field(
-        INIT, "distribution of the scores", choices=initializers.DISTRIBUTIONS, when=_masked
-    )
+    weight_scheme: str = _field(INIT, "variance of the weights", choices=choices.SCHEMES)
+    weight_distribution: str = _field(INIT, "distribution of the weights", choices=choices.DISTRIBUTIONS)
+    score_scheme: str = _field(INIT, "variance of the scores", choices=choices.SCHEMES, when=_masked)
+    score_distribution: str = _field(INIT, "distribution of the scores", choices=choices.DISTRIBUTIONS, when=_masked)
     batch_norm: str = _field(
         INIT,
         "batch normalization of ResNets: trainable, or frozen (nearly the identity)",
@@ -178,11 +175,13 @@ class Spec:
     @property
     def masked(self):
         """Whether the mode is a mask rule: weights are frozen and scores are trained."""
-        return self.mode in masks.RULES
+        return self.mode in choices.rules()
 
     @property
     def sampled(self):
         """Whether the masks are samples, so that accuracies are means over samples."""
+        from tf_supermask import masks  # loads Keras, which flags do without
+
         return self.masked and masks.rule(self.mode).sampled
 
     def __post_init__(self):
@@ -244,6 +243,12 @@ def _whole_as_float(field, value):
     return value
 
 
+def names_of(field):
+    """The values that a field of Spec may have, if they are names."""
+    names = field.metadata.get("choices", ())
+    return names() if callable(names) else tuple(names)
+
+
 def _check(field, values):
     value, rule = values[field.name], field.metadata
     if "when" in rule and not rule["when"](values):
@@ -254,8 +259,8 @@ def _check(field, values):
         return
     if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
         raise InputError(f"--{field.name} must be a {field.type.__name__}, not {value!r}")
-    if "choices" in rule and value not in rule["choices"]:
-        raise InputError(f"--{field.name}={value} is unknown; choose from {', '.join(rule['choices'])}")
+    if "choices" in rule and value not in (names := names_of(field)):
+        raise InputError(f"--{field.name}={value} is unknown; choose from {', '.join(names)}")
     if "parse" in rule:
         rule["parse"](value)
     for key, (words, holds) in _BOUNDS.items():

@@ -13,7 +13,7 @@ import numpy as np
 from tf_supermask import files, layers, masks, signed_mask, sparsity
 from tf_supermask.deploy import container
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import data, device, networks, records, settings, sources
+from tf_supermask.experiments import data, device, networks, paths, records, settings
 from tf_supermask.experiments.callbacks import COLUMNS, Checkpoint, Estimate, History, remaining, variables_of
 from tf_supermask.experiments.environment import current_environment, runtime_info
 from tf_supermask.experiments.optimizers import Plateau, finished, optimizer
@@ -137,7 +137,7 @@ def finish(run, spec, dataset, model, *, initial, history, final, layers, enviro
         "final": {"csr_compression": None, "seconds_per_epoch": None} | final,
         "layers": layers,
         "data": {
-            "name": sources.title_of(spec.dataset),
+            "name": paths.title_of(spec.dataset),
             "input_shape": list(dataset.input_shape),
             "classes": dataset.classes,
             "fingerprint": dataset.fingerprint,

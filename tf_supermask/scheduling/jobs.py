@@ -4,10 +4,12 @@ import functools
 from typing import NamedTuple
 
 from tf_supermask import sparsity
-from tf_supermask.experiments import data, flag_files, lottery, modes, networks, records
+from tf_supermask.experiments import choices, data, flag_files, lottery, modes, networks, records
 from tf_supermask.experiments.spec import Spec
+from tf_supermask.scheduling import status
 
-_IMAGES = {"digits": 1_437, "digits8": 1_437}  # of training data, where it is far from the others' 50,000 or 60,000
+# Images to train on and to test on, where they are far from the others' 50,000 or 60,000, and 10,000.
+_IMAGES = {"digits": (1_437, 360), "digits8": (1_437, 360)}
 
 
 class Job(NamedTuple):
@@ -43,7 +45,7 @@ def prepare(jobs):
 
 def shape_of(spec):
     """Shape of the images that a model gets: those of the data set, or, where it takes any, of the one it was made for."""
-    return data.DATASETS.get(spec.dataset) or data.DATASETS[Spec.of(model=spec.model).dataset]
+    return choices.DATASETS.get(spec.dataset) or choices.DATASETS[Spec.of(model=spec.model).dataset]
 
 
 def dataset_key(spec):
@@ -70,5 +72,15 @@ def _multiply_adds(model, shape):
 
 def cost(spec):
     """Relative cost of a run: the multiplications of its forward passes, and as many as fit in the time in which it starts."""
-    images = modes.of(spec).images(spec, _IMAGES.get(spec.dataset, 60_000))
+    images = modes.of(spec).images(spec, *_IMAGES.get(spec.dataset, (60_000, 10_000)))
     return 2e11 + _multiply_adds(spec.model, shape_of(spec)) * images
+
+
+def plan_of(jobs, began):
+    """The status.Plan of jobs that are not done."""
+    planned = []
+    for run, spec, _ in jobs:
+        rows = modes.of(spec).rows(spec)
+        share = min(status.rows_saved(run), rows - 1) / rows
+        planned.append((run.experiment, run.seed, cost(spec), rows, share))
+    return status.Plan(began, planned)

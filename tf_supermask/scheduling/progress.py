@@ -4,7 +4,7 @@ import time
 
 import tqdm
 
-from tf_supermask.experiments.callbacks import duration
+from tf_supermask.experiments.duration import duration
 from tf_supermask.scheduling import scheduler, status
 
 

@@ -1,6 +1,7 @@
 """The flags that say how to run: which exclude each other, and the training.Options, threads and executor that they give.
 
-Each function takes parsed flags, absl's FlagValues.
+Each function takes parsed flags, absl's FlagValues. TensorFlow is loaded only by those that need it, so that wrong flags are
+refused at once.
 """
 
 import importlib.util
@@ -8,7 +9,6 @@ import math
 import sys
 
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import device, training
 
 PROGRESS = {"auto": None, "bar": 1, "epoch": 2, "silent": 0}  # --progress -> `verbose` of keras.Model.fit
 EXECUTORS = ("local", "ray")
@@ -21,7 +21,7 @@ def check(values):
         if value is not None and not (0 <= value < math.inf) or value == 0 and not may_be_zero:
             raise InputError(f"--{name} must be positive, not {value}")
     ray = values.executor == "ray"
-    on_cpu = not (values.gpus_per_run if ray else device.has_gpu())
+    several = values.threads not in (None, 1)
     no_tensorboard = values.tensorboard_dir and importlib.util.find_spec("tensorboard") is None
     for wrong, message in (
         (
@@ -50,7 +50,7 @@ def check(values):
             f"--gpus_per_run={values.gpus_per_run} must be below 1 or a whole number of GPUs",
         ),
         (
-            values.deterministic and values.threads not in (None, 1) and on_cpu,
+            values.deterministic and several and not (values.gpus_per_run if ray else _has_gpu()),
             f"--deterministic takes one thread on a CPU, --threads={values.threads} does not; leave one out",
         ),
     ):
@@ -58,8 +58,16 @@ def check(values):
             raise InputError(message)
 
 
+def _has_gpu():
+    from tf_supermask.experiments import device
+
+    return device.has_gpu()
+
+
 def options(values):
     """The training.Options of the flags."""
+    from tf_supermask.experiments import training
+
     progress = PROGRESS[values.progress]
     return training.Options(
         jit_compile=values.jit_compile,
@@ -80,5 +88,7 @@ def threads(values):
     """Threads of each run; None for as many as there are processors."""
     if values.executor == "ray":
         return values.threads or 1
+    from tf_supermask.experiments import device
+
     share = max(1, device.processors() // values.jobs) if values.jobs > 1 else None
     return values.threads or share

@@ -18,10 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_supermask import files
-from tf_supermask.experiments import modes, records
-from tf_supermask.experiments.callbacks import duration
+from tf_supermask.experiments import records
+from tf_supermask.experiments.duration import duration
 from tf_supermask.scheduling import locks
-from tf_supermask.scheduling.jobs import cost as cost_of
 
 DONE, RUNNING, WAITING, FAILED = "done", "running", "waiting", "failed"
 PLANS = ".plans"  # in the folder of results
@@ -99,16 +98,6 @@ class Plan(NamedTuple):
         """Seconds until all runs are done, at the speed so far; None before anything is done."""
         done, left = self.work(states)
         return (now - self.began) * left / done if done > 0 else None
-
-
-def plan_of(jobs, began):
-    """The Plan of jobs that are not done."""
-    planned = []
-    for run, spec, _ in jobs:
-        rows = modes.of(spec).rows(spec)
-        share = min(rows_saved(run), rows - 1) / rows
-        planned.append((run.experiment, run.seed, cost_of(spec), rows, share))
-    return Plan(began, planned)
 
 
 class Planned:

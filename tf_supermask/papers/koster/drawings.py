@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from tf_supermask.errors import InputError
 from tf_supermask.evidence.figures import BLUE, RED, available, grid
 from tf_supermask.evidence.results import Missing, uses
-from tf_supermask.experiments import data
+from tf_supermask.experiments import data, paths
 from tf_supermask.papers.koster import panels
 from tf_supermask.papers.koster.names import BINARY, CONVS, NETS, TITLE, WIDTHS, baseline, resnet, signed
 
@@ -36,7 +36,7 @@ def feature_selector(evidence):
 def _first_eight(name, shape):
     """The first 8 of a test set, `(height, width)`. Raises Missing where the data set is not on this machine."""
     try:
-        dataset = data.load(name, None, data.default_cache_dir(), tuple(shape), download=False)
+        dataset = data.load(name, None, paths.default_cache_dir(), tuple(shape), download=False)
     except InputError as error:
         raise Missing(f"an image of an 8: {error}") from error
     return dataset.test_images[np.argmax(dataset.test_labels == 8)].mean(axis=-1)

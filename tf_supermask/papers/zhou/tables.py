@@ -6,7 +6,7 @@ import pandas as pd
 from tf_supermask import sparsity
 from tf_supermask.evidence.statistics import summary
 from tf_supermask.evidence.tables import Row, Table, show
-from tf_supermask.experiments import data, networks
+from tf_supermask.experiments import choices, networks
 from tf_supermask.experiments.criteria import MASK0_ACTIONS
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.papers.zhou import reported as zhou_reported
@@ -117,7 +117,7 @@ def settings(evidence):
 
 def weight_counts(spec):
     """Weights of the convolutions and of all kernels of a network."""
-    layers = sparsity.kernel_layers(networks.build(spec, data.DATASETS[spec.dataset], 10))
+    layers = sparsity.kernel_layers(networks.build(spec, choices.DATASETS[spec.dataset], 10))
     shapes = [sparsity.kernel_shape(layer) for layer in layers]
     sizes = [(len(shape) == 4, int(np.prod(shape))) for shape in shapes]
     return sum(size for conv, size in sizes if conv), sum(size for _, size in sizes)

@@ -1,0 +1,52 @@
+"""What settings may name: networks, data sets, initializers, mask rules.
+
+This module loads no TensorFlow, so that `--help`, `--status` and the check of flags answer at once. Tests compare its names with
+the functions that they stand for.
+"""
+
+import sys
+
+# name -> arguments of its builder in networks.py; Zhou et al. 2019 Table S1, Koster et al. 2022 Table 7 and section 3.3
+NETWORKS = {
+    "fcn": {"convs": (), "hidden": (300, 100)},
+    "conv2": {"convs": (64,), "hidden": (256, 256)},
+    "conv4": {"convs": (64, 128), "hidden": (256, 256)},
+    "conv6": {"convs": (64, 128, 256), "hidden": (256, 256)},
+    "conv8": {"convs": (64, 128, 256, 512), "hidden": (256, 256)},
+    "resnet20": {"blocks": "CII"},
+    "resnet20x1.5": {"blocks": "CII", "width": 1.5},
+    "resnet20x2": {"blocks": "CII", "width": 2.0},
+    "resnet20x2.5": {"blocks": "CII", "width": 2.5},
+    "resnet20x3": {"blocks": "CII", "width": 3.0},
+    "resnet56": {"blocks": "C" + 8 * "I"},
+    # Deviation: Table 5 prints 1,668,272 weights for both columns. That is this network, with two projections per stage;
+    # the baseline of the paper was trained on resnet110_1c, with one projection and 1,705,904 weights.
+    "resnet110": {"blocks": 2 * ("C" + 8 * "I")},
+    "resnet110_1c": {"blocks": "C" + 17 * "I"},
+}
+
+# name -> (activation, biases): Koster et al. 2022 section 2; Zhou et al. 2019 Table S1, and S6.1, whose biases stay 0
+VARIANTS = {"koster": ("elu", False), "zhou": ("relu", True), "relu": ("relu", False)}
+
+# The shape is that of the networks made for the data set. None: takes any shape.
+DATASETS = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": None, "digits8": (8, 8, 1)}
+EMBEDDED = ("digits", "digits8")
+PREPROCESS = ("standardize", "unit")
+
+SCHEMES = ("he", "xavier", "elu", "elus", "elus_resnet")
+DISTRIBUTIONS = ("signed_constant", "uniform", "normal", "truncated_normal")
+
+RULES = ("signed", "binary", "rounded", "bernoulli")
+LEARNED = ("bernoulli", "rounded")  # modes that train the masks of Zhou et al. 2019, whose scores start at one value
+PRUNED = ("lottery", "supermask")  # modes that prune a trained network in rounds
+
+
+def rules():
+    """Names of mask rules: those above, and what the program has registered since it imported `masks`."""
+    masks = sys.modules.get("tf_supermask.masks")
+    return tuple(dict.fromkeys((*RULES, *getattr(masks, "RULES", ()))))
+
+
+def modes():
+    """Names of modes: trained weights, a mask rule, or weights that are pruned."""
+    return "baseline", *rules(), *PRUNED
