@@ -1,4 +1,4 @@
-"""Copies of models and layers: the same configuration and state, other layers where wanted."""
+"""Copies of models and layers with the same configuration and state, in which some layers may be replaced."""
 
 import contextlib
 import inspect
@@ -8,11 +8,10 @@ import warnings
 import keras
 
 from tf_supermask import graph
-from tf_supermask.graph import inside
 
 
 def checked(model):
-    """Raises ValueError where `model` is not a built Sequential or functional model, of which a clone can be made."""
+    """Raises ValueError if `model` is not a built Sequential or functional model that Keras can clone."""
     keras_model(model)
     if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
         raise ValueError(f"this needs a Sequential or functional model. Received: {type(model).__name__}, subclassed")
@@ -20,22 +19,22 @@ def checked(model):
     kind = type(graph.functional(model)) if hasattr(model, "operations") else keras.Sequential
     if type(model).call is not kind.call:
         raise ValueError(
-            f"this needs a model whose layers are all it does. Received: {type(model).__name__}, with its own call"
+            f"this needs a model that only calls its layers. Received: {type(model).__name__}, with its own call"
         )
-    quantized = [its.name for its in inside(model) if getattr(its, "quantization_mode", None)]
+    quantized = [layer.name for layer in graph.inside(model) if getattr(layer, "quantization_mode", None)]
     if quantized:
         raise ValueError(f"this needs a model that is not quantized yet. Received: {quantized[0]}, quantized")
 
 
 def built_model(model):
-    """Raises ValueError where `model` is not a Keras model that is built."""
+    """Raises ValueError if `model` is not a built Keras model."""
     keras_model(model)
     if not model.built:
         raise ValueError("this needs a built model: begin with keras.Input, or call the model once")
 
 
 def keras_model(model):
-    """Raises ValueError where `model` is not a model of Keras 3."""
+    """Raises ValueError if `model` is not a Keras 3 model."""
     if isinstance(model, keras.Model):
         return
     if any(cls.__module__.split(".")[0] == "tf_keras" for cls in type(model).__mro__):
@@ -45,39 +44,40 @@ def keras_model(model):
 
 
 @graph.same_randomness()
-def cloned(model, remade):
-    """`(clone, pairs)`: a clone of a Sequential or functional model whose layers `remade` makes, `layer -> layer`, and each layer
-    or operation with what was made of it.
+def cloned(model, make):
+    """`(clone, pairs)`: a clone of a Sequential or functional model, and pairs of each layer or operation and its copy, which the
+    function `make` returns for it.
 
-    The clone is compiled as the model is, where Keras can make its loss and metrics again.
+    The clone is compiled like the model if Keras can make its loss and metrics again.
     """
     pairs, compiled = [], model.compiled
 
-    def make(layer):
-        pairs.append((layer, remade(layer)))
-        return pairs[-1][1]
+    def made(layer):
+        copy = make(layer)
+        pairs.append((layer, copy))
+        return copy
 
     try:
         model.compiled = False
-        clone = keras.models.clone_model(model, clone_function=make)
+        clone = keras.models.clone_model(model, clone_function=made)
     finally:
         model.compiled = compiled
     if compiled:
         with contextlib.suppress(TypeError, ValueError), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of losses that are lambdas
+            warnings.simplefilter("ignore")  # Keras warns of losses that are lambdas
             clone.compile_from_config(model.get_compile_config())
     return clone, pairs
 
 
 def copied(layer, **changes):
-    """A layer or operation like this one, but for `changes` of its configuration, without its variables: with the functions
-    that it is made of, and with the vocabulary that it has adapted to. Raises ValueError where its configuration does not do.
+    """A layer or operation with the same configuration but for `changes`, not built: with the same functions, and with the
+    vocabulary that the layer has adapted to. Raises ValueError if it cannot be made from its configuration.
     """
     if graph.is_graph(layer) and type(layer).__module__.startswith("keras."):
         return cloned(layer, copied)[0]
     with refused_in_one_line(layer):
         copy = _configured(layer, layer.get_config() | changes)
-    copy.name = layer.name  # which a configuration may lack
+    copy.name = layer.name  # a user's get_config may leave it out
     if adapted(layer):
         copy.set_vocabulary(layer.get_vocabulary())
     return copy
@@ -85,12 +85,12 @@ def copied(layer, **changes):
 
 @contextlib.contextmanager
 def refused_in_one_line(layer):
-    """Makes a ValueError of one line of whatever goes wrong while a layer is made again from its configuration."""
+    """Turns any error while a layer is made again from its configuration into a ValueError of one line."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of functions that are lambdas: they are passed on
+            warnings.simplefilter("ignore")  # Keras warns of lambdas; they are passed on here
             yield
-    except Exception as error:  # of whoever wrote the layer
+    except Exception as error:  # the code of a user's layer may raise any
         reason = textwrap.shorten(str(error), 200)
         raise ValueError(
             f"{layer.name} ({type(layer).__name__}) cannot be made again from its configuration: {reason}"
@@ -98,7 +98,7 @@ def refused_in_one_line(layer):
 
 
 def _configured(layer, config):
-    """Of the class of `layer`. Its functions are passed on: of many, such as lambdas, Keras makes no second one."""
+    """A layer of the class of `layer`, with its functions: Keras cannot make lambdas and some others from a configuration."""
     names = {name for name in config if name in vars(layer) or isinstance(getattr(type(layer), name, None), property)}
     functions = {name: getattr(layer, name) for name in names if inspect.isroutine(getattr(layer, name, None))}
     if not isinstance(layer, keras.layers.Lambda):
@@ -109,32 +109,32 @@ def _configured(layer, config):
 
 
 def adapted(layer):
-    """Whether a layer has a vocabulary that its configuration does not know."""
+    """Whether a layer has a vocabulary that is not in its configuration."""
     return hasattr(layer, "get_vocabulary") and layer.get_config().get("vocabulary", ()) is None
 
 
 def fill(layer, weights):
-    """Sets the variables of a layer or model, and what `Normalization` makes of them, which Keras does only for files."""
+    """Sets the variables of a layer or model, and the tensors that `Normalization` computes from its variables."""
     layer.set_weights(weights)
-    for its in (layer, *inside(layer)):
-        if isinstance(its, keras.layers.Normalization):
-            its.finalize_state()
+    for part in (layer, *graph.inside(layer)):
+        if isinstance(part, keras.layers.Normalization):
+            part.finalize_state()  # Keras calls it only for files
 
 
 def carry(source, copy):
-    """Gives a built copy of a layer its weights, and what no configuration has: which parts of it are frozen, where its
-    random generators are, and what variables of TensorFlow it keeps itself."""
+    """Gives a built copy of a layer its weights and the state that is in no configuration: which parts are frozen, the states of
+    random generators, and variables of TensorFlow that the layer keeps itself."""
     if not isinstance(source, keras.layers.Layer):  # an operation of keras.ops
         return
-    for its, other in zip((source, *inside(source)), (copy, *inside(copy)), strict=False):
-        if its.built and not other.built:  # as activations with weights are, when their layer is called
-            other.build_from_config(its.get_build_config())
-        if not its.trainable:
-            other.trainable = False
+    for part, copied_part in zip((source, *graph.inside(source)), (copy, *graph.inside(copy)), strict=False):
+        if part.built and not copied_part.built:  # activations with weights are built by the first call of their layer
+            copied_part.build_from_config(part.get_build_config())
+        if not part.trainable:
+            copied_part.trainable = False
     fill(copy, source.get_weights())
     for variables in (_generators, graph.own_variables):
-        for its, other in zip(variables(source), variables(copy), strict=False):
-            other.assign(its)
+        for value, variable in zip(variables(source), variables(copy), strict=False):
+            variable.assign(value)
 
 
 def _generators(layer):

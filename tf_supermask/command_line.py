@@ -1,4 +1,4 @@
-"""How the commands keep TensorFlow quiet, read their flags, and end with one line where something is wrong."""
+"""What all commands share: an import of TensorFlow without its messages, flags, and an error of one line."""
 
 import contextlib
 import os
@@ -12,13 +12,13 @@ from tf_supermask.silence import hidden
 
 
 def fail(error, code=2):
-    """Ends a command with one line."""
+    """Ends a command with the exit status `code` and an error of one line."""
     print("error: " + " ".join(str(error).split()), file=sys.stderr)
     sys.exit(code)
 
 
 def parse(argv):
-    """Parser of flags for absl's `app.run`: one line where they are wrong, not a page."""
+    """Parser of flags for absl's `app.run` that ends with an error of one line if they are wrong."""
     try:
         return flags.FLAGS(flagfile.expanded(argv, flags.FLAGS))
     except flags.Error as error:
@@ -27,9 +27,9 @@ def parse(argv):
 
 @contextlib.contextmanager
 def silence_tensorflow():
-    """Hides standard error during an import of TensorFlow, unless the import fails or TF_CPP_MIN_LOG_LEVEL asks for more.
+    """Hides standard error during an import of TensorFlow, unless the import fails or TF_CPP_MIN_LOG_LEVEL is set below 3.
 
-    Raises InputError where Keras runs on another backend; a command ends with one line then.
+    Raises InputError if Keras uses another backend; a command ends with one line then.
     """
     show = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3"
     # TensorFlow alone turns oneDNN on only on processors with VNNI. Those with AVX2 gain most, and none loses

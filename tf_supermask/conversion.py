@@ -27,9 +27,9 @@ def strip_masks(model):
     any other model, and for a model with masked layers inside another model or layer.
     """
     cloning.checked(model)
-    outer = [outer.name for outer in model.layers if any(isinstance(its, SignedMask) for its in graph.inside(outer))]
-    if outer:
-        raise ValueError(f"{model.name} has masked layers inside {outer[0]}; use the layers inside instead of it")
+    for outer in model.layers:
+        if any(isinstance(layer, SignedMask) for layer in graph.inside(outer)):
+            raise ValueError(f"{model.name} has masked layers inside {outer.name}; use the layers inside instead of it")
 
     def unmasked(layer):
         return layer.plain() if isinstance(layer, SignedMask) else cloning.copied(layer)
@@ -62,8 +62,8 @@ def mask_model(
             model's Dense and Conv2D layers. None draws one, which `keras.utils.set_random_seed` makes reproducible.
         threshold, relative_threshold, rescale: arguments of the masked layers, see `signed_mask.SignedMask`.
         score_initializer: name or initializer of the scores; one without a seed gets that of each layer.
-        use_bias: whether masked layers have a bias. By default those have one that have one in `model`. Values of biases are
-            kept; a new bias starts as the bias_initializer of its layer says, at 0 by default.
+        use_bias: whether masked layers have a bias. By default those that have one in `model`. Biases keep their values; a new
+            bias starts with the bias_initializer of its layer, 0 by default.
         verbose: print a line that names the kernels that get no mask although `filter` lets them have one.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The one error that a user is meant to read, and how commands end with it."""
+"""InputError, the error for bad input, and messages of one line."""
 
 import os
 import sys
@@ -9,14 +9,14 @@ class InputError(ValueError):
 
 
 def one_line(error):
-    """The last paragraph of an error's message, where Keras has the reason, in one line of at most 500 characters; parts of it
-    may come from a file."""
+    """The last paragraph of an error's message, which is where Keras gives the reason, as one printable line of at most 500
+    characters. The message may contain text from a file."""
     words = " ".join(str(error).strip().split("\n\n")[-1].split())
     return "".join(filter(str.isprintable, words))[:500] or type(error).__name__
 
 
 def require_tensorflow():
-    """Raises InputError where Keras runs, or is about to run, on another backend than TensorFlow."""
+    """Raises InputError if Keras uses, or will use, another backend than TensorFlow."""
     keras = sys.modules.get("keras")
     backend = keras.config.backend() if hasattr(keras, "config") else os.environ.get("KERAS_BACKEND") or "tensorflow"
     if backend != "tensorflow":

@@ -1,4 +1,4 @@
-"""Files are written beside their place and renamed; damaged ones are kept; hashes."""
+"""Files that are whole or not there: written beside their place and renamed. Damaged files are kept; hashes of arrays."""
 
 import hashlib
 import os
@@ -8,9 +8,9 @@ import numpy as np
 
 
 def write(path, writer):
-    """Calls `writer(binary file)` on a neighbour of `path`, makes it durable, and renames it to `path`. A link is followed.
+    """Calls `writer(binary file)` on a new file beside `path`, syncs it to disk, and renames it to `path`. Links are followed.
 
-    Whatever goes wrong, an earlier file at `path` stays as it was. Raises OSError.
+    If anything fails, an earlier file at `path` stays as it was. Raises OSError.
     """
     path = pathlib.Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,16 +26,16 @@ def write(path, writer):
 
 
 def quarantine(path):
-    """Renames a damaged file to `<name>.damaged`, or `.damaged2`...; nothing is ever deleted. Returns the new path."""
+    """Renames a damaged file to `<name>.damaged`, or `.damaged2`..., so that no file is lost. Returns the new path."""
     number = 1
     while True:
-        aside = path.with_name(f"{path.name}.damaged{number if number > 1 else ''}")
-        if not aside.exists():
-            path.rename(aside)
-            return aside
+        target = path.with_name(f"{path.name}.damaged{number if number > 1 else ''}")
+        if not target.exists():
+            path.rename(target)
+            return target
         number += 1
 
 
 def sha256(array):
-    """Of the bytes of a numpy array: two equal ones are of equal arrays."""
+    """SHA-256 of the bytes of a numpy array, hexadecimal; dtype and shape do not count."""
     return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()

@@ -1,7 +1,7 @@
 """The graph of a model: every use of every layer, in the order in which they are computed.
 
-Keras shows what a layer reads only where it is used once. Here the graph is drawn again with a stand-in for each use; the model
-and its layers stay as they are.
+The public API of Keras shows the inputs of a layer only if the layer is used once. Here the graph is computed again, with a
+stand-in for each use. The model and its layers are not changed.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 
 class Call(NamedTuple):
-    """One use of a layer, or of an operation of keras.ops: its arguments, and the tensors that came out."""
+    """One use of a layer or of an operation of keras.ops: its arguments and the tensors that it returned."""
 
     layer: keras.Operation
     args: tuple
@@ -27,15 +27,15 @@ class Call(NamedTuple):
 
     @property
     def options(self):
-        """Names of the arguments that can make this use another one than `layer(x)`."""
+        """Names of the arguments that can make the result differ from `layer(x)`."""
         given = {name: keras.tree.flatten(value) for name, value in self.kwargs.items()}
         return ["more than one input"] * (len(self.args) != 1) + [
-            name for name, values in given.items() if any(its is not None and its is not False for its in values)
+            name for name, values in given.items() if any(value is not None and value is not False for value in values)
         ]
 
 
 class Graph(NamedTuple):
-    """Flat lists; tensors are known by their identity."""
+    """Flat lists; the identity of a tensor says where it is used."""
 
     inputs: list
     calls: list
@@ -43,7 +43,7 @@ class Graph(NamedTuple):
 
 
 class _Use(keras.Operation):
-    """Stands for one use of a layer: has its outputs' shapes, and leaves no trace in it."""
+    """Stand-in for one use of a layer: has the shapes of its outputs, and does not change the layer."""
 
     def __init__(self, layer):
         super().__init__()
@@ -65,14 +65,15 @@ def of(model):
         calls.append(Call(layer, args, kwargs, keras.tree.flatten(outputs)))
         return outputs
 
-    # Keras shows no calls of a Sequential model, and would compile the drawing of a compiled one.
-    drawn = keras.models.clone_model(functional(model), clone_function=lambda layer: layer, call_function=use)
-    return Graph(drawn.inputs, calls, drawn.outputs)
+    # clone_model takes a call_function for functional models only, and would compile the clone of a compiled model.
+    clone = keras.models.clone_model(functional(model), clone_function=lambda layer: layer, call_function=use)
+    return Graph(clone.inputs, calls, clone.outputs)
 
 
 @contextlib.contextmanager
 def same_randomness():
-    """Leaves Python's random state as it was: Keras draws from it the seeds of new layers, also of those made to be asked."""
+    """Restores the state of Python's random generator, from which Keras draws the seeds of new layers: making temporary layers
+    does not change the seeds of later ones."""
     state = random.getstate()
     try:
         yield
@@ -81,53 +82,54 @@ def same_randomness():
 
 
 def functional(model):
-    """A functional model of the layers of a built Sequential or functional one, not compiled."""
+    """A functional model with the layers of a built Sequential or functional model, not compiled."""
     sequential = isinstance(model, keras.Sequential)
     ends = (model.inputs, model.outputs) if sequential else (model.input, model.output)
     return keras.Model(*ends, name=model.name)
 
 
 def is_graph(layer):
-    """Whether a layer is a model that has a graph: a functional or a built Sequential one."""
+    """Whether a layer is a model with a graph: functional, or Sequential and built."""
     return hasattr(layer, "operations") or (isinstance(layer, keras.Sequential) and layer.built)
 
 
 def inside(layer):
-    """All layers that a layer holds, however deep: those of a model or a wrapper, and those of a user's own layer, in attributes,
-    lists and dictionaries. Each once."""
+    """All layers inside a layer, each once: those of a model or wrapper, and those in attributes, lists and dictionaries of a
+    user's own layer, at any depth."""
     seen = {id(layer)}
 
-    def held(its):
-        if id(its) in seen or not isinstance(its, (keras.layers.Layer, dict, list, tuple, set)):
+    def held(part):
+        if id(part) in seen or not isinstance(part, (keras.layers.Layer, dict, list, tuple, set)):
             return
-        seen.add(id(its))
-        if isinstance(its, keras.layers.Layer):
-            yield its
-            its = vars(its)
-        for part in its.values() if isinstance(its, dict) else its:
-            yield from held(part)
+        seen.add(id(part))
+        if isinstance(part, keras.layers.Layer):
+            yield part
+            part = vars(part)
+        for inner in items(part):
+            yield from held(inner)
 
     yield from held(vars(layer))
 
 
-def _items(structure):
+def items(structure):
+    """The values of a dictionary, or the items of another collection."""
     return structure.values() if isinstance(structure, dict) else structure
 
 
 def own_variables(layer):
-    """Variables of TensorFlow that a layer or model keeps itself, in order; Keras neither counts nor saves them."""
+    """Variables of TensorFlow that a layer or model keeps itself, in order. Keras neither counts nor saves them."""
     return list(parts(layer, tf.Variable))
 
 
 def parts(obj, kind, seen=None):
-    """All objects of a kind that hang on layers and modules, in attributes, lists and dictionaries."""
+    """All objects of class `kind` in `obj`: in attributes of layers and modules, in lists and dictionaries."""
     seen = {} if seen is None else seen
     if id(obj) in seen:
         return
     seen[id(obj)] = obj
     if isinstance(obj, kind):
         yield obj
-    inside = vars(obj) if isinstance(obj, (keras.layers.Layer, tf.Module)) else obj
-    if isinstance(inside, (list, tuple, set, dict)):
-        for its in list(_items(inside)):
-            yield from parts(its, kind, seen)
+    content = vars(obj) if isinstance(obj, (keras.layers.Layer, tf.Module)) else obj
+    if isinstance(content, (list, tuple, set, dict)):
+        for part in list(items(content)):
+            yield from parts(part, kind, seen)

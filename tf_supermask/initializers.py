@@ -1,4 +1,4 @@
-"""Initializers of both papers: a scheme fixes the variance, a distribution fixes the shape.
+"""Initializers of both papers: the scheme gives the variance of a weight, the distribution its values.
 
     scheme    variance of a weight            signed constant          uniform bound
     xavier    2 / (fan_in + fan_out)          sqrt(2 / (fi + fo))      sqrt(6 / (fi + fo))
@@ -110,8 +110,8 @@ SCHEMES = {"he": He, "xavier": Xavier, "elu": ELU, "elus": ELUS, "elus_resnet": 
 
 
 def layer_seed(seed, layer, role):
-    """Seed of one tensor, from the run's seed, the layer's name and `weight` or `score`.
+    """Seed of one tensor, from the seed of the run, the name of the layer, and the role of the tensor: `weight`, `score`...
 
-    Runs of one seed start from the same scores whatever their weights, and the reverse.
+    So runs with the same seed start from the same scores if only the scheme of their weights differs, and the reverse.
     """
     return int(np.random.SeedSequence([seed, zlib.crc32(f"{layer}/{role}".encode())]).generate_state(1)[0] >> 1)

@@ -1,4 +1,4 @@
-"""Hides what libraries write to the standard descriptors."""
+"""Hides what libraries, also C++ code, write to standard output and standard error."""
 
 import contextlib
 import os
@@ -8,7 +8,8 @@ import tempfile
 
 @contextlib.contextmanager
 def hidden(*descriptors, show=True):
-    """Hides what is written to file descriptors (1: output, 2: errors), also by C++; if `show`, until an exception is raised."""
+    """Hides what is written to file descriptors (1: output, 2: errors) inside this context. With `show`, an exception shows what
+    was hidden."""
     sys.stdout.flush()
     with tempfile.TemporaryFile() as kept:
         standard = {number: os.dup(number) for number in descriptors}

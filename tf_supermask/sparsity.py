@@ -1,6 +1,6 @@
-"""How sparse a network is: counts, remaining weights, and the paper's compressed size.
+"""How sparse a network is: counts, remaining weights, multiplications, and compressed size as in Koster et al. 2022.
 
-Functions of masks (numpy arrays) are pure; those of models look at their layers in model order.
+Functions of masks and kernels take numpy arrays; functions of models return layers in model order.
 """
 
 import collections
@@ -13,23 +13,23 @@ import scipy.sparse
 from tf_supermask import graph
 from tf_supermask.signed_mask import SignedMask
 
-
-def listed(names):
-    names = list(names)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
 _FLOAT_BYTES = 4
 _KINDS = (SignedMask, keras.layers.Dense, keras.layers.Conv2D)
 
 
+def listed(names):
+    """The first five names as text, and how many more there are."""
+    names = list(names)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
 def kernel_layers(model):
-    """Layers with a kernel that a mask may cover, in model order."""
+    """Layers of a class that can have a mask, in model order: Dense, Conv2D and their masked forms."""
     return [layer for layer in model.layers if isinstance(layer, _KINDS)]
 
 
 def masked_layers(model):
-    """Layers with a mask, in model order; empty for a baseline."""
+    """Layers with a mask, in model order."""
     return [layer for layer in model.layers if isinstance(layer, SignedMask)]
 
 
@@ -39,16 +39,16 @@ def masks_of(model):
 
 
 def kernels(model):
-    """Name -> layer of all kernels of a model that a mask may cover, each once: those of `kernel_layers`, then those inside other
-    layers, with the name of the layer of the model first: `block/dense`."""
-    found, seen = {}, set()
+    """Name -> layer, each layer once: those of `kernel_layers`, then those inside other layers. The name of an inner layer begins
+    with that of the outer one: `block/dense`."""
+    layers, seen = {}, set()
     for name, layer in _named(model):
-        while name in found and id(layer) not in seen:  # layers of a user's own layer may have one name
+        while name in layers and id(layer) not in seen:  # two layers inside a user's own layer may have the same name
             name += "'"
         if id(layer) not in seen:
-            found[name] = layer
+            layers[name] = layer
         seen.add(id(layer))
-    return found
+    return layers
 
 
 def _named(model):
@@ -57,13 +57,13 @@ def _named(model):
         if graph.is_graph(layer):
             within = _named(layer)
         else:
-            within = ((its.name, its) for its in graph.inside(layer) if isinstance(its, _KINDS) and its.built)
-        yield from ((f"{layer.name}/{name}", its) for name, its in within)
+            within = ((part.name, part) for part in graph.inside(layer) if isinstance(part, _KINDS) and part.built)
+        yield from ((f"{layer.name}/{name}", part) for name, part in within)
 
 
 def macs(model):
-    """Name, as of `kernels` -> multiplications of one image's way through the model, all weights counted: each weight once per
-    place that it is used at, for each use of its layer. None where the size of images is open, and inside a user's own layer.
+    """Name, as in `kernels` -> multiplications for one image, zeros included: the number of weights times the number of places at
+    which they are used, summed over the uses of the layer. None if the size of images is open, and inside a user's own layer.
     """
     counts = collections.defaultdict(list)
     for layer, count in _uses(model):
@@ -84,33 +84,34 @@ def _sum(counts):
 
 
 def layer_macs(layer, shape):
-    """Those of one use of a layer, whose output is of this shape, batch and all."""
+    """Multiplications of one use of a layer; `shape` is that of its output, with the batch."""
     places = shape[2:] if getattr(layer, "data_format", None) == "channels_first" else shape[1:-1]
     return None if None in places else math.prod(places) * math.prod(kernel_shape(layer))
 
 
 def multiply_adds(model):
-    """Multiplications of one image's way through `model`: the sum of its `macs`, None where one is not known."""
+    """Multiplications of a model for one image: the sum of its `macs`, None if one of them is."""
     return _sum(macs(model).values())
 
 
 def others(model, layers):
-    """`NAME (TYPE)` of each layer of a model -> the number of its weights in matrices, those of `layers` left out."""
+    """`NAME (TYPE)` of each layer of a model -> number of weights in its matrices, without the weights of `layers`."""
     known = {id(weight) for layer in layers for weight in layer.weights}
-    found = {}
+    sizes = {}
     for layer in model.layers:
-        matrices = [its.shape for its in layer.weights if len(its.shape) > 1 and id(its) not in known]
+        matrices = [weight.shape for weight in layer.weights if len(weight.shape) > 1 and id(weight) not in known]
         if matrices:
-            found[f"{layer.name} ({type(layer).__name__})"] = sum(map(math.prod, matrices))
-    return found
+            sizes[f"{layer.name} ({type(layer).__name__})"] = sum(map(math.prod, matrices))
+    return sizes
 
 
 def dense_bytes(model):
-    """Bytes of all weights of a model as float32, its zeros among them."""
+    """Bytes of all weights of a model as float32, zeros included."""
     return sum(_FLOAT_BYTES * int(np.prod(weight.shape)) for weight in model.weights)
 
 
 def kernel_shape(layer):
+    """Shape of the kernel of a masked or plain layer."""
     return tuple((layer.weight if isinstance(layer, SignedMask) else layer.kernel).shape)
 
 
@@ -129,7 +130,7 @@ def remaining(masks):
 def csr_bytes(kernel):
     """Bytes of a kernel in scipy's CSR form: float32 values, int32 column indices, int32 row pointers.
 
-    Dense kernels as (in, out), convolutions as (kh * kw, c_in * c_out): the shape that gives the paper's figures.
+    Dense kernels as (in, out), convolutions as (kh * kw, c_in * c_out): these shapes give the paper's figures.
     """
     kernel = np.asarray(kernel, np.float32)
     rows = kernel.shape[0] if kernel.ndim == 2 else kernel.shape[0] * kernel.shape[1]
@@ -139,7 +140,7 @@ def csr_bytes(kernel):
 
 def csr_compression(kernels):
     """Compression rate in percent, 100 * (1 - CSR bytes / dense bytes) over all kernels (Koster et al. 2022, section 3,
-    footnote 1). Negative where more than about half of the weights remain."""
+    footnote 1). Negative if more than about half of the weights remain."""
     kernels = list(kernels)
     dense = sum(_FLOAT_BYTES * np.size(kernel) for kernel in kernels)
     return 100 * (1 - sum(csr_bytes(kernel) for kernel in kernels) / dense)

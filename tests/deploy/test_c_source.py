@@ -356,7 +356,7 @@ def test_files_are_the_same_each_time_and_no_other_file_is_replaced(tmp_path):
         assert str(tmp_path) not in path.read_text()
     (tmp_path / "b" / "Makefile").write_text("all: mine")
     (tmp_path / "b" / "tiny.h").unlink()
-    with pytest.raises(InputError, match="Makefile exists and is not of tf_supermask"):
+    with pytest.raises(InputError, match="Makefile exists and was not made by tf_supermask"):
         export_c(small(), tmp_path / "b", ONES, main=True, name="tiny")
     assert not (tmp_path / "b" / "tiny.h").exists()
 

@@ -1,1 +1,1 @@
-"""What a trained mask is good for: exact removal of dead units, small files, exports."""
+"""Uses of a trained mask: exact removal of dead units, small files, exports."""

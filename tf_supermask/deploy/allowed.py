@@ -1,9 +1,9 @@
-"""Objects that a description of a model in a file may have.
+"""The objects that the description of a model in a file may name: lists of them, and the check.
 
 Keras' deserializer imports modules and calls classes that a description names, which has been used for attacks (CVE-2025-1550,
-CVE-2025-8747, CVE-2026-1462). So every object has to be on a list here before Keras sees any of them: layers, operations,
-activations and initializers of Keras that run no code and read no file. Classes and functions that the reader's own code has
-registered with Keras are allowed, since they are imported already.
+CVE-2025-8747, CVE-2026-1462). So every object must be on a list here before Keras gets the description: layers, operations,
+activations and initializers of Keras that run no code of the file and read no other file. Classes and functions that the user has
+registered with Keras are allowed too, since they are imported already.
 """
 
 import re
@@ -11,7 +11,7 @@ import sys
 
 import keras
 
-_MOST_PARTS = 1000  # that a layer or an operation makes a list of
+_MOST_PARTS = 1000  # in a list that a layer or an operation makes
 
 _LAYERS = frozenset("""
 Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D AdaptiveMaxPooling1D
@@ -61,8 +61,8 @@ _ALLOWED = {  # module, as Keras names it in descriptions -> classes
     "keras.constraints": {"MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm"},
 }
 NEVER_CALLED = {"keras.initializers", "keras.regularizers", "keras.constraints"}
-# Functional models and operations are described by the module that they lie in, which is not a public name.
-_WHERE_MODELS_LIE, _WHERE_OPERATIONS_LIE = (its.__module__.rpartition(".")[0] for its in (keras.Model, keras.Operation))
+# Descriptions give functional models and operations the package that defines them, which has no public name.
+_MODELS_PACKAGE, _OPERATIONS_PACKAGE = (kind.__module__.rpartition(".")[0] for kind in (keras.Model, keras.Operation))
 _FILES = {"StringLookup": "vocabulary", "IntegerLookup": "vocabulary", "TextVectorization": "vocabulary"}
 _COUNTS = {"StringLookup": "num_oov_indices", "IntegerLookup": "num_oov_indices", "TextVectorization": "ngrams"}
 _COUNTS |= {"Split": "indices_or_sections", "ArraySplit": "indices_or_sections", "Unstack": "num"}
@@ -70,12 +70,12 @@ DATA = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__slice__",
 
 
 class Refused(ValueError):
-    """A description that may not be built; the message is a clause that says which layer, and why."""
+    """A description that must not be built. The message says which layer, and why."""
 
 
 def check_object(entry, layer):
-    """Raises Refused where an object, `{"class_name": ..., "module": ..., "config": ...}`, may not be made; `layer` is the name
-    of the layer that it belongs to."""
+    """Raises Refused if an object, `{"class_name": ..., "module": ..., "config": ...}`, is not allowed. `layer`: the name of the
+    layer that it belongs to."""
     name, module, config = entry["class_name"], entry.get("module"), entry.get("config")
     registered = entry.get("registered_name", name)
     if name == "function":
@@ -85,7 +85,7 @@ def check_object(entry, layer):
     else:
         known = name in _listed(module) and registered in (None, name)
     if registered is not None and keras.saving.get_registered_object(registered) is not None:
-        return  # the user's own, which takes the place of what Keras has under this name
+        return  # the user's own, which Keras uses in place of its own object of this name
     if not known and name != "function" and str(module).split(".")[0] in ("keras", "builtins", "None"):
         what = f"{name!r}{f' of {module}' if module else ''}"
         raise Refused(f"layer {layer!r} has {what}, which may run code or read files, so that no file may hold it")
@@ -99,19 +99,19 @@ def check_object(entry, layer):
 
 
 def _listed(module):
-    """Names that are allowed of a module; none of one that would have to be imported first."""
-    lies = module.rpartition(".")[0] if module in sys.modules else None
-    return {_WHERE_OPERATIONS_LIE: _OPERATIONS, _WHERE_MODELS_LIE: MODELS}.get(lies) or _ALLOWED.get(module, ())
+    """The allowed names of a module; none if Keras would have to import the module."""
+    package = module.rpartition(".")[0] if module in sys.modules else None
+    return {_OPERATIONS_PACKAGE: _OPERATIONS, _MODELS_PACKAGE: MODELS}.get(package) or _ALLOWED.get(module, ())
 
 
 def _allowed_data(name, config, layer):
-    """Raises Refused where an array is of other than numbers, as one of long strings would take memory."""
+    """Raises Refused for an array of anything but numbers: long strings would take memory."""
     if name in ("__tensor__", "__numpy__") and not re.fullmatch(r"bool|b?(u?int|float)\d\d?", str(config["dtype"])):
         raise Refused(f"layer {layer!r} has an array of {config['dtype']}")
 
 
 def _allowed_values(name, config, layer):
-    """Raises Refused where a layer reads a file, or makes a list of very many parts."""
+    """Raises Refused if a layer reads a file, or makes a list of too many parts."""
     if isinstance(config.get(_FILES.get(name)), str):
         raise Refused(f"layer {layer!r} reads its vocabulary from a file; give it the list")
     count = config.get(_COUNTS.get(name))

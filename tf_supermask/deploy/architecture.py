@@ -1,4 +1,4 @@
-"""Descriptions of models in files: which ones may be built, and building one within bounds of time and memory."""
+"""Descriptions of models in files: which ones may be built, and building one in bounded time and memory."""
 
 import copy
 import math
@@ -8,15 +8,15 @@ import tensorflow as tf
 
 from tf_supermask.deploy.allowed import DATA, MODELS, NEVER_CALLED, POLICIES, Refused, check_object
 
-MOST_STEPS = 20_000  # a layer takes 8 steps, a call of it 1; about .2 ms each
-_MOST_TRIES = 20_000  # of Keras to call a layer whose inputs are not there yet
+MOST_STEPS = 20_000  # a layer takes 8 steps, a call of it 1; a step takes about 0.2 ms
+_MOST_TRIES = 20_000  # of Keras to call a layer whose inputs are not made yet
 _DEEPEST = 100
-_SPARE = 2**20  # numbers of variables that are no weights: states of random generators and of recurrent layers
-_SMALL = 8  # numbers of a variable that begins as its layer says
+_SPARE = 2**20  # numbers in variables that are not weights: states of random generators and of recurrent layers
+_SMALL = 8  # a variable of so many numbers gets the initial value of its layer, a larger one zeros
 
 
 def stripped(description):
-    """Keras' description of a model without what a network with given weights does not need."""
+    """Keras' description of a model without the parts that only training needs: the weights are given."""
     if isinstance(description, list):
         return [stripped(part) for part in description]
     if not isinstance(description, dict):
@@ -27,8 +27,8 @@ def stripped(description):
 
 
 def check(description):
-    """Raises Refused where a description of a model, an initializer or any other object holds something that is not on the
-    lists, or more layers and calls than can be built in seconds; ValueError and TypeError where it is none."""
+    """Raises Refused if the description of a model, an initializer or any other object holds something that is not allowed, or
+    more layers and calls than can be built in seconds; ValueError or TypeError if it is not a description."""
     if not isinstance(description, dict) or "class_name" not in description:
         raise ValueError("no description of an object")
     steps, _ = _steps(description, "the model", 0)
@@ -37,7 +37,7 @@ def check(description):
 
 
 def _steps(part, layer, depth):
-    """`(to build, to call)`: steps that the objects in part of a description take, once all of them are found to be allowed.
+    """`(build, call)`: steps that the objects in a part of a description take to build and to call. All of them are checked.
 
     `layer`: name of the layer that the part belongs to.
     """
@@ -46,7 +46,7 @@ def _steps(part, layer, depth):
     if isinstance(part, dict) and "class_name" in part:
         return _object_steps(part, layer, depth)
     parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
-    inner = [_steps(its, layer, depth + 1) for its in parts if isinstance(its, (dict, list))]
+    inner = [_steps(child, layer, depth + 1) for child in parts if isinstance(child, (dict, list))]
     return sum(build for build, _ in inner), sum(call for _, call in inner)
 
 
@@ -60,21 +60,21 @@ def _object_steps(entry, layer, depth):
     build, call = _steps(config, layer, depth + 1)
     if name in DATA or name in POLICIES or name == "function" or entry.get("module") in NEVER_CALLED:
         return build, call
-    return 8 + 2 * build, 1 + 2 * call  # wrappers copy what they wrap, and call it once more to see its shapes
+    return 8 + 2 * build, 1 + 2 * call  # wrappers copy the layer inside, and call it once more for its shapes
 
 
 def _model_steps(name, layers, layer, depth):
-    """Steps of the layers of a model, each as often as it is called. Keras calls all layers of a Sequential model again whenever
-    one is added."""
+    """Steps of the layers of a model, each counted as often as it is called. Keras calls all layers of a Sequential model again
+    each time that one is added."""
     build, call = 8, 0
     for entry in layers:
         if not isinstance(entry, dict) or "class_name" not in entry:
-            raise ValueError(f"{layer!r} has something among its layers that is none")
+            raise ValueError(f"{layer!r} has an entry among its layers that is not a layer")
         built, called = _steps(entry, layer, depth + 1)
         nodes = entry.get("inbound_nodes", []) if name == "Functional" else [entry]
         for node in nodes if name == "Functional" else ():
             _steps(node, layer, depth + 1)
-            if not _tensors(node):  # an operation on numbers alone is not described but done
+            if not _tensors(node):  # Keras would execute an operation that has only numbers for arguments
                 raise Refused(f"layer {entry.get('name', layer)!r} is called without a tensor of the model")
         call += len(nodes) * max(called, 1)
         build += built + (call if name == "Sequential" else len(nodes) * max(called, 1))
@@ -84,18 +84,18 @@ def _model_steps(name, layers, layer, depth):
 
 
 def _tensors(part):
-    """`(layer, number of its call)` of each tensor of the model in part of a description."""
+    """`(layer, number of its call)` of each tensor of the model in a part of a description."""
     if isinstance(part, list):
-        return [its for inner in part for its in _tensors(inner)]
+        return [tensor for inner in part for tensor in _tensors(inner)]
     if not isinstance(part, dict):
         return []
     if part.get("class_name") == "__keras_tensor__":
         return [tuple(part["config"]["keras_history"][:2])]
-    return [its for inner in part.values() for its in _tensors(inner)]
+    return [tensor for inner in part.values() for tensor in _tensors(inner)]
 
 
 def _in_order(layers):
-    """Raises Refused where layers are listed so that Keras, which goes through them again and again, would try for too long."""
+    """Raises Refused if the order of layers would make Keras, which tries them again and again, take too long."""
     calls = {entry["name"]: [_tensors(node) for node in entry["inbound_nodes"]] for entry in layers}
     first = {entry["name"]: int(entry["class_name"] == "Functional") for entry in layers}  # calls are counted from
     done, tries = {name: int(not nodes) for name, nodes in calls.items()}, 0
@@ -111,7 +111,7 @@ def _in_order(layers):
             if done[name] == len(calls[name]):
                 del waiting[name]
         if sum(done.values()) == before:
-            return  # Keras says which ones cannot be reached
+            return  # Keras raises an error that names the layers without inputs
         if tries > _MOST_TRIES:
             raise Refused("its layers are listed in an order that takes too long to build")
 
@@ -121,7 +121,7 @@ def _in_order(layers):
 
 
 class _Counted:
-    """Creator of variables that counts their numbers before they take memory; once there are too many it makes scalars."""
+    """Creator of variables that counts their numbers before memory is taken. When there are too many, it makes scalars."""
 
     def __init__(self, most):
         self.most, self.count, self.scratch = most, 0, tf.Graph()
@@ -142,10 +142,10 @@ class _Counted:
 
 
 def build(description, most):
-    """The model of a stripped description, once it is checked, with weights of any value.
+    """The model of a stripped description, after `check`. The values of its weights are not defined.
 
-    Raises Refused as `check` does, and where its weights would have more than `most` numbers in all, before they take memory;
-    whatever Keras raises where the description gives no model.
+    Raises Refused as `check` does, and if its weights had more than `most` numbers in all, before they take memory; any error of
+    Keras if the description is not one of a model.
     """
     check(description)
     counted = _Counted(most + _SPARE)

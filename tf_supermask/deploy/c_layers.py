@@ -1,7 +1,7 @@
-"""Stages as C has them: arrays of constants, the fields of `layer` in c/types.c, and places in memory.
+"""Stages in the form of C: arrays of constants, the fields of the type `layer` in c/types.c, and addresses of buffers.
 
-Between stages an image lies plane by plane, so that a convolution adds one weight at all places of a plane at a time. The image
-that the program is given, and what it puts out, lie as in Keras.
+Between stages images are stored plane by plane (channels first), so that a convolution adds one weight at all places of a plane
+at a time. The input and the outputs of the program are in the order of Keras.
 """
 
 import dataclasses
@@ -17,8 +17,9 @@ _NARROW = {"bias": (np.int8, np.int16, np.int32), "factors": (np.uint16,), "tabl
 
 @dataclasses.dataclass
 class Layer:
-    """A Stage as C has it. `function`: of C, in the file of that name; `arrays`: name -> numpy array; `fields`: of the C type
-    `layer`; `features`: those that the templates in c/ ask for; `reach`: no index is larger; `largest`: no sum is larger.
+    """A Stage in the form of C. `function`: name of the C function and of its file. `arrays`: name -> numpy array. `fields`: of
+    the C type `layer`. `features`: the conditions in the templates in c/ that hold. `reach`: upper bound of all indices.
+    `largest`: upper bound of all sums.
     """
 
     stage: object
@@ -37,9 +38,9 @@ class Layer:
 
 
 def layers_of(stages, network, fast=False):
-    """The Layers of Stages; `network`: their IntegerNetwork, None for float arithmetic; `fast`: whether dense layers are rather
-    read quickly than short. Raises InputError."""
-    layers, order = [], None  # Keras' indices of the values before a stage, where they lie otherwise
+    """The Layers of Stages. `network`: their IntegerNetwork, None for float arithmetic. `fast`: whether the weights of dense
+    layers are coded for speed. Raises InputError."""
+    layers, order = [], None  # order: Keras' indices of the inputs of a stage, None if they are stored in Keras' order
     for number, stage in enumerate(stages):
         layer = Layer(network.stages[number].stage if network else stage, stage.kind)
         layer.fields |= {"units": stage.units, "last": int(number == len(stages) - 1)}
@@ -65,7 +66,7 @@ def layers_of(stages, network, fast=False):
 
 
 def _constants(layer, made, order, fast):
-    """Weights, biases, factors, tables, of an IntegerStage or of the float Stage."""
+    """Adds weights, biases, factors and tables: those of the IntegerStage `made`, or of the float Stage if that is None."""
     stage = layer.stage
     if stage.kind == "conv":
         rows = stage.codes.transpose(3, 2, 0, 1).reshape(stage.units, -1)
@@ -112,7 +113,7 @@ def _floats(stage):
 
 
 def _axes(layer, first):
-    """What C knows of both axes of a plane: of the convolution and the pooling over it."""
+    """Adds the fields for both axes of a plane: windows of the convolution and of the pooling."""
     stage = layer.stage
     height, width, channels = stage.shape if len(stage.shape) == 3 else (1, 1, *stage.shape)
     layer.fields |= {"channels": channels, "average": int(stage.pool == "average")}
@@ -137,11 +138,11 @@ def _extent(layer):
 
 
 def _agree(layers):
-    """Makes arrays of one name one type; one factor is a field where no layer has several."""
+    """Gives arrays of the same name the same type. If no layer has several factors, the factor becomes a field."""
     for name, types in _NARROW.items():
         arrays = [layer.arrays[name] for layer in layers if name in layer.arrays]
         if arrays and arrays[0].dtype != np.float32:
-            low, high = min(its.min() for its in arrays), max(its.max() for its in arrays)
+            low, high = min(array.min() for array in arrays), max(array.max() for array in arrays)
             chosen = next(t for t in types if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
             for layer in layers:
                 layer.arrays |= {name: layer.arrays[name].astype(chosen)} if name in layer.arrays else {}
@@ -157,9 +158,10 @@ def _agree(layers):
 
 
 def memory_of(stages):
-    """`(starts, size)`: where in one arena, in values, the outputs of all stages but the last begin, and how long it is.
+    """`(starts, size)`: offsets of the outputs of all stages but the last in one buffer, the arena, and its size, in values.
 
-    They lie at its two ends by turns, so that the largest pair decides; a stage that copies writes where it reads.
+    Outputs are placed at its start and end by turns, so that the size is that of the largest pair of neighbours. A stage that
+    copies works in place.
     """
     places, size, before = [], 0, None
     for stage in stages[:-1]:

@@ -1,7 +1,7 @@
-"""The text of a program in C: the templates in c/, filled in and put together, and the constants of the layers.
+"""The text of a program in C: the templates in c/, rendered and joined, and the constants of the layers.
 
-A line of a template that begins with `@feature` is only for networks with the feature, `@!feature` for those without,
-`@one+other` for those with both. `$name` is filled in.
+A line of a template that begins with `@feature` is for networks with the feature only, `@!feature` for networks without it,
+`@one+other` for networks with both. `$name` is replaced by a value.
 """
 
 import math
@@ -16,12 +16,12 @@ from tf_supermask.deploy.c_layers import memory_of
 
 MARK = "Made by tf_supermask"
 TYPES = {"int8": ("int8_t", "int32_t"), "float": ("float", "float")}  # arithmetic -> C's types of values and sums
-MAINS = {  # what main.c makes of its input: type of the input, value of a pixel
+MAINS = {  # preprocessing in main.c: type of its input, expression for a pixel
     True: ("float", "pixels[i]"),
     "standardize": ("uint8_t", "(float)((pixels[i] - mean) / deviation)"),
     "unit": ("uint8_t", "pixels[i] / 255.0f"),
 }
-_PARTS = {  # what follows the types and constants, and for which feature
+_PARTS = {  # templates of functions, after the types and constants, and the feature that needs them
     "reader.c": "coded",
     "values.c": "always",
     "plane.c": "plane",
@@ -57,17 +57,17 @@ def files(program, main):
 
 
 def _rendered(part, features, values):
-    kept = []
+    lines = []
     for line in (_TEMPLATES / part).read_text().splitlines(keepends=True):
-        found = _FEATURE.match(line)
-        words = found[1].split("+") if found else []
+        condition = _FEATURE.match(line)
+        words = condition[1].split("+") if condition else []
         if all((word.lstrip("!") in features) != word.startswith("!") for word in words):
-            kept.append(line[found.end() :] if found else line)
-    return string.Template("".join(kept)).substitute(values)
+            lines.append(line[condition.end() :] if condition else line)
+    return string.Template("".join(lines)).substitute(values)
 
 
 def _values(program):
-    """What the templates fill in."""
+    """Name -> value in the templates."""
     first, last = program.stages[0], program.stages[-1]
     value, total = TYPES[program.arithmetic]
     values, place = program.plane
@@ -97,8 +97,8 @@ def _values(program):
 def _types(layers):
     """The smallest C types that hold the numbers of all layers."""
     fields = [layer.fields for layer in layers]
-    axes = [number for its in fields for name in "yx" for number in its.get(name, {}).values()]
-    sizes = [its.get(name, 0) for its in fields for name in ("units", "inputs", "channels", "next", "apart")]
+    axes = [number for entry in fields for name in "yx" for number in entry.get(name, {}).values()]
+    sizes = [entry.get(name, 0) for entry in fields for name in ("units", "inputs", "channels", "next", "apart")]
     bias = next((layer.arrays["bias"].dtype for layer in layers if "bias" in layer.arrays), np.dtype(np.int8))
     return {
         "index": _unsigned(max(layer.reach for layer in layers), {2**16: "unsigned"}),
@@ -122,12 +122,12 @@ def _number(value):
 
 
 def _comment(text):
-    """Text that can stand in a comment of C."""
+    """Text without characters that could end a C comment."""
     return re.sub(r"[^\w .,:;()+-]|[^\x20-\x7e]", "_", text)
 
 
 def _constants(program, types):
-    """The arrays; of each layer the fields that `types`, the text of the type `layer`, has and that are not 0; the arena."""
+    """The arrays, the table of layers, and the arena. A layer gets the fields that are in the C types `types` and are not 0."""
     known, texts, entries = set(re.findall(r"(\w+)(?=[,;])", types)), [], []
     for number, layer in enumerate(program.layers):
         for name, array in layer.arrays.items():
@@ -151,6 +151,6 @@ def _initializer(fields, known):
 
 def _calls(program):
     starts = [f"arena + {start}" for start in memory_of(program.stages)[0]]
-    ways = zip(program.layers, ["image", *starts], [*starts, "outputs"], strict=True)
-    for number, (layer, source, target) in enumerate(ways):
+    calls = zip(program.layers, ["image", *starts], [*starts, "outputs"], strict=True)
+    for number, (layer, source, target) in enumerate(calls):
         yield f"    {layer.function}(&layers[{number}], {source}, {target});"

@@ -1,8 +1,8 @@
-"""A trained network as C99 for microcontrollers: no allocation, no library beyond <stdint.h> (float: <math.h> for ELU).
+"""Export as C99 for microcontrollers: no allocation, no library but <stdint.h> (float: <math.h> for ELU).
 
 network.h    int network_run(const int8_t *image, int32_t *outputs), the sizes and scales
-network.c    the weights, in a code that is read once (c_codes.py), and the functions that run them (c/)
-main.c       where asked for: reads images from standard input, prints classes; with a Makefile
+network.c    the coded weights (c_codes.py), and the functions that run the network (c/)
+main.c       optional, with a Makefile: reads images from standard input, prints classes
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ FAVORS = ("size", "speed")
 
 @dataclasses.dataclass
 class Program:
-    """A network in C. `layers`: of c_layers; `network`: the IntegerNetwork that computes what the C does, None of float
-    arithmetic; `model`: the plain Keras model of both; `paths`: the files that are written."""
+    """A network in C. `model`: its plain Keras model. `layers`: see c_layers. `network`: the IntegerNetwork that computes the
+    same as the C, None for float arithmetic. `paths`: of the written files."""
 
     name: str
     model: object
@@ -42,12 +42,12 @@ class Program:
 
     @property
     def constants(self):
-        """Bytes of weights, biases, factors and tables; the instructions come on top."""
+        """Bytes of weights, biases, factors and tables, without the instructions."""
         return sum(layer.constants for layer in self.layers)
 
     @property
     def plane(self):
-        """`(values, C type)` of the buffer for one unit at all places."""
+        """`(values, C type)` of the buffer for one unit at all its places."""
         planes = [layer for layer in self.layers if layer.stage.kind != "dense"]
         narrow = all(layer.largest <= np.iinfo(np.int16).max for layer in planes)
         kind = "float" if not self.network else "int16_t" if narrow else "int32_t"
@@ -55,7 +55,7 @@ class Program:
 
     @property
     def ram(self):
-        """Bytes of static buffers; image and outputs are the caller's."""
+        """Bytes of static buffers, without the image and outputs, which belong to the caller."""
         (values, kind), (_, arena) = self.plane, memory_of(self.stages)
         return values * {"float": 4, "int16_t": 2, "int32_t": 4}[kind] + arena * (1 if self.network else 4)
 
@@ -84,16 +84,16 @@ def export_c(
         model: Keras model, masked or plain, a chain of the layers that `stages.KNOWN` lists. Its kernels are -1, 0, +1 times a
             number for each unit, as masks on signed constants make them. Dead units are left out.
         folder: where to write NAME.h and NAME.c; files of an earlier call are replaced.
-        images: preprocessed images float32 `(n, ...)` after which "int8" chooses its scales; a few hundred are enough.
-        arithmetic: "int8": activations int8, sums int32; "float": float32, the logits are Keras' but for rounding.
+        images: preprocessed images float32 `(n, ...)` that calibrate the scales of "int8"; a few hundred are enough.
+        arithmetic: "int8": activations int8, sums int32; "float": float32, the same logits as Keras but for rounding.
         main: whether to write main.c, which reads preprocessed float32 images, and a Makefile; "standardize" or "unit": main.c
             reads uint8 pixels and prepares them as `tf.image.per_image_standardization`, or divides them by 255.
         most_flash, most_ram: bytes that constants, without the instructions, and static buffers may take.
         name: prefix of all names, a C identifier.
-        favor: "size": weights in the fewest bytes; "speed": those of dense layers in whole bytes, more and faster to read.
+        favor: "size": weights in the fewest bytes; "speed": weights of dense layers in a longer code that is faster to read.
 
     Raises:
-        InputError: a layer or kernel has no C, the network is larger than allowed, or files cannot be written.
+        InputError: a layer or kernel is not supported, the network is larger than allowed, or files cannot be written.
     """
     _check(arithmetic, images, main, name, favor)
     plain = compaction.compact(model)
@@ -101,16 +101,16 @@ def export_c(
     network = integer.quantize(plain, stages, images) if arithmetic == "int8" else None
     program = Program(name, plain, layers_of(stages, network, favor == "speed"), network)
     _fits(program, most_flash, most_ram)
-    return dataclasses.replace(program, paths=_written(pathlib.Path(folder), c_render.files(program, main)))
+    return dataclasses.replace(program, paths=_write(pathlib.Path(folder), c_render.files(program, main)))
 
 
 def accuracies(program, images, labels):
-    """Percent of preprocessed images that the float network and, if there is one, the integer network classify as labelled."""
-    found = {"float": program.model.predict(images, batch_size=500, verbose=0)}
+    """Accuracy in percent of the float network and, if there is one, of the integer network, on preprocessed images."""
+    outputs = {"float": program.model.predict(images, batch_size=500, verbose=0)}
     if program.network:
-        found["int8"] = program.network.logits(program.network.quantized(images))
-    classes = {name: outputs.reshape(len(images), -1).argmax(axis=-1) for name, outputs in found.items()}
-    return {name: 100 * float(np.mean(its == labels)) for name, its in classes.items()}
+        outputs["int8"] = program.network.logits(program.network.quantized(images))
+    classes = {name: logits.reshape(len(images), -1).argmax(axis=-1) for name, logits in outputs.items()}
+    return {name: 100 * float(np.mean(predicted == labels)) for name, predicted in classes.items()}
 
 
 def _check(arithmetic, images, main, name, favor):
@@ -147,13 +147,13 @@ def _fits(program, most_flash, most_ram):
         )
 
 
-def _written(folder, files):
-    """Paths of the files. Raises InputError, before any is written, where one has the name of somebody else's."""
+def _write(folder, files):
+    """Writes the files and returns their paths. Raises InputError, before any is written, if one would replace another file."""
     paths = tuple(folder / name for name in files)
     try:
         for path in paths:
             if path.exists() and c_render.MARK not in path.read_text(errors="replace")[:80]:
-                raise InputError(f"{path} exists and is not of tf_supermask; give another folder")
+                raise InputError(f"{path} exists and was not made by tf_supermask; give another folder")
         for path, text in zip(paths, files.values(), strict=True):
             write_file(path, lambda file, text=text: file.write(text.encode()))
     except OSError as error:

@@ -1,7 +1,7 @@
-"""What layers make of channels, for compaction: rules `(call, inputs) -> Tensor`, and the calls that they are for.
+"""How layers transform channels, for compaction: rules `(call, inputs) -> Tensor`, and the calls that they apply to.
 
-A channel has one value whatever the image, or it varies. Tensors that elementwise layers and additions join have one set of
-channels. What has no rule is not understood.
+A channel is constant, with the same value for all images, or it varies. Tensors that elementwise layers and additions join share
+one set of channels. A layer without a rule is not understood.
 """
 
 import math
@@ -16,7 +16,7 @@ _JOINT = ("softmax", "log_softmax", "sparsemax", "glu")  # Keras' activations of
 
 
 class Channels:
-    """The channels of joined tensors: which are needed, and why all are, where they cannot be told apart."""
+    """The channels of joined tensors: which are needed, and the reason if all have to stay."""
 
     def __init__(self, size, reason=None):
         self.size, self.reason, self.joined = size, reason, None
@@ -33,40 +33,40 @@ class Channels:
             ours.needed |= theirs.needed
 
     def keep(self):
-        """Bool array of the channels that stay; at least one does."""
+        """Bool array of the channels that stay, at least one."""
         needed = self.root().needed.copy()
         needed[0] |= not needed.any()
         return needed
 
     def require(self, which):
-        """Marks channels as needed; whether that was news."""
+        """Marks channels as needed. Returns whether one of them was not marked before."""
         before = self.root().needed
         self.root().needed = before | which
         return not np.array_equal(before, self.root().needed)
 
 
 class Tensor:
-    """A tensor of the graph: its channels, at how many places each stands in the last axis, and the values of those that
-    have one value (the others are nan)."""
+    """A tensor of the graph: its channels, the number of places of each in the last axis, and the values of constant channels
+    (nan for those that vary)."""
 
     def __init__(self, channels, values=None, places=1):
         self.channels, self.places = channels, places
         self.values = np.full(channels.size, np.nan) if values is None else values
 
     def features(self, of_channels):
-        """An array over channels as one over the last axis."""
+        """Repeats an array over channels over the last axis."""
         return np.tile(of_channels, self.places)
 
 
 def pinned(tensors, reason):
-    """Marks all channels of tensors as needed."""
+    """Marks all channels of tensors as needed, for a reason."""
     for tensor in tensors:
         channels = tensor.channels.root()
         channels.reason, channels.needed = channels.reason or reason, np.ones(channels.size, bool)
 
 
 def elementwise(layer):
-    """Whether the activation of a layer is known to treat every channel by itself."""
+    """Whether the activation of a layer is known to act on every channel separately."""
     activation = getattr(layer, "activation", None)
     name = getattr(activation, "__name__", None)
     ours = name and getattr(keras.activations, name, None) is activation
@@ -74,11 +74,12 @@ def elementwise(layer):
 
 
 def last(tensor):
-    """Size of the last axis, 1 where it is open or there is none."""
+    """Size of the last axis; 1 if it is open, and for scalars."""
     return (tensor.shape and tensor.shape[-1]) or 1
 
 
 def bias_of(layer):
+    """The bias of all units, zeros if the layer has none."""
     return np.asarray(layer.bias) if layer.use_bias else np.zeros(layer.kernel.shape[-1], np.float32)
 
 
@@ -89,13 +90,13 @@ def kernel_of(layer):
 
 
 def foldable(layer, values):
-    """Values of the input channels that can go into the bias of `layer`, nan for the others."""
+    """Values of the input features that can be moved into the bias of `layer`, nan for the others."""
     padded = isinstance(layer, keras.layers.Conv2D) and layer.padding != "valid" and math.prod(layer.kernel_size) > 1
-    return np.where(values == 0, 0, np.nan) if padded else values  # beyond the border there are zeros
+    return np.where(values == 0, 0, np.nan) if padded else values  # padding adds zeros, not the constant
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Rules. Layers of classes made of these may do something else.
+# Rules. They do not apply to subclasses, which may compute something else.
 
 
 def _units(call, inputs):
@@ -112,12 +113,12 @@ def _units(call, inputs):
 
 
 def _kept(call, inputs):
-    """A channel of one value stays so, and keeps the value."""
+    """Constant channels keep their values."""
     return Tensor(inputs[0].channels, inputs[0].values, inputs[0].places)
 
 
 def _applied(call, inputs):
-    """Another value comes of that of a channel of one value."""
+    """Constant channels stay constant; the layer gives their new values."""
     values = inputs[0].values
     shape = (1,) * (len(call.inputs[0].shape) - 1) + values.shape
     made = call.layer(np.nan_to_num(values).astype(np.float32).reshape(shape), training=False)
@@ -132,11 +133,11 @@ def _flattened(call, inputs):
 def _added(call, inputs):
     for other in inputs[1:]:
         inputs[0].channels.join(other.channels)
-    return Tensor(inputs[0].channels, sum(its.values for its in inputs), inputs[0].places)
+    return Tensor(inputs[0].channels, sum(tensor.values for tensor in inputs), inputs[0].places)
 
 
 def _of(*classes, where=lambda call, inputs: True):
-    """Whether a call is one of a layer of these classes, channels last, and where it is."""
+    """A condition on a call: its layer is of one of these classes, has its channels last, and fulfills `where`."""
 
     def fits(call, inputs):
         channels_last = getattr(call.layer, "data_format", None) in (None, "channels_last")
@@ -146,7 +147,7 @@ def _of(*classes, where=lambda call, inputs: True):
 
 
 def _alone(call, inputs):
-    """A kernel and a bias are all the weights: an activation may have some too."""
+    """A kernel and a bias are the only weights: an activation may have weights too."""
     return conversion.convertible(call.layer) and len(call.layer.weights) == 1 + call.layer.use_bias
 
 
@@ -155,7 +156,7 @@ def _last_axis(call, inputs):
 
 
 def _alike(call, inputs):
-    return len({(tuple(x.shape), its.places) for x, its in zip(call.inputs, inputs, strict=True)}) == 1
+    return len({(tuple(x.shape), tensor.places) for x, tensor in zip(call.inputs, inputs, strict=True)}) == 1
 
 
 RULES = (

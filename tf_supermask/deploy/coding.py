@@ -1,15 +1,15 @@
 """Entropy coding of ternary kernels: arrays of -1, 0, +1, most of them 0.
 
-A kernel is seen as `(height, width, channels, units)`: what is there depends on the place, on the channel and on the unit,
-each by its number of weights in powers of two, and on the places around, because neighbouring weights of a unit tend to be
-there together and to have one sign. So places are coded in passes, as in an interlaced picture: a coarse grid, then what lies
-between four coded places, until all are coded. In a pass all weights of one class
+A kernel has the shape `(height, width, channels, units)`. A weight is active if it is not 0. The probability of that depends
+on the numbers of active weights at its place, in its channel and in its unit, each in powers of two, and on its neighbours:
+neighbouring weights of a unit tend to be active together, with the same sign. So places are coded in passes, as in interlaced
+images: a coarse grid, then the places between four coded places, until all are coded. In a pass all weights of one class
 
-    class = 2 log2(place * channel * unit) + change[how many of the four around are there]
+    class = 2 log2(place * channel * unit) + change[number of active neighbours]
 
-are equally likely: as many of them are there as the file says. Of a class of which much is there the coder gets each weight, of
-the others the gaps: a symbol per weight that is there, not per weight that might be. A sign is coded as agreeing or not with the
-sum of those around, or with +. All probabilities are made of integers by the four operations, which are exact on every machine.
+have the same probability to be active; the file has the number of active weights of each class. If many weights of a class are
+active, each weight is coded, otherwise the gaps between active ones: a symbol per active weight. A sign is coded as equal or not
+to that of the sum of its neighbours, or to + if that is 0. Probabilities are made from integers by exact basic operations.
 """
 
 from typing import NamedTuple
@@ -19,11 +19,10 @@ import numpy as np
 
 _BERNOULLI, _UNIFORM = constriction.stream.model.Bernoulli(perfect=False), constriction.stream.model.Uniform()
 _AROUND = {"corners": ((-1, -1), (-1, 1), (1, -1), (1, 1)), "sides": ((-1, 0), (1, 0), (0, -1), (0, 1))}
-_EDGE = 2  # how far a place looks at most
-_MOST_CHANGE = 80
+_EDGE, _MOST_CHANGE = 2, 80  # largest distance of a neighbour, largest `change`
 _DIGIT = 4096  # counts are coded in two digits
-_LONGEST = 2**20  # unit of gaps
-_AT_ONCE = 2**24  # weights of a pass, as far as places can be divided: coding takes some 50 bytes for each
+_LONGEST = 2**20  # step of gaps
+_AT_ONCE = 2**24  # weights of a pass, at least one place: coding takes about 50 bytes of memory for each
 
 
 def _sizes(counts):
@@ -32,27 +31,27 @@ def _sizes(counts):
 
 
 def _axes(codes):
-    """Sizes of the places `(h, w)`, channels and units of a kernel."""
-    there = codes != 0
-    return [_sizes(there.sum(axis)) for axis in ((2, 3), (0, 1, 3), (0, 1, 2))]
+    """Sizes of the numbers of active weights: of places `(h, w)`, of channels and of units."""
+    active = codes != 0
+    return [_sizes(active.sum(axes)) for axes in ((2, 3), (0, 1, 3), (0, 1, 2))]
 
 
 def _model(counts):
-    total = np.add.accumulate(counts)[-1]  # unlike a sum, in one order on every machine
+    total = np.add.accumulate(counts)[-1]  # np.sum adds in an order that depends on the machine
     return constriction.stream.model.Categorical(counts / total, perfect=False)
 
 
 def _geometric(ratio, length):
-    """Of the numbers below `length`: each is `ratio` / 256 times as likely as the one before."""
+    """The distribution of the numbers below `length`: each is `ratio` / 256 times as likely as the one before."""
     return _model(np.multiply.accumulate(np.full(length, ratio / 256)))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What coder and decoder know before a pass
+# What both the encoder and the decoder know before a pass
 
 
 class _Live:
-    """A kernel's channels and units with any weight, framed by zeros: `codes` are known where they have been coded."""
+    """The channels and units of a kernel with active weights. `codes`: with a frame of zeros, 0 where they are not coded yet."""
 
     def __init__(self, axes):
         self.places, channels, units = axes
@@ -63,37 +62,38 @@ class _Live:
         self.inner = self.codes[_EDGE:-_EDGE, _EDGE:-_EDGE]
 
     def passes(self):
-        """`(y, x), offsets` of the places that are coded at one time: where they are, and where they look."""
+        """`(y, x), offsets` of each pass: the places that it codes, and the offsets of their neighbours."""
         y, x = np.indices(self.places.shape)
         steps = [step for step in (_EDGE, 1) if len(y) >= 3 * step]
-        grid = 2 * steps[0] if steps else 1
-        among = [((y % grid == 0) & (x % grid == 0), ())]
+        coarse = 2 * steps[0] if steps else 1
+        grids = [((y % coarse == 0) & (x % coarse == 0), ())]
         for step in steps:
             corner = (y % (2 * step) == step) & (x % (2 * step) == step)
             side = (y % step == 0) & (x % step == 0) & ((y + x) // step % 2 == 1)
-            among += [(its, np.multiply(step, _AROUND[name])) for its, name in ((corner, "corners"), (side, "sides"))]
-        for its, offsets in among:
-            where, at_once = np.nonzero(its & (self.places > 0)), max(1, _AT_ONCE // max(1, self.sizes.size))
+            grids += [(corner, np.multiply(step, _AROUND["corners"])), (side, np.multiply(step, _AROUND["sides"]))]
+        at_once = max(1, _AT_ONCE // max(1, self.sizes.size))
+        for grid, offsets in grids:
+            where = np.nonzero(grid & (self.places > 0))
             for start in range(0, len(where[0]), at_once):
                 yield tuple(index[start : start + at_once] for index in where), offsets
 
     def around(self, where, offsets):
-        """Of all weights of a pass, flat: how many around are there, 0 to 4, and the sum of their codes, -4 to 4."""
-        (y, x), shape = where, self.sizes.shape
-        near, sums = np.zeros((2, len(y), *shape), np.int8)
+        """For all weights of a pass, flat: the number of active neighbours, 0 to 4, and the sum of their codes, -4 to 4."""
+        y, x = where
+        near, sums = np.zeros((2, len(y), *self.sizes.shape), np.int8)
         for down, right in offsets:
-            its = self.codes[y + _EDGE + down, x + _EDGE + right]
-            near += its != 0
-            sums += its
+            neighbours = self.codes[y + _EDGE + down, x + _EDGE + right]
+            near += neighbours != 0
+            sums += neighbours
         return near.ravel(), sums.ravel()
 
     def likelihood(self, where):
-        """2 log2 of how likely the weights of a pass are, flat, but for a constant; at most 2 * 3 * 29."""
+        """2 log2 of the likelihood of the weights of a pass, flat, up to a constant; at most 2 * 3 * 29."""
         return np.add.outer(2 * self.places[where], 2 * self.sizes).ravel()
 
 
 class _Classes(NamedTuple):
-    """Weights of a pass in the order of their classes, and of each class the number and the first one's place in that order."""
+    """Indices of the weights of a pass in the order of their classes; the size of each class, and where it starts in `order`."""
 
     order: np.ndarray
     sizes: np.ndarray
@@ -110,19 +110,19 @@ class _Classes(NamedTuple):
 
 
 class _Plan:
-    """How the weights of classes are coded of which `counts` are there: each (`often`), or by gaps in `units`."""
+    """How classes with `counts` active weights are coded: each weight (`each`), or gaps, as multiples of `steps` and a rest."""
 
     def __init__(self, classes, counts):
-        self.often = 4 * counts >= classes.sizes
-        self.each = np.repeat(self.often, classes.sizes)
+        often = 4 * counts >= classes.sizes
+        self.each = np.repeat(often, classes.sizes)
         shares = np.minimum(counts / classes.sizes, 1 - 2.0**-16)
-        self.shares = np.repeat(shares[self.often], classes.sizes[self.often])
-        rare = ~self.often & (counts > 0)
+        self.shares = np.repeat(shares[often], classes.sizes[often])
+        rare = ~often & (counts > 0)
         self.counts, self.starts, self.ends = counts[rare], classes.starts[rare], (classes.starts + classes.sizes)[rare]
-        self.units = np.repeat(np.minimum(classes.sizes[rare] // (4 * self.counts), _LONGEST), self.counts)
-        self.units = self.units.astype(np.int32)
-        self.long = self.units > 1
-        self.first = np.cumsum(self.counts) - self.counts  # of each class, among all gaps
+        steps = np.minimum(classes.sizes[rare] // (4 * self.counts), _LONGEST)
+        self.steps = np.repeat(steps, self.counts).astype(np.int32)
+        self.long = self.steps > 1
+        self.first = np.cumsum(self.counts) - self.counts  # index of the first gap of each class
 
 
 def _digits(sizes):
@@ -131,7 +131,7 @@ def _digits(sizes):
 
 
 def _agreement(sums, agree):
-    """How likely the signs agree with the sums of those around; where that is 0, with +."""
+    """Probability that a sign agrees with the sum of its neighbours, or with + if that is 0."""
     return np.array([*agree, agree[-1], agree[-1]])[np.abs(sums)] / 256
 
 
@@ -139,13 +139,13 @@ def _agreement(sums, agree):
 # Coding and decoding
 
 
-def _fitted(likelihood, near, sums, its):
-    """Parameters of a pass over codes `its`: change by weights around, and of 256 signs how many agree, by the sum around."""
-    there = its != 0
+def _fitted(likelihood, near, sums, codes):
+    """Parameters of a pass: `change` by the number of active neighbours, and the signs out of 256 that agree, by |sum|."""
+    active = codes != 0
     expected = np.bincount(near, np.exp2((likelihood - float(likelihood.max())) / 2))
-    found = np.bincount(near[there], minlength=len(expected))
-    change = np.round(2 * np.log2((found + 0.25) / (expected + 1e-9))).astype(int)
-    sums, positive = sums[there], its[there] > 0
+    counts = np.bincount(near[active], minlength=len(expected))
+    change = np.round(2 * np.log2((counts + 0.25) / (expected + 1e-9))).astype(int)
+    sums, positive = sums[active], codes[active] > 0
     agree = []
     for size in (0, 1, 2):
         right = (positive ^ (sums < 0))[np.minimum(np.abs(sums), 2) == size]
@@ -154,41 +154,47 @@ def _fitted(likelihood, near, sums, its):
 
 
 def encode(codes, encoder):
-    """Codes `(h, w, channels, units)` int8 into a constriction RangeEncoder; returns the parameters that decoding needs."""
+    """Codes `(h, w, channels, units)` int8 into a constriction RangeEncoder. Returns the parameters that decoding needs."""
     axes = _axes(codes)
-    parameters = [np.bincount(its.ravel(), minlength=2).tolist() for its in axes]
-    for its, histogram in zip(axes, parameters, strict=True):
-        encoder.encode(its.ravel().astype(np.int32), _model(histogram))
+    parameters = [np.bincount(sizes.ravel(), minlength=2).tolist() for sizes in axes]
+    for sizes, histogram in zip(axes, parameters, strict=True):
+        encoder.encode(sizes.ravel().astype(np.int32), _model(histogram))
     live = _Live(axes)
     live.inner[:] = codes[:, :, live.channels][..., live.units]
     for where, offsets in live.passes():
         near, sums = live.around(where, offsets)
-        its, likelihood = live.inner[where].ravel(), live.likelihood(where)
-        change, agree = _fitted(likelihood, near, sums, its)
+        weights, likelihood = live.inner[where].ravel(), live.likelihood(where)
+        change, agree = _fitted(likelihood, near, sums, weights)
         classes = _Classes.of(likelihood, change, near)
-        there = its[classes.order] != 0
-        counts = np.add.reduceat(there, classes.starts, dtype=int)
+        active = weights[classes.order] != 0
+        counts = np.add.reduceat(active, classes.starts, dtype=int)
         plan = _Plan(classes, counts)
         for digit, sizes in zip(divmod(counts, _DIGIT), _digits(classes.sizes), strict=True):
             encoder.encode(digit.astype(np.int32), _UNIFORM, sizes)
-        encoder.encode(there[plan.each].astype(np.int32), _BERNOULLI, plan.shares)
-        found = np.flatnonzero(there & ~plan.each)
-        before = np.roll(found, 1)
-        before[plan.first] = plan.starts - 1
-        wholes, rests = divmod(found - before - 1, plan.units)
-        ratio = int(np.clip(256 * wholes.sum() / max(1, wholes.sum() + len(found)), 1, 255))
-        length = int(wholes.max(initial=1)) + 1
-        encoder.encode(wholes.astype(np.int32), _geometric(ratio, length))
-        encoder.encode(rests[plan.long].astype(np.int32), _UNIFORM, plan.units[plan.long])
-        those = classes.order[np.concatenate([np.flatnonzero(there & plan.each), found])]
-        agrees = (its[those] > 0) ^ (sums[those] < 0)
-        encoder.encode(agrees.astype(np.int32), _BERNOULLI, _agreement(sums[those], agree))
+        encoder.encode(active[plan.each].astype(np.int32), _BERNOULLI, plan.shares)
+        ends = np.flatnonzero(active & ~plan.each)
+        ratio, length = _encode_gaps(ends, plan, encoder)
+        index = classes.order[np.concatenate([np.flatnonzero(active & plan.each), ends])]
+        agrees = (weights[index] > 0) ^ (sums[index] < 0)
+        encoder.encode(agrees.astype(np.int32), _BERNOULLI, _agreement(sums[index], agree))
         parameters.append([change, agree, ratio, length])
     return parameters
 
 
+def _encode_gaps(ends, plan, encoder):
+    """Codes the gaps before active weights at `ends`. Returns the parameters of the distribution of their multiples."""
+    before = np.roll(ends, 1)
+    before[plan.first] = plan.starts - 1
+    wholes, rests = divmod(ends - before - 1, plan.steps)
+    ratio = int(np.clip(256 * wholes.sum() / max(1, wholes.sum() + len(ends)), 1, 255))
+    length = int(wholes.max(initial=1)) + 1
+    encoder.encode(wholes.astype(np.int32), _geometric(ratio, length))
+    encoder.encode(rests[plan.long].astype(np.int32), _UNIFORM, plan.steps[plan.long])
+    return ratio, length
+
+
 def decode(shape, parameters, decoder):
-    """The codes that `encode` has put into what a constriction RangeDecoder reads. Raises ValueError where it cannot have."""
+    """The codes of `shape` that `encode` has written, from a constriction RangeDecoder. Raises ValueError if they are damaged."""
     histograms, parameters = parameters[:3], parameters[3:]
     axes = [
         decoder.decode(_model(histogram), int(np.prod(size))).reshape(size).astype(np.uint8)
@@ -201,38 +207,44 @@ def decode(shape, parameters, decoder):
         high, low = (decoder.decode(_UNIFORM, sizes) for sizes in _digits(classes.sizes))
         counts = high.astype(int) * _DIGIT + low
         if (counts > classes.sizes).any() or not 2 <= length <= near.size + 2:
-            raise ValueError("more weights than there is room for")
+            raise ValueError("more active weights than weights")
         if not all(0 < number < 256 for number in (ratio, *agree)):
-            raise ValueError("no probability")
+            raise ValueError("a probability that is not between 0 and 1")
         plan = _Plan(classes, counts)
         each = decoder.decode(_BERNOULLI, plan.shares)
-        wholes = decoder.decode(_geometric(ratio, length), len(plan.units))
-        gaps = wholes.astype(int) * plan.units
-        gaps[plan.long] += decoder.decode(_UNIFORM, plan.units[plan.long])
-        ends = np.cumsum(gaps + 1)
-        ends += np.repeat(plan.starts - 1 - ends[plan.first] + gaps[plan.first] + 1, plan.counts)
-        if (ends >= np.repeat(plan.ends, plan.counts)).any():
-            raise ValueError("a gap that is longer than its class")
-        those = classes.order[np.concatenate([np.flatnonzero(plan.each)[each == 1], ends])]
-        agrees = decoder.decode(_BERNOULLI, _agreement(sums[those], agree)) == 1
-        its = np.zeros(near.size, np.int8)
-        its[those] = np.where(agrees ^ (sums[those] < 0), 1, -1)
-        live.inner[where] = its.reshape(-1, *live.sizes.shape)
-    codes, known = np.zeros(shape, np.int8), np.ravel(live.inner)
-    those = np.flatnonzero(known != 0)
-    y, x, channel, unit = np.unravel_index(those, live.inner.shape)
-    codes[y, x, live.channels[channel], live.units[unit]] = known[those]
+        ends = _decode_gaps(ratio, length, plan, decoder)
+        index = classes.order[np.concatenate([np.flatnonzero(plan.each)[each == 1], ends])]
+        agrees = decoder.decode(_BERNOULLI, _agreement(sums[index], agree)) == 1
+        weights = np.zeros(near.size, np.int8)
+        weights[index] = np.where(agrees ^ (sums[index] < 0), 1, -1)
+        live.inner[where] = weights.reshape(-1, *live.sizes.shape)
+    codes, decoded = np.zeros(shape, np.int8), np.ravel(live.inner)
+    index = np.flatnonzero(decoded != 0)
+    y, x, channels, units = np.unravel_index(index, live.inner.shape)
+    codes[y, x, live.channels[channels], live.units[units]] = decoded[index]
     return codes
 
 
+def _decode_gaps(ratio, length, plan, decoder):
+    """Where the active weights are whose gaps `_encode_gaps` has written."""
+    wholes = decoder.decode(_geometric(ratio, length), len(plan.steps))
+    gaps = wholes.astype(int) * plan.steps
+    gaps[plan.long] += decoder.decode(_UNIFORM, plan.steps[plan.long])
+    ends = np.cumsum(gaps + 1)
+    ends += np.repeat(plan.starts - 1 - ends[plan.first] + gaps[plan.first] + 1, plan.counts)
+    if (ends >= np.repeat(plan.ends, plan.counts)).any():
+        raise ValueError("a gap that is longer than its class")
+    return ends
+
+
 def codes_of(kernel):
-    """`(codes, scale)` of a kernel that is codes * scale, int8 codes of -1, 0, +1 and a float32; None of any other."""
+    """`(codes, scale)` of a kernel that is codes * scale, with int8 codes -1, 0, +1 and a float32 scale; None for any other."""
     scale, codes = np.float32(np.abs(kernel).max(initial=0)), np.sign(kernel).astype(np.int8)
     return (codes, scale) if np.array_equal(codes * scale, kernel) else None
 
 
 def entropy_bytes(codes):
-    """Bytes of the codes of one layer at the entropy of independent symbols, for comparison."""
-    shares = np.bincount(np.ravel(codes) + 1, minlength=3) / np.size(codes)
-    shares = shares[shares > 0]
+    """Bytes of the codes of one layer if independent symbols were coded at their entropy, for comparison."""
+    counts = np.bincount(np.ravel(codes) + 1, minlength=3)
+    shares = counts[counts > 0] / np.size(codes)
     return float(-np.size(codes) * np.sum(shares * np.log2(shares)) / 8)

@@ -1,13 +1,14 @@
 """Exact removal of dead units: a smaller plain Keras model with the same outputs.
 
-A unit without incoming weights has one value whatever the image, 0 where there is no bias; one that nothing reads does not
-matter. Both go, and with them all that only served them. A constant that is not 0 goes into the bias of the next dense layer.
+A unit without incoming weights is constant: it has the same value for all images, 0 if it has no bias. A unit without outgoing
+weights has no effect. Both are dead, and are removed with all that only they read. A constant other than 0 is moved into the bias
+of the next layer with a kernel.
 
-    constants     forward, layer by layer: which channels have one value, and which
-    needed        from the outputs back, until nothing changes: which channels reach them
+    constants     forward, layer by layer: which channels are constant, and their values
+    needed        from the outputs back, until nothing changes: which channels reach the outputs
 
-Tensors that elementwise layers and additions join have one set of channels, so that a channel of a ResNet's stage stays as long
-as any of its blocks needs it. What is read at the input is not removed: images stay as they are.
+Tensors that elementwise layers and additions join share one set of channels: a channel of a stage of a ResNet stays as long as
+any of its blocks needs it. Channels of the input are not removed: images stay as they are.
 """
 
 import collections
@@ -23,14 +24,14 @@ from tf_supermask.deploy.channels import RULES, Channels, Tensor, bias_of, folda
 class Analysis:
     """Which units of a plain functional or Sequential model are dead.
 
-    What is not understood stays whole, and so does all that it reads: layers without a row in `RULES`, those that are used more
-    than once, and those that are called with more than a tensor, as with `training=True`.
+    A layer that is not understood keeps all its channels and all that it reads: a layer without a row in `RULES`, one that is
+    used more than once, and one that is called with more than a tensor, such as `training=True`.
     """
 
     def __init__(self, model):
         self.model, self.graph, self.tensors = model, graph.of(model), {}
-        self.understood = {}  # layer -> (Tensor that it reads first, Tensor that it makes)
-        self.whole = {}  # layer that is not understood -> why it keeps all channels that it touches
+        self.understood = {}  # layer -> (the first Tensor that it reads, the Tensor that it returns)
+        self.whole = {}  # layer that is not understood -> why all channels that it reads and returns stay
         for tensor in self.graph.inputs:
             self.tensors[id(tensor)] = Tensor(Channels(last(tensor), "they are the input"))
         uses = collections.Counter(call.layer for call in self.graph.calls)
@@ -42,10 +43,11 @@ class Analysis:
             pass
 
     def source(self, layer):
-        """What an understood layer with one input reads."""
+        """The Tensor that an understood layer reads."""
         return self.understood[layer][0]
 
     def result(self, layer):
+        """The Tensor that an understood layer returns."""
         return self.understood[layer][1]
 
     def _forward(self, call, uses):
@@ -61,7 +63,7 @@ class Analysis:
             self.tensors[id(output)] = Tensor(Channels(last(output), reason))
 
     def folded(self, layer):
-        """Values of the input channels that can go into the bias of `layer`, nan for the others."""
+        """Values of the input features that can be moved into the bias of `layer`, nan for the others."""
         return foldable(layer, self.source(layer).values)
 
     def _backward(self, layer):
@@ -69,13 +71,13 @@ class Analysis:
         return source.channels.require(self.reads(layer).reshape(source.places, -1).any(axis=0))
 
     def reads(self, layer):
-        """Bool array over the input features: those that vary and have a weight to a unit that stays."""
+        """Bool array over the input features: those that vary and have a weight other than 0 to a unit that stays."""
         used = (kernel_of(layer)[:, :, self.result(layer).channels.keep()] != 0).any(axis=(0, 2))
         return used & np.isnan(self.source(layer).features(self.folded(layer)))
 
     def report(self):
-        """Layer name -> dict, of dense layers and convolutions: units and input features, alive and in all, and why dead units
-        stay, if some do, or why the layer is not understood."""
+        """Layer name -> dict, for dense layers and convolutions: units and input features as [alive, all], and `kept`, why dead
+        units stay or why the layer is not understood, else None."""
         return {
             layer.name: self._row(layer) if layer in self.kernels else _whole(layer, self.whole[layer])
             for layer in self.model.layers
@@ -102,7 +104,7 @@ class Analysis:
         return small
 
     def _changes(self, layer):
-        """What becomes another in the configuration of a layer."""
+        """The changes to the configuration of a layer."""
         if layer not in self.kernels:
             return {}
         units = self.result(layer).channels.keep()
@@ -110,7 +112,7 @@ class Analysis:
         return {size: int(units.sum()), "use_bias": bool(layer.use_bias or self._bias(layer)[units].any())}
 
     def _weights(self, layer):
-        """The arrays of an understood layer, of the channels that stay."""
+        """The weights of an understood layer for the channels that stay."""
         units = self.result(layer).channels.keep()
         if layer not in self.kernels:
             return [values[units] for values in layer.get_weights()]
@@ -121,20 +123,20 @@ class Analysis:
         return self.source(layer).features(self.source(layer).channels.keep())
 
     def _bias(self, layer):
-        """Of all units, with what the channels give that go."""
+        """Biases of all units, with the constants of the channels that are removed."""
         values = np.where(self._stay(layer), 0, np.nan_to_num(self.source(layer).features(self.folded(layer))))
         return bias_of(layer) + np.tensordot(values, kernel_of(layer).sum(axis=0), 1).astype(np.float32)
 
 
 def _why(call, uses):
-    """What keeps the call of a layer from being understood."""
+    """Why the call of a layer is not understood."""
     if uses > 1:
         return f"is used {uses} times"
     return f"is called with {', '.join(call.options)}" if call.options else "may use any of them"
 
 
 def _whole(layer, reason):
-    """The row of a layer that stays whole."""
+    """The row of a layer that keeps all its units."""
     *_, inputs, units = layer.kernel.shape
     return {"units": [units, units], "inputs": [inputs, inputs], "kept": reason}
 
@@ -142,9 +144,9 @@ def _whole(layer, reason):
 def compact(model):
     """`model` without its dead units, as a plain Keras model whose outputs are the same but for rounding.
 
-    `model`: Sequential or functional, with masked and plain layers; it is left as it is. Every layer keeps at least one unit.
-    What is neither dense, convolution, pooling, normalization, activation, addition nor flattening stays whole, with all that it
-    reads, and so do layers that are used more than once, or called with arguments such as `training=True`: `summary` and
-    `Analysis.report` name them. Raises ValueError for a model of which Keras can make no clone.
+    `model`: Sequential or functional, with masked and plain layers; it is not changed. Every layer keeps at least one unit.
+    Layers other than dense, convolution, pooling, normalization, activation, addition and flattening keep all their channels
+    and all that they read, and so do layers that are used more than once or called with arguments such as `training=True`;
+    `summary` and `Analysis.report` name them. Raises ValueError for a model that Keras cannot clone.
     """
     return Analysis(conversion.strip_masks(model)).compacted()

@@ -1,16 +1,15 @@
-"""A trained supermask in one small file, NAME.supermask: what the network is, and a mask and a number, or a mask and a seed,
-per layer.
+"""Writing of .supermask files: a trained network as its architecture, and for each kernel a mask with a scale or a seed.
 
-    magic, version, checksum      4 + 1 + 16 bytes; the checksum is of the version and all that follows
-    header                        JSON, deflated: the architecture as Keras describes it, and per kernel what decodes it
+    magic, version, checksum      4 + 1 + 16 bytes; the checksum covers the version and all that follows
+    header                        JSON, deflated: the architecture as Keras describes it, and the parameters to decode each kernel
     arrays                        other variables (biases, normalizations) as float32, deflated
-    codes                         -1, 0, +1 of all kernels, entropy-coded (ternary.py)
+    codes                         -1, 0, +1 of all kernels, entropy-coded (coding.py)
 
-A kernel of signed constants is codes * scale. Other frozen weights are drawn again from the seed of their initializer: Keras'
-stateless, counter-based generator; the header has their checksum.
+A kernel of signed constants is codes * scale. Other frozen weights are drawn again from the seed of their initializer by Keras'
+stateless, counter-based generator; the header has their checksum. Scores are not stored.
 
-Nothing in a file is executed: it may hold layers of Keras that are on a list (allowed.py) and classes that the reader's own
-code has registered. No more memory is taken than for as many weights as the file says it holds, `most_weights` at most.
+Nothing in a file is executed: it may contain layers of Keras that are on a list (allowed.py) and classes that the user has
+registered. Reading takes no more memory than for the weights that the file says it holds, `most_weights` at most.
 """
 
 import json
@@ -22,20 +21,17 @@ import keras
 import numpy as np
 
 from tf_supermask import cloning, conversion, files, graph
-from tf_supermask.deploy import allowed, architecture, coding, loading
-from tf_supermask.deploy.container_format import _KINDS, ENDING, VERSION, Kernel, drawn, sealed
+from tf_supermask.deploy import allowed, architecture, coding
+from tf_supermask.deploy.container_format import ENDING, MOST_HEADER, VERSION, Kernel, drawn, sealed
 from tf_supermask.errors import InputError, one_line
 from tf_supermask.signed_mask import SignedMask
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Writing
-
 
 def save(model, path):
-    """Writes a masked model; returns the size of the file in bytes. Masks, weights and all other variables are exact.
+    """Writes a masked model. Returns the size of the file in bytes. Kernels and all other variables are exact.
 
-    `model`: Sequential or functional, with masks; of a rule that samples, one sample is written. Raises InputError where there
-    is no mask, where frozen weights cannot be drawn again, and where the file cannot be written.
+    `model`: Sequential or functional, with masks. For a rule that samples, one sample is written. Raises InputError if no layer
+    has a mask, frozen weights cannot be drawn again, or the file cannot be written.
     """
     content = packed(model)
     try:
@@ -51,11 +47,11 @@ def packed(model):
     plain = conversion.strip_masks(model)
     if not any(isinstance(layer, SignedMask) for layer in model.layers):
         raise InputError(f"{model.name} has no layer with a mask; mask_model makes one with masks")
-    adapted = [its.name for its in model.layers if cloning.adapted(its)]
-    if adapted:
-        raise InputError(
-            f"{adapted[0]} has a vocabulary, which {ENDING} files do not hold; give the model what it puts out"
-        )
+    for layer in model.layers:
+        if cloning.adapted(layer):
+            raise InputError(
+                f"{layer.name} has a vocabulary, which {ENDING} files do not hold; apply the layer outside the model"
+            )
     if graph.own_variables(model):
         raise InputError(
             f"{model.name} keeps variables of TensorFlow, which {ENDING} files do not hold; use add_weight"
@@ -64,7 +60,7 @@ def packed(model):
     kernels, arrays = {}, []
     for source, layer in zip(model.layers, plain.layers, strict=True):
         weights = layer.get_weights()
-        kernel = _kernel(source, weights[0]) if isinstance(layer, _KINDS) else None
+        kernel = _kernel(source, weights[0]) if isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D)) else None
         if kernel is not None:
             view = views[layer.name]
             coded = coding.encode(kernel.codes.reshape(view), encoder)
@@ -77,8 +73,8 @@ def packed(model):
             arrays.append(np.asarray(array, np.float32).tobytes())
     description = _description(model, plain)
     header = json.dumps({"model": description, "kernels": kernels}, separators=(",", ":")).encode()
-    if len(header) > loading._MOST_HEADER:
-        raise InputError(f"{model.name} has a description of {len(header):,} bytes, more than {loading._MOST_HEADER:,}")
+    if len(header) > MOST_HEADER:
+        raise InputError(f"{model.name} has a description of {len(header):,} bytes, more than {MOST_HEADER:,}")
     parts = [zlib.compress(header, 9), zlib.compress(b"".join(arrays), 9)]
     body = b"".join(struct.pack("<I", len(part)) + part for part in parts)
     body += encoder.get_compressed().astype("<u4").tobytes()
@@ -86,7 +82,7 @@ def packed(model):
 
 
 def _description(model, plain):
-    """The description of the plain form of a model. Raises InputError where it does not give the same layers when it is read."""
+    """The description of the plain form of a model. Raises InputError if reading it does not give the same layers."""
     try:
         description = architecture.stripped(json.loads(plain.to_json()))
         made = architecture.build(description, plain.count_params())
@@ -95,16 +91,16 @@ def _description(model, plain):
     except Exception as error:
         raise InputError(f"{model.name} cannot be made again from its description: {one_line(error)}") from error
     for layer, again in zip(plain.layers, made.layers, strict=True):
-        if [its.shape for its in layer.weights] != [its.shape for its in again.weights]:
+        if [weight.shape for weight in layer.weights] != [weight.shape for weight in again.weights]:
             raise InputError(f"{layer.name} has other weights when {model.name} is made again from its description")
     return description
 
 
 def _kernel(source, kernel):
-    """The Kernel of a layer, None where its array is neither masked nor ternary."""
-    found = coding.codes_of(kernel)
-    if found is not None:
-        return Kernel(*found)
+    """The Kernel of a layer; None if the array is neither masked nor ternary."""
+    coded = coding.codes_of(kernel)
+    if coded is not None:
+        return Kernel(*coded)
     if not isinstance(source, SignedMask):
         return None
     weight = np.asarray(source.weight)
@@ -115,20 +111,19 @@ def _kernel(source, kernel):
             "signed constants, nor what its weight_initializer draws from a seed"
         )
     codes = (np.sign(kernel) * np.sign(weight)).astype(np.int8)
-    there = np.flatnonzero(codes)
-    scale = np.float32(kernel.size / len(there)) if source.rescale and len(there) else np.float32(1)
-    found = Kernel(
-        codes, scale, {"initializer": initializer, "shape": list(weight.shape), "sha256": files.sha256(weight)}
-    )
-    if not np.array_equal(found.array(), kernel):
+    remaining = np.count_nonzero(codes)
+    scale = np.float32(kernel.size / remaining) if source.rescale and remaining else np.float32(1)
+    draw = {"initializer": initializer, "shape": list(weight.shape), "sha256": files.sha256(weight)}
+    made = Kernel(codes, scale, draw)
+    if not np.array_equal(made.array(), kernel):
         raise InputError(f"the kernel of {source.name} is not weight * mask")
-    return found
+    return made
 
 
 def kernel_views(model):
-    """Layer name -> `(height, width, channels, units)` of all kernels of a plain model.
+    """Layer name -> shape `(height, width, channels, units)` in which the kernel is coded, for all kernels of a plain model.
 
-    Dense layers that read flattened images have the images' places, others one.
+    Dense layers that read flattened images have the height and width of the images, others 1 and 1.
     """
     flat, views = {}, {}
     for call in graph.of(model).calls:

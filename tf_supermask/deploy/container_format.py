@@ -1,4 +1,4 @@
-"""Format of .supermask files (container.py describes it): magic, version, checksum, and how a kernel is held."""
+"""What reading and writing of .supermask files share: magic, version, checksum, and the Kernel. container.py has the format."""
 
 import dataclasses
 import hashlib
@@ -10,25 +10,21 @@ from tf_supermask import files
 from tf_supermask.errors import InputError
 
 MAGIC, VERSION, ENDING = b"SMSK", 2, ".supermask"
-
-
-_CHECKSUM = 16
-
-
-_KINDS = (keras.layers.Dense, keras.layers.Conv2D)
+CHECKSUM_BYTES = 16
+MOST_HEADER = 2**22  # bytes of a header
 
 
 @dataclasses.dataclass
 class Kernel:
-    """One kernel: `codes` int8 times `scale` and, where `draw` is not None, times the weights that this initializer draws: its
-    configuration, their shape, and their SHA-256."""
+    """One kernel: int8 `codes` * `scale`, times drawn weights if `draw` is not None: a dict with the configuration of their
+    `initializer`, their `shape` and their `sha256`."""
 
     codes: np.ndarray
     scale: float
     draw: dict | None = None
 
     def array(self):
-        """The kernel, float32. Raises InputError where its weights are drawn otherwise than they once were."""
+        """The kernel, float32. Raises InputError if the initializer draws other weights than for the writer of the file."""
         if self.draw is None:
             return self.codes * np.float32(self.scale)
         weight = drawn(self.draw["initializer"], self.draw["shape"])
@@ -38,9 +34,10 @@ class Kernel:
 
 
 def drawn(initializer, shape):
+    """What an initializer, given by its configuration, draws: float32."""
     return np.asarray(keras.initializers.deserialize(initializer)(shape, "float32"), np.float32)
 
 
 def sealed(version, body):
-    """The bytes of a file with this content."""
-    return MAGIC + bytes([version]) + hashlib.sha256(bytes([version]) + body).digest()[:_CHECKSUM] + body
+    """The bytes of a file: magic, version, checksum, `body`."""
+    return MAGIC + bytes([version]) + hashlib.sha256(bytes([version]) + body).digest()[:CHECKSUM_BYTES] + body

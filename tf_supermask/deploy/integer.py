@@ -1,10 +1,10 @@
 """A network in integer arithmetic: activations int8, sums int32, one multiplication and a shift for each output.
 
-    float value       q * scale, with one scale for all that a stage puts out, chosen after calibration images
-    stage             sum = codes applied to q, plus bias;  q = round(sum * multiplier / 2**shift), within int8
-    below zero        q = table[(-1 - q) >> coarse], beyond the end of the table its last entry: ELU, and ReLU as a table of one 0
+    float value       q * scale, with one scale for all outputs of a stage, chosen with calibration images
+    stage             sum = codes applied to q, plus bias;  q = round(sum * multiplier / 2**shift), clipped to int8
+    q < 0             q = table[(-1 - q) >> coarse], the last entry beyond the end of the table: ELU, and ReLU as a table of one 0
 
-What is here in NumPy is what the C of `c_source.py` computes, bit for bit.
+The code of `c_source.py` computes the same as this NumPy, bit for bit.
 """
 
 import dataclasses
@@ -24,28 +24,28 @@ _BATCH = 250
 
 @dataclasses.dataclass(frozen=True)
 class Multiplier:
-    """`values / 2**shift`, one for all units or one for each; products are rounded to the nearest, halves up."""
+    """`values / 2**shift`, one for all units or one per unit. Products are rounded to nearest, halves up."""
 
     values: np.ndarray  # int64
     shift: int
 
     @classmethod
     def of(cls, ratios, bounds, name):
-        """The most exact one for `ratios`, of sums that are not larger than `bounds`: no product leaves 32 bits. Raises
-        InputError, with the name of the layer, where there is none."""
+        """The most exact Multiplier for `ratios` whose products with sums of at most `bounds` fit in 32 bits. Raises InputError,
+        with the name of the layer, if there is none."""
         ratios, bounds = np.atleast_1d(ratios), np.atleast_1d(bounds)
         if np.ptp(ratios) == 0:
             ratios, bounds = ratios[:1], bounds.max(keepdims=True)
         for shift in range(31, 0, -1):
             values = np.maximum(np.rint(ratios * 2.0**shift), 1)
-            half = 2.0 ** (shift - 1) + values  # of the rounding, and of that of a bias
+            half = 2.0 ** (shift - 1) + values  # for rounding the product, and for rounding the bias
             if values.max() <= _WIDEST and (values * bounds + half).max() < 2.0**31:
                 return cls(values.astype(np.int64), shift)
         raise InputError(f"{name} has sums of up to {bounds.max():.3g}, which leave 32 bits; use the arithmetic float")
 
     def __call__(self, sums):
-        """int64 of int64 `sums`, whose last axis is units."""
-        half = 2**31 + 2 ** (self.shift - 1)  # C shifts numbers without a sign
+        """Scales int64 `sums`, whose last axis is units."""
+        half = 2**31 + 2 ** (self.shift - 1)  # the C code shifts unsigned numbers
         return ((sums * self.values + half) >> self.shift) - (half >> self.shift)
 
 
@@ -54,8 +54,8 @@ UNCHANGED = Multiplier(np.array([2]), 1)
 
 @dataclasses.dataclass
 class IntegerStage:
-    """A Stage in integers. `bound`: no sum is larger. `raw`: values are not brought into int8. `table`, `coarse`: for values
-    below zero; None where they stay. `average`: the Multiplier of the sum of a full window."""
+    """A Stage in integers. `bound`: upper bound of all sums. `raw`: outputs are not clipped to int8. `table`, `coarse`: for
+    values below 0, None without activation. `average`: the Multiplier for the sum of a full window."""
 
     stage: Stage
     bias: np.ndarray
@@ -67,7 +67,7 @@ class IntegerStage:
     average: Multiplier = UNCHANGED
 
     def __call__(self, x):
-        """int64 `(n, *shape of the input)` to `(n, height, width, units)`, or `(n, units)`."""
+        """int64 `(n, *shape of the input)` -> int64 `(n, height, width, units)` or `(n, units)`."""
         sums = applied(self.stage, x.reshape(len(x), *self.stage.shape)) + self.bias
         if self.stage.pool == "max":
             sums = _windows(sums, self.stage.pooling, -(2**40)).max(axis=(-2, -1))
@@ -95,12 +95,12 @@ class IntegerNetwork:
     output_scale: float
 
     def quantized(self, images):
-        """int8 of preprocessed images; what lies beyond the calibration images is cut off."""
+        """Preprocessed images as int8; values beyond those of the calibration images are clipped."""
         scaled = np.asarray(images, np.float32) / np.float32(self.input_scale)
         return np.clip(np.trunc(scaled + np.copysign(np.float32(0.5), scaled)), LOWEST, LARGEST).astype(np.int8)
 
     def logits(self, inputs):
-        """int32 `(n, classes)` of int8 `inputs`, as C computes them."""
+        """int32 logits `(n, classes)` of int8 `inputs`, as C computes them."""
         parts = []
         for start in range(0, len(inputs), _BATCH):
             x = inputs[start : start + _BATCH].astype(np.int64)
@@ -115,20 +115,17 @@ class IntegerNetwork:
 
 
 def _windows(x, windows, fill=0):
-    """`(n, rows, columns, channels, height, width)`: what each Window sees of `(n, rows, columns, channels)`, `fill` beyond."""
-    after = [
-        max(0, (its.outputs - 1) * its.step + its.size - its.before - length)
-        for its, length in zip(windows, x.shape[1:3], strict=True)
-    ]
-    pads = [(its.before, end) for its, end in zip(windows, after, strict=True)]
+    """Patches `(n, rows, columns, channels, height, width)` under the Windows of both axes of `(n, rows, columns, channels)`,
+    padded with `fill`."""
+    pads = [window.padding(length) for window, length in zip(windows, x.shape[1:3], strict=True)]
     padded = np.pad(x, [(0, 0), *pads, (0, 0)], constant_values=fill)
-    seen = np.lib.stride_tricks.sliding_window_view(padded, [its.size for its in windows], axis=(1, 2))
+    patches = np.lib.stride_tricks.sliding_window_view(padded, [window.size for window in windows], axis=(1, 2))
     down, across = windows
-    return seen[:, :: down.step, :: across.step][:, : down.outputs, : across.outputs]
+    return patches[:, :: down.step, :: across.step][:, : down.outputs, : across.outputs]
 
 
 def applied(stage, x):
-    """The sums of a stage: its codes applied to int64 `x`. float64 holds them exactly."""
+    """The sums of a stage: its codes applied to int64 `x`, computed in float64, which is exact for them."""
     if stage.kind == "copy":
         return x
     x = x.astype(np.float64)
@@ -139,10 +136,12 @@ def applied(stage, x):
 
 
 def _totals(x, windows):
-    """The sum of each window; of one that reaches beyond the border, as if it were full."""
-    full, inside = math.prod(its.size for its in windows), _windows(np.ones_like(x[:1]), windows).sum(axis=(-2, -1))
+    """The sum of each window, scaled to a full window if part of it is padding."""
+    full, inside = math.prod(window.size for window in windows), _windows(np.ones_like(x[:1]), windows).sum(
+        axis=(-2, -1)
+    )
     totals = _windows(x, windows).sum(axis=(-2, -1))
-    return np.sign(totals) * (np.abs(totals) * full // inside)  # C cuts off what is behind the point
+    return np.sign(totals) * (np.abs(totals) * full // inside)  # division in C rounds toward 0
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -150,9 +149,9 @@ def _totals(x, windows):
 
 
 def quantize(model, stages, images):
-    """The IntegerNetwork of the Stages of a plain Keras model; scales are chosen after `images`, preprocessed.
+    """The IntegerNetwork of the Stages of a plain Keras model. Preprocessed `images` calibrate its scales.
 
-    Raises InputError for images of another shape, and where sums leave 32 bits.
+    Raises InputError for images of another shape, and if sums do not fit in 32 bits.
     """
     images = np.asarray(images, np.float32)
     if images.ndim < 2 or images.shape[1:] != tuple(model.inputs[0].shape[1:]) or not np.isfinite(images).all():
@@ -163,31 +162,31 @@ def quantize(model, stages, images):
     scale = input_scale = _scale(np.abs(images).max(initial=0), 1.0)
     largest, made = _largest(model, stages, images), []
     for stage, (inner, outer) in zip(stages, largest, strict=True):
-        finest = scale * stage.factor.max()  # where all that the images led to is 0
-        its, scale = _quantized(stage, scale, _scale(inner, finest), _scale(outer, finest), stage is stages[-1])
-        made.append(its)
+        finest = scale * stage.factor.max()  # if all outputs are 0 on the images
+        scales = scale, _scale(inner, finest), _scale(outer, finest)
+        integer_stage, scale = _quantized(stage, *scales, stage is stages[-1])
+        made.append(integer_stage)
     return IntegerNetwork(made, input_scale, scale)
 
 
 def _scale(largest, otherwise):
-    """The scale of int8 for values up to `largest`, a float32; `otherwise` where that is 0."""
+    """The scale of int8 for values up to `largest`, rounded to float32; `otherwise` if that is 0."""
     return float(np.float32(largest / LARGEST)) or otherwise
 
 
 def _largest(model, stages, images):
-    """Of each stage, the largest absolute values of its tensors over the images."""
+    """For each stage, the largest absolute values of its two tensors over the images."""
     tensors = [tensor for stage in stages for tensor in stage.tensors]
     inner = keras.Model(model.inputs[0], tensors)
     largest = np.zeros(len(tensors))
     for start in range(0, len(images), _BATCH):
-        seen = inner(images[start : start + _BATCH], training=False)
-        seen = seen if isinstance(seen, (list, tuple)) else [seen]
-        largest = np.maximum(largest, [np.abs(np.asarray(its)).max() for its in seen])
+        values = keras.tree.flatten(inner(images[start : start + _BATCH], training=False))
+        largest = np.maximum(largest, [np.abs(np.asarray(value)).max() for value in values])
     return largest.reshape(-1, 2)
 
 
 def _quantized(stage, scale, inner, outer, last):
-    """`(IntegerStage, scale of what it puts out)`: `scale` is that of its input, `inner` and `outer` those of its tensors."""
+    """`(IntegerStage, scale of its outputs)`. `scale`: of its inputs. `inner`, `outer`: for int8 of its two tensors."""
     average, raw = stage.pool == "average", last and (stage.alpha is None or stage.pool == "average")
     target = inner if average else outer
     if stage.kind == "copy":
@@ -206,16 +205,17 @@ def _quantized(stage, scale, inner, outer, last):
     made = IntegerStage(dataclasses.replace(stage, codes=codes), bias, bound, multiplier, raw, table, coarse)
     if not average:
         return made, target
-    full = math.prod(its.size for its in stage.pooling)
+    full = math.prod(window.size for window in stage.pooling)
     if not raw:
         made.average = Multiplier.of(target / full / outer, -LOWEST * full, stage.name)
     return made, target / full if raw else outer
 
 
 def _in_units(stage, scale, target, furthest):
-    """`(codes, ratios, bias, bounds)` for outputs in units of `target`: of a weight's step, of the bias, and the largest sums.
+    """`(codes, ratios, bias, bounds)` for outputs in steps of `target`: `ratios` is what a sum of 1 adds to an output, `bounds`
+    the largest sums.
 
-    Weights that change no output, taken together, are dropped. A bias is cut off where outputs are beyond `furthest` anyway.
+    The weights of a unit are dropped if all together change no output. A bias is clipped where outputs are beyond `furthest`.
     """
     codes, ratios, weights = stage.codes, scale * stage.factor / target, np.ones(stage.units)
     if codes is not None:
@@ -229,10 +229,10 @@ def _in_units(stage, scale, target, furthest):
 
 
 def _table(alpha, scale):
-    """`(int8 table, coarse)`: ELU at -scale, -2 * scale..., in units of `scale`, until it stays the same. One entry stands for
+    """`(int8 table, coarse)`: ELU at -scale, -2 * scale..., divided by `scale`, until it is constant. One entry is used for
     2**coarse neighbours, so that there are at most 255."""
     end = 1
-    if alpha > scale / 2:  # from here on it rounds to -alpha, or is below the lowest
+    if alpha > scale / 2:  # `end`: from here on ELU rounds to -alpha, or is below the lowest int8
         lowest = min(1 - scale / (2 * alpha), (1 - LOWEST) * scale / alpha)
         end = math.ceil(-math.log1p(-lowest) / scale)
     coarse = max(0, math.ceil(math.log2(end / _MOST_ENTRIES)))

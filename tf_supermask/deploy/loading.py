@@ -1,4 +1,4 @@
-"""Reading of .supermask files (container.py), of files that nobody has checked."""
+"""Reading of .supermask files, also of damaged and hostile ones. container.py has the format."""
 
 import contextlib
 import dataclasses
@@ -14,23 +14,20 @@ import numpy as np
 
 from tf_supermask import cloning
 from tf_supermask.deploy import allowed, architecture, coding
-from tf_supermask.deploy.container_format import _CHECKSUM, ENDING, MAGIC, VERSION, Kernel, sealed
+from tf_supermask.deploy.container_format import CHECKSUM_BYTES, ENDING, MAGIC, MOST_HEADER, VERSION, Kernel, sealed
 from tf_supermask.deploy.remasking import remasked
 from tf_supermask.errors import InputError, one_line
 
-MOST_WEIGHTS = 2**28  # of a file to be read: 1 GiB of float32
-
-
-_MOST_HEADER = 2**22
+MOST_WEIGHTS = 2**28  # in a file: 1 GiB of float32
 
 
 @dataclasses.dataclass
 class Contents:
-    """What a file holds, before a model is made of it."""
+    """The content of a file, before a model is made from it."""
 
     name: str  # of the file, for error messages
     model: dict  # Keras' description
-    headers: dict  # layer name -> what decodes its kernel
+    headers: dict  # layer name -> parameters that decode its kernel: view, codes, scale, draw
     numbers: int  # in `arrays`
     size: int  # of the file, in bytes
     packed: bytes  # arrays, deflated
@@ -38,30 +35,30 @@ class Contents:
 
     @property
     def weights(self):
-        """How many the file holds."""
-        return self.numbers + sum(math.prod(its["view"]) for its in self.headers.values())
+        """Number of weights in the file."""
+        return self.numbers + sum(math.prod(header["view"]) for header in self.headers.values())
 
     @property
     def arrays(self):
-        """All variables but the kernels, float32 `(numbers,)`."""
+        """All variables but the coded kernels, float32 `(numbers,)`."""
         return np.frombuffer(zlib.decompress(self.packed), "<f4")
 
     @functools.cached_property
     def kernels(self):
-        """Layer name -> Kernel. Raises InputError where the codes are damaged."""
+        """Layer name -> Kernel. Raises InputError if the codes are damaged."""
         with _damage(self.name):
             decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(self.codes, "<u4").astype(np.uint32))
-            return {
-                name: Kernel(
-                    coding.decode(tuple(its["view"]), its["codes"], decoder), float(its["scale"]), its.get("draw")
-                )
-                for name, its in self.headers.items()
-            }
+            return {name: _decoded(header, decoder) for name, header in self.headers.items()}
+
+
+def _decoded(header, decoder):
+    codes = coding.decode(tuple(header["view"]), header["codes"], decoder)
+    return Kernel(codes, float(header["scale"]), header.get("draw"))
 
 
 @contextlib.contextmanager
 def _damage(name):
-    """Makes one InputError of whatever wrong content leads to: Keras, TensorFlow and the coder raise errors of many kinds."""
+    """Turns the errors that wrong content causes into InputError: Keras, TensorFlow and the coder raise errors of many kinds."""
     try:
         yield
     except InputError:
@@ -73,8 +70,8 @@ def _damage(name):
 
 
 def read(path, most_weights=MOST_WEIGHTS):
-    """The Contents of a file. Raises InputError where it is none, is damaged, is of a newer version, too large, or describes a
-    model that may not be built; kernels are decoded when they are first asked for."""
+    """The Contents of a file; kernels are decoded at their first use. Raises InputError if it is not a .supermask file, is
+    damaged, of another version or too large, or describes a model that must not be built."""
     try:
         return parsed(pathlib.Path(path).read_bytes(), path, most_weights)
     except OSError as error:
@@ -82,8 +79,8 @@ def read(path, most_weights=MOST_WEIGHTS):
 
 
 def parsed(content, name, most_weights=MOST_WEIGHTS):
-    """The Contents of bytes; `name` is for the error messages. Raises InputError as `read` does."""
-    start = 5 + _CHECKSUM
+    """The Contents of bytes; `name` is for error messages. Raises InputError as `read` does."""
+    start = 5 + CHECKSUM_BYTES
     if content[:4] != MAGIC:
         raise InputError(f"{name} is not a {ENDING} file")
     if len(content) < start or content != sealed(content[4], content[start:]):
@@ -95,8 +92,8 @@ def parsed(content, name, most_weights=MOST_WEIGHTS):
     with _damage(name):
         header, packed, codes = _parts(content[start:])
         contents = Contents(name, header["model"], header["kernels"], 0, len(content), packed, codes)
-        for its in contents.headers.values():
-            _check_header(its)
+        for kernel_header in contents.headers.values():
+            _check_header(kernel_header)
         contents.numbers = _count(packed, most_weights - contents.weights)
         if contents.weights > most_weights:
             raise allowed.Refused(f"it holds {contents.weights:,} weights, more than {most_weights:,}")
@@ -109,7 +106,7 @@ def _parts(body):
     """`(header, deflated arrays, codes)` of the bytes after the checksum."""
     (length,) = struct.unpack_from("<I", body)
     inflate = zlib.decompressobj()
-    header = inflate.decompress(body[4 : 4 + length], _MOST_HEADER)
+    header = inflate.decompress(body[4 : 4 + length], MOST_HEADER)
     if inflate.unconsumed_tail or not inflate.eof:
         raise ValueError("a header that is longer than it may be")
     body = body[4 + length :]
@@ -117,21 +114,20 @@ def _parts(body):
     return json.loads(header), body[4 : 4 + length], body[4 + length :]
 
 
-def _check_header(its):
-    """Raises ValueError where what decodes a kernel has no shape or scale, or draws weights of another shape or in a way that is
-    not allowed."""
-    shapes = [its["view"]] + ([its["draw"]["shape"]] if "draw" in its else [])
-    if len(its["view"]) != 4 or not all(isinstance(n, int) and n > 0 for shape in shapes for n in shape):
+def _check_header(header):
+    """Raises ValueError if the header of a kernel has no shape or scale, or draws weights of another shape; Refused if it draws
+    them with an initializer that is not allowed."""
+    shapes = [header["view"]] + ([header["draw"]["shape"]] if "draw" in header else [])
+    if len(header["view"]) != 4 or not all(isinstance(n, int) and n > 0 for shape in shapes for n in shape):
         raise ValueError("a kernel without a shape")
-    if math.prod(shapes[0]) != math.prod(shapes[-1]) or not math.isfinite(float(its["scale"])):
+    if math.prod(shapes[0]) != math.prod(shapes[-1]) or not math.isfinite(float(header["scale"])):
         raise ValueError("a kernel of another shape than its codes, or without a scale")
-    if "draw" in its:
-        architecture.check(its["draw"]["initializer"])
+    if "draw" in header:
+        architecture.check(header["draw"]["initializer"])
 
 
 def _count(packed, most):
-    """How many float32 numbers are in deflated arrays, found without memory for them; once there are more than `most`, the count
-    up to there."""
+    """Number of float32 numbers in deflated arrays, counted without memory for all of them; counting stops above `most`."""
     inflate, count, rest = zlib.decompressobj(), 0, packed
     while not inflate.eof and count <= 4 * most:
         part = inflate.decompress(rest, 2**20)
@@ -164,7 +160,7 @@ def load(path, most_weights=MOST_WEIGHTS, masked=False, rule="signed", seed=0):
 
 
 def built(contents):
-    """The model of Contents. Raises InputError as `load` does."""
+    """The plain model of Contents. Raises InputError as `load` does."""
     with _damage(contents.name):
         model = architecture.build(contents.model, contents.weights)
         _check_shapes(model, contents)
@@ -183,13 +179,14 @@ def built(contents):
 
 
 def _check_shapes(model, contents):
-    """Raises ValueError where a model has other weights than a file, before kernels are decoded."""
-    kernels = {its.name: its.weights[0].shape for its in model.layers if its.weights and its.name in contents.headers}
+    """Raises ValueError if a model has other weights than a file, before kernels are decoded."""
+    coded = [layer for layer in model.layers if layer.weights and layer.name in contents.headers]
+    kernels = {layer.name: layer.weights[0].shape for layer in coded}
     if kernels.keys() != contents.headers.keys():
         raise ValueError("kernels of layers that it does not have")
-    for name, its in contents.headers.items():
-        shape = its["draw"]["shape"] if "draw" in its else kernels[name]
-        if tuple(shape) != kernels[name] or math.prod(its["view"]) != math.prod(shape):
+    for name, header in contents.headers.items():
+        shape = header["draw"]["shape"] if "draw" in header else kernels[name]
+        if tuple(shape) != kernels[name] or math.prod(header["view"]) != math.prod(shape):
             raise ValueError(f"{name} has another shape than its codes")
-    if sum(math.prod(its.shape) for layer in model.layers for its in layer.weights) != contents.weights:
+    if sum(math.prod(weight.shape) for layer in model.layers for weight in layer.weights) != contents.weights:
         raise ValueError(f"another number of weights than {contents.weights:,}")

@@ -1,11 +1,12 @@
-"""How dense layers with many zeros multiply: the way that measures best with a number of images per call.
+"""How dense layers with many zeros multiply: the fastest of three ways, measured with a given number of images per call.
 
     dense     x @ kernel
     gather    x[:, live] @ kernel[live]: only the inputs that any unit reads
     sparse    a sparse matrix of the weights that are not 0, times x
 
-A dense product runs near the processor's limit and wins with many images per call. With one, all that counts is how much of the
-kernel has to be read. Layers of `gather` and `sparse` are for SavedModels, which need no code of this package.
+A dense product runs near the peak speed of the processor and is the fastest with many images per call. With one image, the
+part of the kernel that has to be read decides. GatherDense and SparseDense are for SavedModels, which need no code of this
+package.
 """
 
 import statistics
@@ -17,13 +18,13 @@ import tensorflow as tf
 from tf_supermask import cloning, conversion
 from tf_supermask.deploy import timing
 
-_LESS = 0.97  # another product has to be faster by more than what measuring is uncertain by
+_LESS = 0.97  # another way has to be faster by more than the uncertainty of the measurement
 _TURNS, _TURN_SECONDS = 15, 0.02
 
 
 class _Product(keras.layers.Layer):
-    """A dense layer made otherwise: `units`, `activation` and `use_bias` are those of keras.layers.Dense, `count` says how many
-    inputs or weights it has. Inputs `(batch, inputs)`."""
+    """A dense layer that multiplies in another way: `units`, `activation` and `use_bias` as in keras.layers.Dense, `count` is the
+    number of its inputs or weights. Inputs `(batch, inputs)`."""
 
     def __init__(self, units, count, activation=None, use_bias=False, **kwargs):
         super().__init__(**kwargs)
@@ -89,22 +90,22 @@ WAYS = {"dense": None, "gather": GatherDense, "sparse": SparseDense}
 
 
 def dense_layers(model):
-    """Dense layers of a plain model that are used once, on vectors of float32, and have any zero."""
-    layers = [its for its in model.layers if isinstance(its, keras.layers.Dense) and hasattr(its, "input")]
-    layers = [its for its in layers if len(its.input.shape) == 2 and its.compute_dtype == "float32"]
+    """Dense layers of a plain model that are used once, read float32 `(batch, inputs)`, and have a zero in their kernel."""
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense) and hasattr(layer, "input")]
+    layers = [layer for layer in layers if len(layer.input.shape) == 2 and layer.compute_dtype == "float32"]
     return [layer for layer in layers if not np.all(layer.get_weights()[0])]
 
 
 def multiplying(model, ways):
-    """A clone of a plain model; `ways` is layer name -> one of WAYS for those of `dense_layers` that are not dense."""
+    """A clone of a plain model; `ways` is layer name -> key of WAYS for layers of `dense_layers`, "dense" by default."""
     weights = {}
 
-    def remade(layer):
+    def make(layer):
         kind = WAYS[ways.get(layer.name, "dense")]
         made, weights[layer.name] = kind.of(layer) if kind else (None, layer.get_weights())
         return made or cloning.copied(layer)
 
-    clone = keras.models.clone_model(model, clone_function=remade)
+    clone = keras.models.clone_model(model, clone_function=make)
     for layer in clone.layers:
         if layer.name in weights:
             cloning.fill(layer, weights[layer.name])
@@ -112,16 +113,16 @@ def multiplying(model, ways):
 
 
 def fastest(model, images):
-    """`(clone, rows)`: the plain form of a model, its dense layers multiplying in the way that measures best with `images` per
-    call, and of each layer the milliseconds of the whole network by way, measured in turns, and the best one.
+    """`(clone, rows)`: the plain form of a model whose dense layers multiply in the way that is fastest with `images` per call,
+    and for each layer a dict: milliseconds of the whole network for each way, measured in turns, and the best way.
 
-    A way other than dense is taken where the network becomes more than 3 % faster. Raises ValueError as `export.plain` does, and
-    where the model reads anything but images of one size.
+    Another way than dense is used if it makes the network more than 3 % faster. Raises ValueError as `strip_masks` does, and if
+    the model reads anything but one float32 tensor of a fixed size.
     """
     model = conversion.strip_masks(model)
     first, *others = model.inputs
     if others or None in first.shape[1:] or first.dtype != "float32":
-        read = ", ".join(f"{its.dtype} {its.shape}" for its in model.inputs)
+        read = ", ".join(f"{x.dtype} {x.shape}" for x in model.inputs)
         raise ValueError(
             f"this measures models that read float32 of one size. Received: {model.name}, which reads {read}"
         )
@@ -129,17 +130,17 @@ def fastest(model, images):
     rows, chosen = [], {}
     for layer in dense_layers(model):
         networks = [multiplying(model, chosen | {layer.name: way}) for way in WAYS]
-        calls = [timing.repeated(lambda network=tf.function(its): network(x).numpy()) for its in networks]
+        calls = [timing.repeated(lambda call=tf.function(network): call(x).numpy()) for network in networks]
         times = timing.in_turns(calls, _TURNS, _TURN_SECONDS)
-        taken = {way: 1000 * statistics.median(its) for way, its in zip(WAYS, times, strict=True)}
-        best = min(taken, key=taken.get)
-        chosen[layer.name] = best if taken[best] < _LESS * taken["dense"] else "dense"
-        rows.append({"layer": layer.name, "images": images, "best": chosen[layer.name], "milliseconds": taken})
+        ms = {way: 1000 * statistics.median(seconds) for way, seconds in zip(WAYS, times, strict=True)}
+        best = min(ms, key=ms.get)
+        chosen[layer.name] = best if ms[best] < _LESS * ms["dense"] else "dense"
+        rows.append({"layer": layer.name, "images": images, "best": chosen[layer.name], "milliseconds": ms})
     return multiplying(model, chosen), rows
 
 
 def line(row):
     """A row of `fastest` as text."""
-    taken = ", ".join(f"{way} {ms:.3g}" for way, ms in row["milliseconds"].items())
+    times = ", ".join(f"{way} {ms:.3g}" for way, ms in row["milliseconds"].items())
     call = f"{row['images']} image{'s' * (row['images'] > 1)} per call"
-    return f"{row['layer']}: {row['best']} product with {call} (network, ms: {taken})"
+    return f"{row['layer']}: {row['best']} product with {call} (network, ms: {times})"

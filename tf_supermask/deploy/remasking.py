@@ -1,10 +1,10 @@
-"""Masks for the network of a .supermask file, so that its training can go on.
+"""Masks for the network of a .supermask file, so that its training can continue.
 
-A file holds kernels, not scores. Weights and scores are chosen such that weight * mask(score) is the kernel, bit for bit:
+A file has kernels, not scores. Weights and scores are chosen so that weight * mask(score) is the kernel, bit for bit:
 
     kernel                  weight                                                              mask
     codes * scale           the kernel where it is not 0, else +-scale with signs from a seed   |codes|
-    drawn * codes * scale   the drawn weights; `rescale` if the scale is not 1                  codes
+    drawn * codes * scale   the drawn weights, with `rescale` if the scale is not 1             codes
 
     score = 2 threshold * mask
 """
@@ -31,7 +31,7 @@ def remasked(model, kernels, rule="signed", seed=0):
     """
     if masks.rule(rule).sampled:
         raise ValueError(f"`rule` must not sample, since the masks of a file are given. Received: {rule!r}")
-    # A file has codes of every ternary kernel, masked or not: also of layers that cannot have a mask.
+    # A file has codes of every ternary kernel, also of layers that cannot have a mask.
     layers = [layer for layer in model.layers if layer.name in kernels]
     layers = {layer for layer in layers if not isinstance(layer.activation, keras.layers.PReLU)}
     masked = conversion.mask_model(model, rule, filter=lambda layer: layer in layers, seed=seed, verbose=False)
@@ -43,7 +43,7 @@ def remasked(model, kernels, rule="signed", seed=0):
 
 
 def _restore(layer, kernel, signs):
-    """Gives a masked layer weights and scores of which a Kernel is made. Raises ValueError where its rule cannot make it."""
+    """Gives a masked layer the weights and scores that make a Kernel. Raises ValueError if the rule of the layer cannot."""
     shape = tuple(layer.weight.shape)
     codes, array = kernel.codes.reshape(shape), kernel.array().reshape(shape)
     if kernel.draw is not None:

@@ -1,4 +1,4 @@
-"""Exports that need no code of this package: a SavedModel, a Keras file."""
+"""Exports that need no code of this package to be read: a SavedModel, a Keras file."""
 
 import os
 import pathlib
@@ -17,18 +17,18 @@ def export_saved_model(model, folder):
 
     Its function `serve` takes the model's inputs in the order of `model.inputs`, of any batch size unless a layer is stateful
     (of the papers' networks: images float32 `(batch, height, width, channels)`, preprocessed as in training), and returns what
-    the model returns (logits float32 `(batch, classes)`). Of a rule that samples, one sample is written.
+    the model returns (logits float32 `(batch, classes)`). For a rule that samples, one sample is written.
 
-    `model`: any built Keras model. The folder is written beside its place and renamed; an existing one is replaced only once the
-    new one is whole, and comes back where it cannot be. A link is followed. Raises ValueError for anything but a Keras model,
-    InputError where the folder cannot be written, is something else than a SavedModel, or the model cannot be traced.
+    `model`: any built Keras model. The folder is written beside its place and renamed; an existing one is replaced once the
+    new one is whole, and restored if that fails. Links are followed. Raises ValueError for anything but a Keras model;
+    InputError if the folder cannot be written or is not a SavedModel, or the model cannot be traced.
     """
     cloning.built_model(model)
     place = pathlib.Path(os.path.realpath(folder))
     if place.exists() and not (place / "saved_model.pb").exists():
         raise InputError(f"{folder} exists and is not a SavedModel; give another folder")
     try:
-        _replace(place, lambda new: _served(model, new))
+        _replace(place, lambda new: write_served(model, new))
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or one_line(error)
         raise InputError(f"cannot write {folder} ({reason}); give another folder") from error
@@ -36,7 +36,7 @@ def export_saved_model(model, folder):
 
 
 def _replace(folder, write):
-    """Calls `write(path)` for a folder beside `folder` and renames it; whatever goes wrong, an earlier one is there again."""
+    """Calls `write(path)` for a folder beside `folder` and renames it. If anything fails, an earlier folder is restored."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     neighbour = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     new, old = neighbour / "new", neighbour / "old"
@@ -51,8 +51,8 @@ def _replace(folder, write):
         shutil.rmtree(neighbour, ignore_errors=True)
 
 
-def _served(model, folder, prepare=lambda model: model):
-    """`serving.save` of `prepare(model)`, whose errors that are not of the disk become an InputError."""
+def write_served(model, folder, prepare=lambda model: model):
+    """`serving.save` of `prepare(model)`. Errors other than those of the disk become InputError."""
     try:
         serving.save(prepare(model), folder)
     except (OSError, tf.errors.OpError):
@@ -62,14 +62,15 @@ def _served(model, folder, prepare=lambda model: model):
 
 
 def export_keras(model, path):
-    """Writes the plain form of `model` as a .keras file. Raises InputError where it cannot be written."""
+    """Writes the plain form of `model` as a .keras file. Raises InputError if it cannot be written."""
     with tempfile.TemporaryDirectory() as folder:
         made = pathlib.Path(folder) / "model.keras"
         conversion.strip_masks(model).save(made)
-        return _written(path, made.read_bytes())
+        return write_file(path, made.read_bytes())
 
 
-def _written(path, content):
+def write_file(path, content):
+    """Writes bytes to a file and returns its path. Raises InputError if it cannot be written."""
     try:
         files.write(path, lambda file: file.write(content))
     except OSError as error:

@@ -1,8 +1,8 @@
-"""A model as a SavedModel of one function, `serve`: the model's outputs in inference, each masked layer with one kernel.
+"""A model as a SavedModel with one function, `serve`: the outputs of the model in inference, with one kernel per masked layer.
 
-The model is traced as it is, not copied: whatever its layers read goes along, be it a weight, the state of a random generator, a
-variable of TensorFlow, a lookup table or a file. What the function does not read, such as scores and frozen weights, does not.
-`keras.Model.export` stores every variable twice (Keras 3.15).
+The model is traced, not copied: all that its layers read is stored, be it a weight, the state of a random generator, a
+variable of TensorFlow, a lookup table or a file. What the function does not read, such as scores and frozen weights, is not
+stored. `keras.Model.export` would store every variable twice (Keras 3.15).
 """
 
 import re
@@ -17,10 +17,10 @@ _RESOURCES = (tf.saved_model.experimental.TrackableResource, tf.saved_model.Asse
 
 
 def save(model, folder):
-    """Writes a built model to a folder that does not exist. Raises what TensorFlow raises where it cannot.
+    """Writes a built model to a new folder. Raises the errors of TensorFlow if it cannot.
 
     `serve` takes the model's inputs in the order of `model.inputs`, of any batch size unless a layer is stateful, and returns
-    what the model returns. Signatures `serve` and `serving_default` have named inputs, and outputs in one dictionary.
+    what the model returns. Signatures `serve` and `serving_default` have named inputs, and return a dictionary.
     """
     with kernels_from(_folded({})):
         if not hasattr(model, "inputs"):  # a subclassed model: only Keras knows what it was called with
@@ -35,7 +35,7 @@ def save(model, folder):
 
 
 def _folded(kernels):
-    """Layer -> its kernel, a variable that is made when the layer is first called; `kernels` keeps them."""
+    """A function layer -> kernel, a variable that is made at the first call of the layer and kept in `kernels`."""
 
     def kernel_of(layer):
         if id(layer) not in kernels:
@@ -55,7 +55,7 @@ def _function(model):
         return model(inputs[0] if sequential else keras.tree.pack_sequence_as(model.input, inputs), training=False)
 
     names = _argument_names([x.name for x in model.inputs])
-    stateful = any(getattr(its, "stateful", False) for its in graph.parts(model, keras.layers.Layer))
+    stateful = any(getattr(layer, "stateful", False) for layer in graph.parts(model, keras.layers.Layer))
     specs = [_spec(x, name, stateful) for x, name in zip(model.inputs, names, strict=True)]
     return tf.function(serve, input_signature=specs, autograph=False)
 
@@ -68,20 +68,20 @@ def _spec(x, name, fixed_batch):
 
 
 def _argument_names(names):
-    """Names of tensors as different names of arguments."""
-    found = []
+    """Valid and different names of arguments for tensors of these names."""
+    arguments = []
     for name in names:
-        clean = re.sub(r"\W", "_", name)
-        clean = clean if re.match(r"[A-Za-z]", clean) else f"input_{clean}"
-        found.append(clean if clean not in found else f"{clean}_{len(found)}")
-    return found
+        argument = re.sub(r"\W", "_", name)
+        argument = argument if re.match(r"[A-Za-z]", argument) else f"input_{argument}"
+        arguments.append(argument if argument not in arguments else f"{argument}_{len(arguments)}")
+    return arguments
 
 
 def _signature(function, traced):
-    """What a signature is made of: the function where its outputs are a tensor or a dictionary of tensors, else one that
-    names them by their places."""
+    """The function of a signature: `function` if it returns a tensor or a dictionary of tensors, else one that names the outputs
+    by their paths."""
     outputs = traced.structured_outputs
-    if not keras.tree.is_nested(outputs) or not any(map(keras.tree.is_nested, graph._items(outputs))):
+    if not keras.tree.is_nested(outputs) or not any(map(keras.tree.is_nested, graph.items(outputs))):
         return function
 
     def named(*inputs):

@@ -1,11 +1,11 @@
-"""A chain of Keras layers as the stages in which a small program runs it.
+"""A chain of Keras layers as stages: one for each kernel, with the layers that follow it.
 
     value = activation(factor * (codes applied to the input) + bias), then pooling
 
-A stage begins with a dense layer or a convolution, whose kernel is codes of -1, 0, +1 times one factor for each unit. The
-normalization, activation and pooling that follow belong to it. A normalization that follows something else is a stage with one
-weight for each unit; an activation or a pooling there is one that copies. Factors are not negative, so that the largest of a
-window can be taken before factor and activation: both keep the order.
+A stage begins with a dense layer or a convolution, whose kernel is codes -1, 0, +1 times one factor per unit. A normalization, an
+activation and a pooling that follow belong to the stage. If they follow another layer, a normalization is a stage with one weight
+per unit, and an activation or pooling is a stage that copies. Factors are positive: factor and activation keep the order of
+values, so that max pooling can be computed before them.
 """
 
 import dataclasses
@@ -23,20 +23,20 @@ _POOLS = {
     keras.layers.GlobalMaxPooling2D: "max",
     keras.layers.GlobalAveragePooling2D: "average",
 }
-_NOTHING = (  # layers that pass on what they get, outside training
+_IDENTITY = (  # layers that return their input in inference
     keras.layers.InputLayer,
     keras.layers.Dropout,
     keras.layers.SpatialDropout2D,
     keras.layers.GaussianNoise,
 )
-_LINEAR, _RELU = None, 0.0  # activations are ELUs with this alpha
+_LINEAR, _RELU = None, 0.0  # an activation is given by the alpha of an ELU
 _ACTIVATIONS = {keras.activations.linear: _LINEAR, keras.activations.relu: _RELU, keras.activations.elu: 1.0}
-_MOST_PLACES = 4096  # of a padded window: 128 times its square is an int32
+_MOST_PLACES = 4096  # of a padded window: 128 times its square fits in an int32
 KNOWN = "Dense, Conv2D, pooling, Flatten, BatchNormalization, ELU, ReLU, Dropout, and softmax at the end"
 
 
 class Window(NamedTuple):
-    """Places that slide over an axis: their number, the step, zeros before the axis, and how many places that makes."""
+    """A window that slides over an axis: its size, its step, the padding before the axis, and the number of its places."""
 
     size: int
     step: int
@@ -50,15 +50,18 @@ class Window(NamedTuple):
         outputs = -(-length // step)
         return cls(size, step, max(0, (outputs - 1) * step + size - length) // 2, outputs)
 
+    def padding(self, length):
+        """`(before, after)` of an axis of this length."""
+        return self.before, max(0, (self.outputs - 1) * self.step + self.size - self.before - length)
+
 
 @dataclasses.dataclass
 class Stage:
-    """`kind`: dense, conv or copy, which has neither factor nor bias.
+    """A step of the network. `kind`: dense, conv, or copy, which has no codes, factor 1 and bias 0.
 
     `shape`: of the input, `(height, width, channels)` or `(features,)`. `codes`: int8 `(height, width, channels, units)` of a
-    convolution, `(inputs, units)` of a dense layer. `factor`, `bias`: float64, one for each unit, factors positive.
-    `alpha`: of the ELU, 0 of a ReLU, None where there is no activation. `tensors`: Keras' tensors before a pooling and at the
-    end.
+    convolution, `(inputs, units)` of a dense layer. `factor`, `bias`: float64 `(units,)`, factors positive. `alpha`: of the ELU,
+    0 for a ReLU, None without activation. `tensors`: the tensors of Keras before the pooling and at the end of the stage.
     """
 
     kind: str
@@ -79,17 +82,17 @@ class Stage:
 
     @property
     def places(self):
-        """Numbers of places down and across before pooling."""
+        """Numbers of rows and columns before pooling."""
         return tuple(window.outputs for window in self.conv) or (self.shape[:2] if len(self.shape) == 3 else (1, 1))
 
     @property
     def outputs(self):
-        """Places of each unit at the end."""
+        """Number of outputs of each unit, after pooling."""
         return math.prod(window.outputs for window in self.pooling) if self.pool else math.prod(self.places)
 
 
 def stages_of(model):
-    """The Stages of a plain Sequential or functional model. Raises InputError, which names the layer, for what has none."""
+    """The Stages of a plain Sequential or functional model. Raises InputError that names a layer that is not supported."""
     chain = _Chain(model)
     for layer in getattr(model, "operations", model.layers):
         chain.add(layer)
@@ -99,7 +102,7 @@ def stages_of(model):
 
 
 class _Chain:
-    """Stages so far, and the shape of what the last one puts out."""
+    """The stages so far, and the output of the last layer."""
 
     def __init__(self, model):
         if len(model.inputs) != 1 or len(model.outputs) != 1:
@@ -127,7 +130,7 @@ class _Chain:
             self._pooling(layer, _POOLS[kind])
         elif kind in (keras.layers.Activation, keras.layers.ReLU, keras.layers.ELU, keras.layers.Softmax):
             self._activation(layer, layer.activation if kind is keras.layers.Activation else layer)
-        elif kind is not keras.layers.Flatten and kind not in _NOTHING:
+        elif kind is not keras.layers.Flatten and kind not in _IDENTITY:
             raise _unsupported(layer, f"has no C; what has: {KNOWN}")
         if kind is keras.layers.Flatten and layer.data_format != "channels_last":
             raise _unsupported(layer, "has channels first; C takes them last")
@@ -147,13 +150,12 @@ class _Chain:
         self._activation(layer, layer.activation)
 
     def _begin(self, stage, strides=(1, 1), padding="valid"):
-        """Adds a stage with codes; on an image, a matrix applies to every place, as a convolution of 1x1 does."""
+        """Adds a stage with codes. A dense layer on an image is a convolution of size 1x1."""
         if len(self.shape) == 3:
             stage.kind, stage.codes = "conv", stage.codes.reshape((1, 1, *stage.codes.shape)[-4:])
             axes = zip(self.shape[:2], stage.codes.shape[:2], strides, strict=True)
             stage.conv = tuple(Window.over(*axis, padding) for axis in axes)
         self.stages.append(stage)
-        return stage
 
     def _copy(self, layer):
         units = self.shape[-1]
@@ -166,10 +168,12 @@ class _Chain:
             raise _unsupported(layer, f"normalizes axis {layer.axis}; C has the last one")
         stage, units = self.stages[-1] if self.stages else None, self.shape[-1]
         if stage is None or stage.alpha is not None or stage.pool or stage.units != units:
-            its = Stage("dense", layer.name, self.shape, np.ones(units), np.zeros(units), np.eye(units, dtype=np.int8))
-            its.tensors = [layer.output] * 2
-            stage = self._begin(its)
-        mean, variance = (np.asarray(its, np.float64) for its in (layer.moving_mean, layer.moving_variance))
+            stage = Stage(
+                "dense", layer.name, self.shape, np.ones(units), np.zeros(units), np.eye(units, dtype=np.int8)
+            )
+            stage.tensors = [layer.output] * 2
+            self._begin(stage)
+        mean, variance = np.asarray(layer.moving_mean, np.float64), np.asarray(layer.moving_variance, np.float64)
         factor = 1 / np.sqrt(variance + layer.epsilon)
         factor = factor * np.asarray(layer.gamma, np.float64) if layer.scale else factor
         stage.bias = (stage.bias - mean) * factor + (np.asarray(layer.beta, np.float64) if layer.center else 0)
@@ -201,20 +205,21 @@ class _Chain:
         size = getattr(layer, "pool_size", self.shape[:2])
         steps, padding = getattr(layer, "strides", size), getattr(layer, "padding", "valid")
         stage.pool, stage.tensors = pool, [layer.input, layer.output]
-        stage.pooling = tuple(Window.over(*its, padding) for its in zip(self.shape[:2], size, steps, strict=True))
+        axes = zip(self.shape[:2], size, steps, strict=True)
+        stage.pooling = tuple(Window.over(*axis, padding) for axis in axes)
         if math.prod(size) > _MOST_PLACES and padding == "same":
             raise _unsupported(layer, f"pools {math.prod(size)} places and pads them; C pads at most {_MOST_PLACES}")
 
 
 def _image(shape, layer):
-    """A shape as stages have it. Raises InputError for sizes that are open, and for what is neither an image nor flat."""
+    """A shape without the batch as a tuple. Raises InputError if it is open, or neither that of an image nor flat."""
     if None in shape or len(shape) not in (1, 3) or 0 in shape:
         raise _unsupported(layer, f"has the shape {tuple(shape)}; C has (features,) and (height, width, channels)")
     return tuple(shape)
 
 
 def _ternary(layer):
-    """`(codes, factors)` of a kernel, one factor for each unit."""
+    """`(codes, factors)` of a kernel, one factor per unit."""
     kernel = np.asarray(layer.kernel)
     over = tuple(range(kernel.ndim - 1))
     codes, factor = np.sign(kernel).astype(np.int8), np.abs(kernel).max(axis=over)
@@ -224,7 +229,7 @@ def _ternary(layer):
 
 
 def _alpha(layer, activation):
-    """Alpha of an activation: a function of Keras, or a layer."""
+    """The alpha of an activation, which is a function of Keras or a layer."""
     if type(activation) is keras.layers.ELU:
         return float(activation.alpha)
     if type(activation) is keras.layers.ReLU:

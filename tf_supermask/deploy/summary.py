@@ -1,4 +1,4 @@
-"""What is left of a model, a line per kernel."""
+"""summary: what is left of a model, a line per kernel."""
 
 import constriction
 import numpy as np
@@ -15,27 +15,41 @@ def summary(model, print_fn=print):
 
     Columns: shape; minus, zero, plus (weights by sign of the kernel); remaining, percent; dead_units and units; csr_bytes and
     coded_bytes (scipy's CSR of the kernel, and its codes in a container; None for kernels that are not ternary); macs and
-    compact_macs (multiplications per image before and after `compact`). What is not known is None: dead units of layers that
-    `compact` keeps whole, multiplications where the size of images is open, and inside a user's own layer. Kernels inside a layer
-    have its name before theirs: block/dense. Of a rule that samples, the masks are those of the next use.
+    compact_macs (multiplications per image before and after `compact`). Unknown values are None: dead units of layers that
+    `compact` keeps whole, multiplications if the size of images is open, and inside a user's own layer. The name of a kernel
+    inside a layer begins with that of the layer: block/dense. If the rule samples, the masks are those of the next call.
 
-    Further lines say which dead units `compact` keeps and why, and how many weights other layers have in matrices. `print_fn`
+    Further lines name dead units that `compact` keeps, and why, and the number of weights in matrices of other layers. `print_fn`
     gets one line at a time. Raises ValueError for a model without dense layers and convolutions.
     """
-    folded = strip_masks(model)
-    found = sparsity.kernels(folded)
-    if not found:
+    plain = strip_masks(model)
+    layers = list(sparsity.kernels(plain).values())
+    if not layers:
         raise ValueError(f"{model.name} has no dense layer and no convolution")
-    views, analysis = kernel_views(folded), Analysis(folded)
-    macs, compact_macs = (list(sparsity.macs(its).values()) for its in (folded, analysis.compacted()))
+    analysis = Analysis(plain)
     report = analysis.report()
-    lines = {}
+    rows = _rows(plain, layers, analysis, report)
     # Layers inside a user's own layer have other names in a clone.
-    for number, (name, layer) in enumerate(zip(sparsity.kernels(model), found.values(), strict=True)):
+    table = dict(zip(sparsity.kernels(model), rows, strict=True))
+    _print(table, model, print_fn)
+    for name, row in report.items():
+        if row["kept"]:
+            print_fn(f"compact keeps all units of {name}: {row['kept']}")
+    others = sparsity.others(plain, layers)
+    if others:
+        print_fn(f"{sum(others.values()):,} more weights are in other layers: {sparsity.listed(others)}")
+    return table
+
+
+def _rows(plain, layers, analysis, report):
+    """A dict of columns for each layer of a plain model."""
+    views = kernel_views(plain)
+    macs, compact_macs = (sparsity.macs(model).values() for model in (plain, analysis.compacted()))
+    for name, layer, before, after in zip(sparsity.kernels(plain), layers, macs, compact_macs, strict=True):
         kernel = np.asarray(layer.kernel)
         minus, zero, plus = sparsity.counts(np.sign(kernel))
-        alive, units = report[name]["units"] if layer in analysis.kernels else (None, kernel.shape[-1])
-        lines[name] = {
+        alive, units = report[layer.name]["units"] if layer in analysis.kernels else (None, kernel.shape[-1])
+        yield {
             "shape": kernel.shape,
             "minus": minus,
             "zero": zero,
@@ -45,52 +59,49 @@ def summary(model, print_fn=print):
             "units": units,
             "csr_bytes": sparsity.csr_bytes(kernel),
             "coded_bytes": _coded(kernel, views.get(name, (1,) * (4 - kernel.ndim) + kernel.shape)),
-            "macs": macs[number],
-            "compact_macs": compact_macs[number],
+            "macs": before,
+            "compact_macs": after,
         }
-    _print(lines, model, print_fn)
-    for name, its in report.items():
-        if its["kept"]:
-            print_fn(f"compact keeps all units of {name}: {its['kept']}")
-    left = sparsity.others(folded, found.values())
-    if left:
-        print_fn(f"{sum(left.values()):,} more weights are in other layers: {sparsity.listed(left)}")
-    return lines
 
 
 def _coded(kernel, view):
-    found = coding.codes_of(kernel)
-    if found is None:
+    """Bytes of the codes of a kernel in a container; None if it is not ternary."""
+    coded = coding.codes_of(kernel)
+    if coded is None:
         return None
     encoder = constriction.stream.queue.RangeEncoder()
-    coding.encode(found[0].reshape(view), encoder)
+    coding.encode(coded[0].reshape(view), encoder)
     return encoder.get_compressed().nbytes
 
 
-def _print(lines, model, print_fn):
-    rows = [("layer", "shape", "-1", "0", "+1", "left", "dead", "CSR", "coded", "MACs", "compact")]
-    for name, its in lines.items():
-        dead = "-" if its["dead_units"] is None else f"{its['dead_units']} of {its['units']}"
-        shape = "x".join(map(str, its["shape"]))
-        counts = [f"{its[key]:,}" for key in ("minus", "zero", "plus")]
-        sizes = [
-            "-" if its[key] is None else f"{its[key]:,}" for key in ("csr_bytes", "coded_bytes", "macs", "compact_macs")
-        ]
-        rows.append((name, shape, *counts, f"{its['remaining']:.2f} %", dead, *sizes))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+def _print(table, model, print_fn):
+    lines = [("layer", "shape", "-1", "0", "+1", "left", "dead", "CSR", "coded", "MACs", "compact")]
+    lines += [_cells(name, row) for name, row in table.items()]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     print_fn(model.name)
-    for row in rows:
-        print_fn(
-            "  ".join(
-                cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-            )
-        )
-    total = sum(np.prod(its["shape"]) for its in lines.values())
-    left = sum(its["minus"] + its["plus"] for its in lines.values())
-    known = [its for its in lines.values() if its["macs"] is not None]
-    macs, after = (f"{sum(its[key] for its in known):,}" if known else "-" for key in ("macs", "compact_macs"))
-    without = sparsity.listed(name for name, its in lines.items() if its["macs"] is None) if known else ""
-    print_fn(
-        f"{left:,} of {total:,} weights remain ({100 * left / total:.2f} %); {macs} multiplications, compact {after}"
+    for line in lines:
+        cells = enumerate(zip(line, widths, strict=True))
+        print_fn("  ".join(cell.ljust(width) if i < 2 else cell.rjust(width) for i, (cell, width) in cells))
+    print_fn(_total(table))
+
+
+def _cells(name, row):
+    """A row as text."""
+    dead = "-" if row["dead_units"] is None else f"{row['dead_units']} of {row['units']}"
+    counts = [f"{row[column]:,}" for column in ("minus", "zero", "plus")]
+    sizes = [row[column] for column in ("csr_bytes", "coded_bytes", "macs", "compact_macs")]
+    sizes = ["-" if size is None else f"{size:,}" for size in sizes]
+    return name, "x".join(map(str, row["shape"])), *counts, f"{row['remaining']:.2f} %", dead, *sizes
+
+
+def _total(table):
+    """The last line of the table."""
+    size = sum(np.prod(row["shape"]) for row in table.values())
+    remaining = sum(row["minus"] + row["plus"] for row in table.values())
+    known = [row for row in table.values() if row["macs"] is not None]
+    before, after = (f"{sum(row[name] for row in known):,}" if known else "-" for name in ("macs", "compact_macs"))
+    without = sparsity.listed(name for name, row in table.items() if row["macs"] is None) if known else ""
+    return (
+        f"{remaining:,} of {size:,} weights remain ({100 * remaining / size:.2f} %); {before} multiplications, compact {after}"
         + (f", without {without}" if without else "")
     )

@@ -1,4 +1,4 @@
-"""Export for TensorFlow Lite."""
+"""Export for TensorFlow Lite, in float32 or, with calibration images, in int8."""
 
 import os
 import re
@@ -8,9 +8,8 @@ import keras
 import tensorflow as tf
 
 from tf_supermask import cloning, conversion, graph
-from tf_supermask.deploy.saved_model import _served, _written
+from tf_supermask.deploy.saved_model import write_file, write_served
 from tf_supermask.errors import InputError
-from tf_supermask.graph import inside
 from tf_supermask.silence import hidden
 
 _PRECISIONS = {"float16", "bfloat16", "float64"}  # other than float32
@@ -19,39 +18,41 @@ _PRECISIONS = {"float16", "bfloat16", "float64"}  # other than float32
 def export_tflite(model, path, images=None):
     """Writes a model, its masks folded into kernels, for TensorFlow Lite: float32 in and out, any batch size.
 
-    A model of another precision is computed in float32. `images`: preprocessed images float32, after which weights and
-    activations become int8, of models of one input. Raises ValueError for anything but a Keras model, InputError where it cannot
-    be converted or written.
+    A model of another precision is computed in float32. `images`: preprocessed images, float32; with them weights and activations
+    become int8, for models of one input. Raises ValueError for anything but a Keras model, InputError if it cannot be converted
+    or written.
     """
     cloning.built_model(model)
     read = [(_float32(x.dtype), x.shape) for x in getattr(model, "inputs", ())]
     if images is not None and [dtype for dtype, _ in read] != ["float32"]:
-        read = ", ".join(f"{dtype} {shape}" for dtype, shape in read) or "what is not known"
+        read = ", ".join(f"{dtype} {shape}" for dtype, shape in read) or "inputs that are not known"
         raise InputError(f"int8 is for models that read one float32 tensor. Received: {model.name}, which reads {read}")
     with tempfile.TemporaryDirectory() as folder:
         saved = os.path.join(folder, "model")
-        _served(model, saved, _in_float32)
+        write_served(model, saved, _in_float32)
         converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=["serving_default"])
         if images is not None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = lambda: ([image[None]] for image in images)
         content = _converted(converter, model.name)
-    return _written(path, content)
+    return write_file(path, content)
 
 
 def _converted(converter, name):
     try:
         with hidden(1, 2, show=False):
             return converter.convert()
-    except Exception as error:  # the converter's own has no public name
+    except Exception as error:  # the class of the converter's errors has no public name
         reason = re.search(r"error: (?:loc\(.*\): )?(.+)|(.+)", str(error))
         reason = (reason[1] or reason[2]) if reason else type(error).__name__
         raise InputError(f"{name} cannot be converted for TensorFlow Lite: {reason}") from error
 
 
 def _in_float32(model):
-    """The model, or a plain clone that reads and computes float32 where the model has another precision."""
-    precisions = {its.compute_dtype for its in inside(model)} | {x.dtype for x in getattr(model, "inputs", ())}
+    """The model if it is float32, else a plain clone that reads and computes float32."""
+    precisions = {layer.compute_dtype for layer in graph.inside(model)} | {
+        x.dtype for x in getattr(model, "inputs", ())
+    }
     if not precisions & _PRECISIONS or not hasattr(model, "inputs"):
         return model
     source = conversion.strip_masks(model)
@@ -74,7 +75,7 @@ def _copied_in_float32(layer):
 
 
 def _float32(config):
-    """A configuration, or the name of a dtype or policy, with float32 in place of every other precision."""
+    """A configuration or the name of a dtype or policy, with float32 in place of other precisions of floats."""
     if isinstance(config, str):
         return "float32" if config.removeprefix("mixed_") in _PRECISIONS else config
     if isinstance(config, dict):

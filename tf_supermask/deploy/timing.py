@@ -1,24 +1,27 @@
-"""Comparing how long functions take, on a machine whose speed changes: in turns, in one process."""
+"""Comparing the speed of functions on a machine whose load changes: they run in turns, in one process."""
 
 import statistics
 import time
 
 
 def in_turns(functions, rounds, seconds):
-    """Seconds of one repeat, a list of `rounds` per function. Functions take the number of repeats and run in turns, each turn
-    of about `seconds` seconds; each runs twice before."""
+    """Seconds per repeat: for each function a list of `rounds` numbers.
+
+    A function takes the number of its repeats. Functions run in turns, each turn for about `seconds` seconds, after two calls of
+    each that are not counted.
+    """
     repeats = []
     for function in functions:
-        function(1)  # traces
-        repeats.append(max(1, round(seconds / _taken(function, 1))))
+        function(1)  # a tf.function is traced
+        repeats.append(max(1, round(seconds / _seconds(function, 1))))
     times = [[] for _ in functions]
     for _ in range(rounds):
-        for function, repeat, its in zip(functions, repeats, times, strict=True):
-            its.append(_taken(function, repeat) / repeat)
+        for function, repeat, seconds_of_one in zip(functions, repeats, times, strict=True):
+            seconds_of_one.append(_seconds(function, repeat) / repeat)
     return times
 
 
-def _taken(function, repeats):
+def _seconds(function, repeats):
     began = time.perf_counter()
     function(repeats)
     return time.perf_counter() - began
@@ -30,7 +33,7 @@ def ratio(above, below):
 
 
 def repeated(call):
-    """A function of the number of repeats, as `in_turns` takes it."""
+    """A function of the number of repeats, for `in_turns`, that calls `call` so often."""
 
     def run(repeats):
         for _ in range(repeats):
