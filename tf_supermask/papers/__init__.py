@@ -1,1 +1,1 @@
-"""What is reproduced of each paper: reported numbers, tables, figures, claims, and the pages that show them."""
+"""The papers: names of experiments, reported numbers, tables, figures and claims of each."""

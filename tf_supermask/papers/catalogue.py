@@ -1,4 +1,4 @@
-"""What is reproduced of each paper: its tables, figures, claims, and the numbers that it printed."""
+"""One table of papers: the reported numbers, tables, figures and claims of each."""
 
 from typing import Callable, NamedTuple
 
@@ -17,7 +17,7 @@ class Paper(NamedTuple):
     title: str
     printed: dict  # experiment -> measure -> (mean,) or (mean, 5 % quantile, 95 % quantile)
     tables: dict  # name -> tables.Table
-    frames: dict  # name -> Evidence -> (title, data frame of text, notes), for tables of other shapes
+    frames: dict  # name -> function of an Evidence: (title, data frame of text, notes); tables of other shapes
     headlines: dict  # table -> labels of the rows that the README shows once they have records
     figures: dict  # name -> figures.Drawing
     claims: Callable  # claims.Claims
@@ -47,7 +47,7 @@ FIGURES = {name: drawing for paper in PAPERS.values() for name, drawing in paper
 
 
 def evidence(folder, scale, steps=None):
-    """Evidence of the records in a folder, with what the papers' tables make of several parts of a record."""
+    """Evidence of the records in a folder, including the experiments that are parts of other records."""
     experiments = load(folder, scale)
     return Evidence(experiments | zhou_tables.views(experiments), scale, folder, steps)
 

@@ -1,1 +1,1 @@
-"""'Signing the Supermask' (Koster et al. 2022): printed numbers, tables, figures, claims."""
+"""'Signing the Supermask' (Koster et al. 2022): reported numbers, tables, figures, claims."""

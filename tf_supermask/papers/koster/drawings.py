@@ -13,10 +13,10 @@ from tf_supermask.papers.koster.names import BINARY, CONVS, NETS, TITLE, WIDTHS,
 
 
 def feature_selector(evidence):
-    """Figure 1: an 8, flattened, above the first mask of a signed FCN; beside them the 8, and what each pixel keeps."""
+    """Figure 1: an 8, flattened, above the first mask of a signed FCN; left, the 8 and the number of weights at each pixel."""
     mask = evidence.masks(signed("fcn"))[0]["fc1"]
-    its = evidence.need(signed("fcn"))[0]
-    eight = _first_eight(its["spec"]["dataset"], its["data"]["input_shape"])
+    record = evidence.need(signed("fcn"))[0]
+    eight = _first_eight(record["spec"]["dataset"], record["data"]["input_shape"])
     figure = Figure(figsize=(11, 4.6))
     axes = figure.subplots(2, 2, width_ratios=(1, 2.4), height_ratios=(1, 2.4))
     (image, strip), (kept, units) = axes
@@ -43,7 +43,7 @@ def _first_eight(name, shape):
 
 
 def _scatter(axes, mask):
-    """A sparse mask as points: blue keeps, red inverts."""
+    """A sparse mask as points: blue for +1, red for -1."""
     for value, color, label in ((1, BLUE, "+1"), (-1, RED, "-1")):
         rows, columns = np.nonzero(mask == value)
         axes.plot(columns, rows, ",", color=color, linestyle="none", rasterized=True)
@@ -54,11 +54,11 @@ def _scatter(axes, mask):
 
 
 def conv_masks(evidence):
-    """Figure 2: share of -1, 0, +1 per layer, and on how much of them the runs agree."""
-    found = available(evidence, {net: signed(net) for net in CONVS})
-    several = {net: name for net, name in found.items() if len(evidence.masks(name, 0)) > 1}
-    figure, axes = grid(1 + bool(several), len(found), 3.6 * len(found))
-    for column, (net, name) in zip(axes.T, found.items(), strict=True):
+    """Figure 2: shares of -1, 0, +1 in each layer, and the share of the mask on which the runs agree."""
+    present = available(evidence, {net: signed(net) for net in CONVS})
+    several = {net: name for net, name in present.items() if len(evidence.masks(name, 0)) > 1}
+    figure, axes = grid(1 + bool(several), len(present), 3.6 * len(present))
+    for column, (net, name) in zip(axes.T, present.items(), strict=True):
         panels.shares(column[0], evidence, name)
         column[0].set_title(f"{TITLE[net]} (n={len(evidence.need(name))})")
         if net in several:
@@ -70,11 +70,11 @@ def conv_masks(evidence):
 
 
 def binary_against_signed(evidence):
-    """Figure 3: in how many runs each connection of FCN's first layer remains."""
-    found = available(evidence, {"binary": BINARY, "signed": signed("fcn")}, runs=2, masks=True)
-    figure, axes = grid(len(found), 1, 9)
-    for (axis,), (label, name) in zip(axes, found.items(), strict=True):
-        runs = evidence.masks(name)[: panels.fewest(evidence, found.values())]
+    """Figure 3: number of runs in which each connection of FCN's first layer remains."""
+    present = available(evidence, {"binary": BINARY, "signed": signed("fcn")}, runs=2, masks=True)
+    figure, axes = grid(len(present), 1, 9)
+    for (axis,), (label, name) in zip(axes, present.items(), strict=True):
+        runs = evidence.masks(name)[: panels.fewest(evidence, present.values())]
         used = uses([run["fc1"] for run in runs])
         norm = matplotlib.colors.PowerNorm(0.5, vmin=0, vmax=len(runs))  # few weights remain in many runs
         picture = axis.imshow(used.T, cmap="Greys", aspect="auto", norm=norm, interpolation="antialiased")
@@ -92,17 +92,18 @@ def accuracy(evidence):
         "signed": panels.INITS,
     }
     name = {"baseline": baseline, "signed": signed}
-    nets = [n for n in NETS if any(name[kind](n, s) in evidence for kind, its in kinds.items() for s in its.values())]
+    pairs = [(kind, scheme) for kind, schemes in kinds.items() for scheme in schemes.values()]
+    nets = [net for net in NETS if any(name[kind](net, scheme) in evidence for kind, scheme in pairs)]
     if not nets:
         raise Missing(f"1 run of {signed(NETS[0])}, there are 0")
     figure, axes = grid(len(nets), 2)
     for row, net in zip(axes, nets, strict=True):
-        for axis, (kind, its) in zip(row, kinds.items(), strict=True):
-            experiments = {label: name[kind](net, s) for label, s in its.items()}
+        for axis, (kind, schemes) in zip(row, kinds.items(), strict=True):
+            experiments = {label: name[kind](net, scheme) for label, scheme in schemes.items()}
             axis.set_title(f"{TITLE[net]} {kind}")
             if any(experiment in evidence for experiment in experiments.values()):
                 panels.curves(axis, evidence, experiments, "test_accuracy")
-                _zoom(axis, evidence, [name[k](net, s) for k, i in kinds.items() for s in i.values()])
+                _zoom(axis, evidence, [name[other](net, scheme) for other, scheme in pairs])
             else:
                 axis.axis("off")
                 axis.text(0.5, 0.5, "no runs yet", ha="center", transform=axis.transAxes)
@@ -110,7 +111,7 @@ def accuracy(evidence):
 
 
 def _zoom(axis, evidence, experiments):
-    """Accuracy from the lowest after a tenth of the epochs, so that the ends can be told apart."""
+    """Limits the axis to the accuracies after a tenth of the epochs, so that final values are distinguishable."""
     runs = [evidence.history(name, "test_accuracy") for name in experiments if name in evidence]
     low, high = min(run[:, run.shape[1] // 10 :].min() for run in runs), max(run.max() for run in runs)
     margin = 0.05 * (high - low) + 0.1
@@ -118,12 +119,14 @@ def _zoom(axis, evidence, experiments):
 
 
 def remaining(nets):
+    """Figures 5 and 6: remaining weights over epochs, a panel per network."""
+
     def figure_of(evidence):
-        found = [n for n in nets if any(signed(n, s) in evidence for s in panels.INITS.values())]
-        if not found:
+        present = [n for n in nets if any(signed(n, s) in evidence for s in panels.INITS.values())]
+        if not present:
             raise Missing(signed(nets[0]))
-        figure, axes = grid(1, len(found), max(5, 3.8 * len(found)), 3)
-        for axis, net in zip(axes[0], found, strict=True):
+        figure, axes = grid(1, len(present), max(5, 3.8 * len(present)), 3)
+        for axis, net in zip(axes[0], present, strict=True):
             panels.curves(axis, evidence, {label: signed(net, s) for label, s in panels.INITS.items()}, "remaining")
             axis.set_title(f"{TITLE[net]} signed")
         return figure
@@ -133,10 +136,10 @@ def remaining(nets):
 
 def first_dense_masks(evidence):
     """Figure 9: the first dense layer's mask of two runs per network, inputs by units."""
-    found = available(evidence, {net: signed(net) for net in CONVS}, masks=True)
-    columns = max(min(2, len(evidence.masks(name))) for name in found.values())
-    figure, axes = grid(len(found), columns, 5.5 * columns, 3)
-    for row, (net, name) in zip(axes, found.items(), strict=True):
+    present = available(evidence, {net: signed(net) for net in CONVS}, masks=True)
+    columns = max(min(2, len(evidence.masks(name))) for name in present.values())
+    figure, axes = grid(len(present), columns, 5.5 * columns, 3)
+    for row, (net, name) in zip(axes, present.items(), strict=True):
         for axis in row[len(evidence.masks(name)[:2]) :]:
             axis.axis("off")
         for number, (axis, run) in enumerate(zip(row, evidence.masks(name)[:2], strict=False), 1):
@@ -147,23 +150,23 @@ def first_dense_masks(evidence):
 
 def resnets(evidence):
     """Figure 10: accuracy and remaining weights over epochs, by width."""
-    found = available(evidence, {TITLE[net]: resnet(net) for net in WIDTHS})
+    present = available(evidence, {TITLE[net]: resnet(net) for net in WIDTHS})
     figure, axes = grid(1, 2, 10, 3.4)
     for axis, column in zip(axes[0], ("test_accuracy", "remaining"), strict=True):
-        panels.curves(axis, evidence, found, column)
+        panels.curves(axis, evidence, present, column)
     return figure
 
 
 def against(pairs, nets, columns):
-    """Over epochs, the experiments of `pairs(net)` (label -> experiment): a row per network, a panel per column."""
+    """Curves over epochs of the experiments of `pairs(net)`, label -> experiment: a panel for each network and column."""
 
     def figure_of(evidence):
-        found = [net for net in nets if all(name in evidence for name in pairs(net).values())]
-        if not found:
+        present = [net for net in nets if all(name in evidence for name in pairs(net).values())]
+        if not present:
             raise Missing(" and ".join(pairs(nets[0]).values()))
-        grids = [(net, column) for net in found for column in columns]
-        figure, axes = grid(1, len(grids), max(5, 4 * len(grids)), 3)
-        for axis, (net, column) in zip(axes[0], grids, strict=True):
+        shown = [(net, column) for net in present for column in columns]
+        figure, axes = grid(1, len(shown), max(5, 4 * len(shown)), 3)
+        for axis, (net, column) in zip(axes[0], shown, strict=True):
             panels.curves(axis, evidence, pairs(net), column)
             if column == "test_accuracy":
                 _zoom(axis, evidence, pairs(net).values())
@@ -178,12 +181,12 @@ def summaries(left, right, nets):
 
     def figure_of(evidence):
         groups = {net: {**left(net), **right(net)} for net in nets}
-        found = [net for net, its in groups.items() if all(name in evidence for name in its.values())]
-        if not found:
+        present = [net for net, names in groups.items() if all(name in evidence for name in names.values())]
+        if not present:
             raise Missing(", ".join(groups[nets[0]].values()))
         figure, axes = grid(1, 2, 10, 3)
         for axis, choice, measure in zip(axes[0], (left, right), ("test_accuracy", "remaining"), strict=True):
-            panels.bars(axis, evidence, {TITLE[net]: choice(net) for net in found}, measure)
+            panels.bars(axis, evidence, {TITLE[net]: choice(net) for net in present}, measure)
         return figure
 
     return figure_of
@@ -191,16 +194,16 @@ def summaries(left, right, nets):
 
 def overview(evidence):
     """Accuracy and remaining weights over epochs: signed ELUS and the ELU baseline of every network with records."""
-    found = [net for net in NETS if signed(net) in evidence]
-    if not found:
+    present = [net for net in NETS if signed(net) in evidence]
+    if not present:
         raise Missing(f"1 run of {signed(NETS[0])}, there are 0")
-    figure, axes = grid(len(found), 2)
-    for row, net in zip(axes, found, strict=True):
-        its = {"signed": signed(net)} | ({"binary": BINARY} if net == "fcn" else {}) | {"baseline": baseline(net)}
-        its = {label: name for label, name in its.items() if name in evidence}
+    figure, axes = grid(len(present), 2)
+    for row, net in zip(axes, present, strict=True):
+        all_ = {"signed": signed(net)} | ({"binary": BINARY} if net == "fcn" else {}) | {"baseline": baseline(net)}
+        shown = {label: name for label, name in all_.items() if name in evidence}
         for axis, column in zip(row, ("test_accuracy", "remaining"), strict=True):
-            masked = {label: name for label, name in its.items() if column != "remaining" or label != "baseline"}
+            masked = {label: name for label, name in shown.items() if column != "remaining" or label != "baseline"}
             panels.curves(axis, evidence, masked, column)
             axis.set_title(TITLE[net])
-        _zoom(row[0], evidence, its.values())
+        _zoom(row[0], evidence, shown.values())
     return figure

@@ -1,4 +1,4 @@
-"""All figures of Koster et al. 2022: what each shows and which function draws it."""
+"""The table of all figures of Koster et al. 2022: title, experiments, and the function that draws it."""
 
 from tf_supermask.evidence.figures import Drawing
 from tf_supermask.papers.koster import drawings, panels

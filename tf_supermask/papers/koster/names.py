@@ -1,4 +1,4 @@
-"""Names of the experiments of 'Signing the Supermask' (Koster et al. 2022): those of their flag files and folders of records."""
+"""Names of the experiments of 'Signing the Supermask' (Koster et al. 2022): their flag files and folders of records."""
 
 CONVS = ("conv2", "conv4", "conv6", "conv8")
 NETS = ("fcn", *CONVS)
@@ -15,7 +15,7 @@ def signed(net, scheme="elus"):
 
 
 def baseline(net, scheme=None):
-    """The paper's own choice, where there is no other scheme: He for Conv2, ELU for the others (Tables 2 and 3)."""
+    """Without a scheme, the paper's choice: He for Conv2, ELU for the others (Tables 2 and 3)."""
     return f"koster_table{1 if net == 'fcn' else 12}_{net}_baseline_{scheme or ('he' if net == 'conv2' else 'elu')}"
 
 

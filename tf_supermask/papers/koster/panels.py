@@ -1,4 +1,4 @@
-"""Panels that several figures of Koster et al. 2022 are made of."""
+"""Panels that several figures of Koster et al. 2022 share."""
 
 import numpy as np
 
@@ -7,13 +7,11 @@ from tf_supermask.evidence.figures import BLUE, ORANGE, PINK, RED, available, gr
 from tf_supermask.evidence.results import Missing, equality
 
 INITS = {"He": "he", "ELUS": "elus", "Xavier": "xavier"}
-
-
 _LABELS = {"test_accuracy": "test accuracy, %", "remaining": "remaining weights, %"}
 
 
 def curves(axes, evidence, experiments, column):
-    """Mean and band over epochs, of the experiments that there are."""
+    """Mean and 5-95 % band over epochs of the experiments (label -> name) that have records."""
     for label, name in experiments.items():
         if name in evidence:
             runs = evidence.history(name, column)
@@ -30,7 +28,7 @@ def curves(axes, evidence, experiments, column):
 
 
 def shares(axes, evidence, name):
-    """Stacked share of -1, 0 and +1 in each layer, mean over runs."""
+    """Stacked shares of -1, 0 and +1 in each layer, means over runs."""
     layers = evidence.layers(name)
     bottom = np.zeros(len(layers))
     for position, (label, color) in enumerate((("-1", RED), ("0", "#DDDDDD"), ("+1", BLUE))):
@@ -43,7 +41,7 @@ def shares(axes, evidence, name):
 
 
 def agreement(axes, evidence, name, count, absolute=True):
-    """Share of elements of each layer on which `count` runs agree; with `absolute`, of |mask| beside it."""
+    """Share of the elements of each layer that are equal in `count` runs; with `absolute`, that of |mask| beside it."""
     runs = evidence.masks(name, 2)[:count]
     layers = list(runs[0])
     kinds = (("mask", False, BLUE), ("|mask|", True, ORANGE))[: 1 + absolute]
@@ -56,52 +54,52 @@ def agreement(axes, evidence, name, count, absolute=True):
 
 
 def fewest(evidence, names):
-    """How many runs with masks all experiments have: agreement falls with that number, so as many of each are compared."""
+    """The number of runs with masks that all experiments have: agreement falls with it, so equal numbers are compared."""
     return min(len(evidence.mask_files(name)) for name in names)
 
 
 def bars(axes, evidence, groups, measure):
-    """Groups (label -> {label -> experiment}) of bars with the mean and the interval of the runs."""
+    """Bars of the mean and 5-95 % interval over runs; `groups` is label -> {label -> experiment}."""
     colors = {"baseline": "#999999", "ELUS": BLUE, "SiNN1": PINK, "SiNN2": ORANGE}
-    for position, its in enumerate(groups.values()):
-        for place, (label, name) in enumerate(its.items()):
+    for position, group in enumerate(groups.values()):
+        for place, (label, name) in enumerate(group.items()):
             if name in evidence:
                 mean, *ends = statistics.summary(evidence.values(name, measure))
                 error = [[mean - ends[0]], [ends[1] - mean]] if ends else None
-                x = position + (place - (len(its) - 1) / 2) * 0.8 / len(its)
-                axes.bar(x, mean, 0.8 / len(its), yerr=error, color=colors[label], label=label, capsize=2)
+                x = position + (place - (len(group) - 1) / 2) * 0.8 / len(group)
+                axes.bar(x, mean, 0.8 / len(group), yerr=error, color=colors[label], label=label, capsize=2)
     axes.set_xticks(range(len(groups)), groups)
     axes.set_ylabel(_LABELS[measure])
     handles = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
     axes.legend(handles.values(), handles.keys(), loc="upper left", bbox_to_anchor=(1, 1))
     if measure == "test_accuracy":
-        runs = np.concatenate([evidence.values(name, measure) for its in groups.values() for name in its.values()])
+        runs = np.concatenate([evidence.values(name, measure) for group in groups.values() for name in group.values()])
         margin = 0.2 * (runs.max() - runs.min()) + 0.2
         axes.set_ylim(max(0, runs.min() - margin), runs.max() + margin / 2)
 
 
 def per_layer(panel, rows, runs=1, masks=False):
-    """Grid of panels: `rows` is label -> {label -> experiment}; rows and panels without records are left out."""
+    """Draws a grid of panels; `rows` is label -> {label -> experiment}. Rows and panels without records are left out."""
 
     def figure_of(evidence):
-        found, lacking = {}, []
+        present, lacking = {}, []
         for label, experiments in rows.items():
             try:
-                found[label] = available(evidence, experiments, runs, masks)
+                present[label] = available(evidence, experiments, runs, masks)
             except Missing as missing:
                 lacking.append(missing)
-        if not found:
+        if not present:
             raise lacking[0]
-        columns = max(map(len, found.values()))
-        figure, axes = grid(len(found), columns, max(4, 3.4 * columns))
-        for row, (label, experiments) in zip(axes, found.items(), strict=True):
+        columns = max(map(len, present.values()))
+        figure, axes = grid(len(present), columns, max(4, 3.4 * columns))
+        for row, (label, experiments) in zip(axes, present.items(), strict=True):
             for axis in row[len(experiments) :]:
                 axis.axis("off")
             shared = {"count": fewest(evidence, experiments.values())} if masks else {}
             for axis, (column, name) in zip(row, experiments.items(), strict=False):
                 panel(axis, evidence, name, **shared)
                 axis.set_title(f"{label}, {column} (n={len(evidence.need(name))})")
-        axes[0, len(next(iter(found.values()))) - 1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+        axes[0, len(next(iter(present.values()))) - 1].legend(loc="upper left", bbox_to_anchor=(1, 1))
         return figure
 
     return figure_of

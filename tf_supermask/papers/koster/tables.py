@@ -18,6 +18,7 @@ _WIDTHS = ("", "x1.5", "x2", "x2.5", "x3")
 
 
 def _inits(prefix, network):
+    """Rows of all initializations of a network: its baselines, then the signed networks, each tested against its baseline."""
     baselines = {s: f"{prefix}_baseline_{s}" for s in ("he", "elu", "xavier")}
     for scheme, experiment in baselines.items():
         yield Row(f"{network} baseline, {_LABEL[scheme]}", experiment)
@@ -27,13 +28,13 @@ def _inits(prefix, network):
 
 
 def _pairs(rows):
-    """Rows of a baseline and of what stands against it: `(label, experiment, baseline)`."""
+    """Two rows for each `(label, experiment, baseline)`: the baseline, and the experiment tested against it."""
     for label, experiment, baseline in rows:
         yield Row(f"{label.removesuffix(' signed')} baseline", baseline)
         yield Row(label, experiment, baseline)
 
 
-# Table 2 has the He baseline for Conv2, the ELU baselines for the others: found by the numbers.
+# Table 2 has the He baseline for Conv2, the ELU baselines for the others: as the numbers show.
 _CONV_PAIRS = tuple(
     (f"{net.capitalize()} signed", f"koster_table12_{net}_signed_elus", f"koster_table12_{net}_baseline_{scheme}")
     for net, scheme in zip(_CONVS, ("he", "elu", "elu", "elu"), strict=True)
@@ -174,7 +175,7 @@ TABLES = {
     n: t._replace(printed=koster_reported.PAPER, quoted=koster_reported.QUOTED.get(n, ())) for n, t in TABLES.items()
 }
 
-# What a recount of Table 14's networks gives, by the name in its first column.
+# A recount of the networks of Table 14, by the name in its first column.
 RECOUNT = {
     "MPT-1/32": "the network is VGG-Small: 4,656,512 weights, of which 5 % are 0.23 M",
     "MPT-1/32 + BN": "its authors say 2.6 M",
@@ -189,7 +190,7 @@ RECOUNT = {
 
 
 def literature(evidence):
-    """Table 14: what the paper says of other methods, with what a recount gives."""
+    """Table 14: the paper's numbers of other methods, with a recount."""
     columns = ("method", "network", "weights", "test accuracy, %", "initial weights", "remaining weights", "recount")
     rows = [
         (*map(str, line), RECOUNT.get(line[0], "-")) for line in koster_reported.LITERATURE if evidence.scale == "paper"

@@ -1,1 +1,1 @@
-"""'Deconstructing Lottery Tickets' (Zhou et al. 2019): printed numbers, tables, figures, claims."""
+"""'Deconstructing Lottery Tickets' (Zhou et al. 2019): reported numbers, tables, figures, claims."""

@@ -1,4 +1,4 @@
-"""Weights before and after training, and which of them a criterion keeps (Zhou et al. 2019, Figures 1 and 2)."""
+"""Cartoons: made-up weights before and after training, and those that a criterion keeps (Zhou et al. 2019, Figures 1, 2, 6)."""
 
 import numpy as np
 
@@ -9,19 +9,19 @@ GREY = "#999999"
 
 
 def _weights(number=2500):
-    """Initial and final values of made-up weights of one layer: correlated, and spread by training."""
+    """Initial and final values of made-up weights of one layer: correlated, with noise."""
     draw = np.random.default_rng(0)
     initial = draw.normal(size=number)
     return initial, 0.8 * initial + draw.normal(scale=0.7, size=number)
 
 
 def _plane(axes, criterion, share=0.5, colors=(BLUE, "#CCCCCC")):
-    """The weights that a criterion keeps, all without one, over initial (x) and final value (y)."""
+    """The weights that a criterion keeps, or all without one, over initial (x) and final value (y)."""
     initial, final = _weights()
-    everything = kept = np.ones(initial.shape, bool)
+    all_ = kept = np.ones(initial.shape, bool)
     if criterion:
-        scores = criteria.ranked(criterion, initial, final, everything)
-        kept = criteria.cut(scores, everything, 1 - share, np.random.default_rng(1))
+        scores = criteria.ranked(criterion, initial, final, all_)
+        kept = criteria.cut(scores, all_, 1 - share, np.random.default_rng(1))
     for chosen, color in ((~kept, colors[1]), (kept, colors[0])):
         axes.plot(initial[chosen], final[chosen], ".", color=color, markersize=2, rasterized=True)
     axes.axhline(0, color="black", linewidth=0.6)
@@ -32,7 +32,7 @@ def _plane(axes, criterion, share=0.5, colors=(BLUE, "#CCCCCC")):
 
 
 def planes(*names, share=0.5, columns=5):
-    """Panels of criteria in a grid, each with the `share` of the weights that it keeps; None is without mask."""
+    """A grid of panels, one per criterion, each with the `share` of the weights that it keeps; None is no mask."""
 
     def figure_of(evidence):
         del evidence
@@ -50,7 +50,7 @@ def planes(*names, share=0.5, columns=5):
 
 
 def cut_of_large_final(evidence):
-    """Figure 1: what large_final keeps lies beyond two horizontal lines."""
+    """Figure 1: the weights that large_final keeps are beyond two horizontal lines."""
     del evidence
     figure, axes = grid(1, 1, 3.4, 3.2)
     _, final, kept = _plane(axes[0, 0], "large_final")
@@ -68,9 +68,9 @@ def motion(evidence):
         initial, final, kept = _plane(axis, "large_final", colors=("#EEEEEE", "#EEEEEE"))
         chosen = kept if kind == "kept" else ~kept
         toward = criteria.MASK0_ACTIONS["toward_zero"].frozen(initial, initial, final) == 0
-        for its, color, label in ((toward, ORANGE, "toward zero"), (~toward, BLUE, "away from zero")):
+        for moved, color, label in ((toward, ORANGE, "toward zero"), (~toward, BLUE, "away from zero")):
             axis.plot(
-                *(v[its & chosen] for v in (initial, final)),
+                *(values[moved & chosen] for values in (initial, final)),
                 ".",
                 color=color,
                 markersize=2,

@@ -1,8 +1,8 @@
 """The figures of 'Deconstructing Lottery Tickets' (Zhou et al. 2019).
 
-Numbers are those of the long version; the short version's 1 to 3 and S3 to S5 are parts of, or the same as, Figures 3 to 5, its
-S1, S2, S6, S7 are Figures 1, 2, S1, 6, its 4 and S8 are Figure 7. The cartoons are drawn by the functions of criteria.py.
-Lines are means, bands reach from the least to the greatest run. A star: significantly better than every other line.
+Figures have the numbers of the long version. In the short version 1 to 3 and S3 to S5 are parts of Figures 3 to 5; S1, S2, S6, S7
+are Figures 1, 2, S1, 6; 4 and S8 are Figure 7. The functions of criteria.py draw the cartoons.
+Lines are means, bands range from the lowest to the highest run. A star: significantly better than every other line.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ from tf_supermask.papers.zhou.names import (
 )
 from tf_supermask.papers.zhou.readings import SIGNIFICANT, TESTED, length, rounds
 
-# opposed criteria have one colour, the small one dashed
+# opposed criteria have the same colour; the small one is dashed
 _PAIRS = {"large_final": BLUE, "large_init": ORANGE, "large_init_large_final": GREEN}
 _LINES = {
     **{large: (color, "-") for large, color in _PAIRS.items()},
@@ -59,7 +59,7 @@ def _axis(axes):
 
 
 def _curves(axes, left, lines, better=np.greater):
-    """`lines`: label -> array (runs, levels), over `left`, remaining weights in percent; stars where one is `better`."""
+    """`lines`: label -> array (runs, levels), over `left`, remaining weights in percent. Stars: `better` than all other lines."""
     for label, runs in lines.items():
         color, style = _LINES[label]
         axes.plot(left, runs.mean(axis=0), color=color, linestyle=style, linewidth=1.2, label=label)
@@ -71,44 +71,44 @@ def _curves(axes, left, lines, better=np.greater):
 
 
 def stars(label, lines, better=np.greater):
-    """Levels at which a line is better than each other one, p < .05 by Welch's test, not corrected for their number."""
+    """Levels at which a line is better than each other one: p < .05 by Welch's test, without correction for their number."""
     runs = lines[label]
-    others = [its for name, its in lines.items() if name != label]
+    others = [other for name, other in lines.items() if name != label]
     if len(runs) < TESTED or not others:
         return []
     return [
         level
         for level in range(runs.shape[1])
         if all(
-            len(its) >= TESTED
-            and better(runs[:, level].mean(), its[:, level].mean())
-            and statistics.welch(runs[:, level], its[:, level]) < SIGNIFICANT
-            for its in others
+            len(other) >= TESTED
+            and better(runs[:, level].mean(), other[:, level].mean())
+            and statistics.welch(runs[:, level], other[:, level]) < SIGNIFICANT
+            for other in others
         )
     ]
 
 
 def _zoom(axes, lines):
-    """From the accuracy that the best three lines never fall below: the good ones are to be told apart."""
+    """Limits the axis to the range of the best three lines, so that good lines are distinguishable."""
     means = np.array([runs.mean(axis=0) for runs in lines.values()])
     low, high = np.sort(means.min(axis=1))[-3:][0], means.max()
     axes.set_ylim(low - 0.05 * (high - low) - 0.1, high + 0.05 * (high - low) + 0.1)
 
 
 def chains(variants, columns):
-    """A row per network, a column per history, over the share of remaining weights. `variants(net)`: label -> experiment."""
+    """Lines over remaining weights: a row per network, a column per history; `variants(net)` is label -> experiment."""
 
     def figure_of(evidence):
-        found = {net: {a: n for a, n in variants(net).items() if n in evidence} for net in NETS}
-        found = {net: its for net, its in found.items() if len(its) > 1}
-        if not found:
+        present = {net: {label: n for label, n in variants(net).items() if n in evidence} for net in NETS}
+        present = {net: names for net, names in present.items() if len(names) > 1}
+        if not present:
             raise Missing(f"1 run of {' and '.join(list(variants(NETS[0]).values())[:2])}, there are 0")
-        figure, axes = grid(len(found), len(columns), 4.2 * len(columns) + 1.8, 3)
-        for row, (net, its) in zip(axes, found.items(), strict=True):
-            left = rounds(evidence, next(iter(its.values())), "remaining").mean(axis=0)
-            runs = sorted({len(evidence.need(name)) for name in its.values()})
+        figure, axes = grid(len(present), len(columns), 4.2 * len(columns) + 1.8, 3)
+        for row, (net, names) in zip(axes, present.items(), strict=True):
+            left = rounds(evidence, next(iter(names.values())), "remaining").mean(axis=0)
+            runs = sorted({len(evidence.need(name)) for name in names.values()})
             for axis, column in zip(row, columns, strict=True):
-                lines = {label: rounds(evidence, name, column) for label, name in its.items()}
+                lines = {label: rounds(evidence, name, column) for label, name in names.items()}
                 length = min(line.shape[1] for line in lines.values())
                 lines = {label: line[:, :length] for label, line in lines.items()}
                 _curves(axis, left[:length], lines, np.less if column == "best_iteration" else np.greater)
@@ -128,68 +128,73 @@ _COLUMNS = {"best_iteration": "early-stopping iteration", "test_accuracy": "test
 
 def supermasks(evidence):
     """Figure 7: untrained networks with masks of the trained one, on initial weights (left) and signed constants (right)."""
-    found = [net for net in NETS if supermask(net) in evidence]
-    if not found:
+    present = [net for net in NETS if supermask(net) in evidence]
+    if not present:
         raise Missing(f"1 run of {supermask(NETS[0])}, there are 0")
-    figure, axes = grid(len(found), 2, 11, 3.2, sharey="row")
-    for row, net in zip(axes, found, strict=True):
-        its = evidence.need(supermask(net))
-        left = np.mean([r["history"]["remaining"] for r in its], axis=0)
+    figure, axes = grid(len(present), 2, 11, 3.2, sharey="row")
+    for row, net in zip(axes, present, strict=True):
+        records = evidence.need(supermask(net))
         for axis, treatment in zip(row, TREATMENTS, strict=True):
-            lines = {c: np.array([r["history"][f"{c}/{treatment}/test"] for r in its], float) for c in ELEVEN}
-            for label, runs in lines.items():
-                color, style = _LINES[label]
-                axis.plot(left, runs.mean(axis=0), color=color, linestyle=style, linewidth=1.2, label=label)
-                axis.fill_between(left, runs.min(axis=0), runs.max(axis=0), color=color, alpha=0.12, linewidth=0)
-            for label, column, style in (("untrained, no mask", "untrained", ":"), ("trained", "trained", "-")):
-                axis.axhline(
-                    np.mean([r["history"][column] for r in its]),
-                    color="black",
-                    linestyle=style,
-                    linewidth=0.8,
-                    label=label,
-                )
-            grid_ = [learned(net, score) for score in GRID]
-            for marker, points in (("o", grid_), ("D", [learned(net, "epochs")])) if treatment == "init" else ():
-                points = [name for name in points if name in evidence]
-                if points:
-                    where = [[evidence.mean(name, m) for name in points] for m in ("remaining", "test_accuracy")]
-                    label = f"learned mask\n{length(evidence, points[0])}"
-                    axis.plot(*where, marker, color="black", markersize=4, label=label)
+            _heuristic_masks(axis, records, treatment)
+            if treatment == "init":
+                _learned_masks(axis, evidence, net)
             _axis(axis)
-            axis.set(xlim=(130, 0.4), ylim=(0, 100), title=f"{TITLE[net]}, {WEIGHTS[treatment]} (n={len(its)})")
+            axis.set(xlim=(130, 0.4), ylim=(0, 100), title=f"{TITLE[net]}, {WEIGHTS[treatment]} (n={len(records)})")
         row[0].set_ylabel("test accuracy, %")
         handles = row[0].get_legend_handles_labels()
         row[1].legend(*handles, loc="upper left", bbox_to_anchor=(1, 1))
-    return figure  # fmt: skip
+    return figure
+
+
+def _heuristic_masks(axis, records, treatment):
+    """A line per criterion over the share of remaining weights; the untrained and the trained network as horizontal lines."""
+    left = np.mean([record["history"]["remaining"] for record in records], axis=0)
+    for criterion in ELEVEN:
+        runs = np.array([record["history"][f"{criterion}/{treatment}/test"] for record in records], float)
+        color, style = _LINES[criterion]
+        axis.plot(left, runs.mean(axis=0), color=color, linestyle=style, linewidth=1.2, label=criterion)
+        axis.fill_between(left, runs.min(axis=0), runs.max(axis=0), color=color, alpha=0.12, linewidth=0)
+    for label, column, style in (("untrained, no mask", "untrained", ":"), ("trained", "trained", "-")):
+        accuracy = np.mean([record["history"][column] for record in records])
+        axis.axhline(accuracy, color="black", linestyle=style, linewidth=0.8, label=label)
+
+
+def _learned_masks(axis, evidence, net):
+    """A point for each learned mask: after the paper's iterations, and after as many epochs."""
+    for marker, names in (("o", [learned(net, score) for score in GRID]), ("D", [learned(net, "epochs")])):
+        names = [name for name in names if name in evidence]
+        if names:
+            points = [[evidence.mean(name, measure) for name in names] for measure in ("remaining", "test_accuracy")]
+            label = f"learned mask\n{length(evidence, names[0])}"
+            axis.plot(*points, marker, color="black", markersize=4, label=label)
 
 
 def initial_scores(evidence):
     """Learned masks over their initial score: accuracy and remaining weights."""
-    found = {net: [s for s in GRID if learned(net, s) in evidence] for net in NETS}
-    found = {net: scores for net, scores in found.items() if scores}
-    if not found:
+    present = {net: [score for score in GRID if learned(net, score) in evidence] for net in NETS}
+    present = {net: scores for net, scores in present.items() if scores}
+    if not present:
         raise Missing(f"1 run of {learned(NETS[0], 0)}, there are 0")
     figure, axes = grid(1, 2, 9, 3)
-    for axis, measure, label in zip(
-        axes[0], ("test_accuracy", "remaining"), ("test accuracy, %", "remaining weights, %"), strict=True
-    ):
-        for net, scores in found.items():
-            means = [evidence.mean(learned(net, s), measure) for s in scores]
+    labels = {"test_accuracy": "test accuracy, %", "remaining": "remaining weights, %"}
+    for axis, (measure, label) in zip(axes[0], labels.items(), strict=True):
+        for net, scores in present.items():
+            means = [evidence.mean(learned(net, score), measure) for score in scores]
             (line,) = axis.plot(scores, means, "o-", markersize=3, label=f"{TITLE[net]}, probabilities")
-            for variant, marker in zip(VARIANTS, "s^Dv", strict=True):
-                if learned(net, variant) in evidence:
-                    start = evidence.need(learned(net, variant))[0]["spec"]["score_value"]
-                    mean = evidence.mean(learned(net, variant), measure)
-                    style = {
-                        "color": line.get_color(),
-                        "markersize": 5,
-                        "label": f"{TITLE[net]}, {variant.replace('_', ' ')}",
-                    }
-                    axis.plot(start, mean, marker, **style)
+            _variants(axis, evidence, net, measure, line.get_color())
         axis.set(xlabel="initial score", ylabel=label, xlim=(GRID[0] - 0.5, GRID[-1] + 0.5))
     axes[0, 1].legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return figure  # fmt: skip
+    return figure
+
+
+def _variants(axis, evidence, net, measure, color):
+    """A point for each other variant of learned masks."""
+    for variant, marker in zip(VARIANTS, "s^Dv", strict=True):
+        name = learned(net, variant)
+        if name in evidence:
+            start = evidence.need(name)[0]["spec"]["score_value"]
+            label = f"{TITLE[net]}, {variant.replace('_', ' ')}"
+            axis.plot(start, evidence.mean(name, measure), marker, color=color, markersize=5, label=label)
 
 
 def _criteria(net):
@@ -197,8 +202,8 @@ def _criteria(net):
 
 
 def _mask1(net):
-    its = {"rewind": chain(net), "random": chain(net, "random")}
-    return its | {a: chain(net, mask1=a) for pair in zip(NO_SIGN, SIGN, strict=True) for a in pair}
+    usual = {"rewind": chain(net), "random": chain(net, "random")}
+    return usual | {a: chain(net, mask1=a) for pair in zip(NO_SIGN, SIGN, strict=True) for a in pair}
 
 
 def _mask0(net):

@@ -1,6 +1,6 @@
 """Names of the experiments of 'Deconstructing Lottery Tickets' (Zhou et al. 2019), and what varies between them.
 
-An experiment is the name of its flag file and of its folder of records; one with a / is a part of another's records.
+An experiment is the name of its flag file and of its folder of records. A name with a / is a part of other records.
 """
 
 from tf_supermask.experiments.criteria import CRITERIA
@@ -25,7 +25,7 @@ def dense(net):
 
 
 def chain(net, criterion="large_final", mask1="rewind", mask0="zero"):
-    """The experiment that differs from the paper's usual one, which is that of large_final, in one of the three."""
+    """The experiment of iterative pruning that differs from the usual one, that of large_final, in one of the three settings."""
     if mask1 != "rewind":
         return f"zhou_fig4_{net}_{mask1}"
     return f"zhou_fig5_{net}_{mask0}" if mask0 != "zero" else f"zhou_fig3_{net}_{criterion}"

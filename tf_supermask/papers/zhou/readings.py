@@ -1,7 +1,7 @@
-"""How records of chains of pruning and of learned masks are read and compared.
+"""Reads and compares the records of iterative pruning and of learned masks.
 
 Curves are compared where the paper's differ: between a third and a hundredth of the weights remaining. Runs of one seed share
-their dense run: differences are taken seed by seed, and where the paper tests by Welch's test, a paired one stands beside it.
+their dense run: differences are taken seed by seed, and a paired test is shown beside the Welch test of the paper.
 """
 
 import numpy as np
@@ -10,23 +10,23 @@ import scipy.stats
 from tf_supermask.evidence.comparisons import compare
 
 SIGNIFICANT = 0.05  # the paper's level
-ORDERED, TESTED = 3, 5  # least runs for an order of close means, and for tests; the paper has 5
+ORDERED, TESTED = 3, 5  # least runs for an order of close means, and for a test; the paper has 5
 
 
 def rounds(e, name, column="test_accuracy", least=1, few=1):
-    """Array (runs, rounds + 1) of a column of chains, the dense run first."""
+    """Array (runs, rounds + 1) of a column of histories, the dense run first."""
     runs = [record["history"][column] for record in e.need(name, least, few)]
     return np.array(runs, float)[:, : min(map(len, runs))]
 
 
 def sparse(e, name, most=33.0, least=1.0):
-    """Bool array (rounds + 1): the rounds at which so many percent of the weights remain."""
+    """Bool array (rounds + 1): the rounds at which `least` to `most` percent of the weights remain."""
     left = rounds(e, name, "remaining").mean(axis=0)
     return (left <= most) & (left >= least)
 
 
 def leads(e, first, second, runs=ORDERED, **where):
-    """Array (common seeds, sparse rounds): by how many points one experiment is more accurate than another."""
+    """Array (common seeds, sparse rounds): accuracy of one experiment minus that of another, in points."""
     ours, theirs = (
         {record["spec"]["seed"]: np.array(record["history"]["test_accuracy"]) for record in e.need(name, runs)}
         for name in (first, second)
@@ -43,7 +43,7 @@ def lead(e, first, second, runs=ORDERED, **where):
 
 
 def paired(differences):
-    """p of the two-sided t-test that differences of runs of the same seeds have mean 0; None of one run."""
+    """p value of the two-sided t-test that differences of runs of the same seeds have mean 0; None for one run."""
     if len(differences) < 2:
         return None
     if np.allclose(differences, differences[0], atol=1e-9):  # no spread, no test
@@ -51,14 +51,14 @@ def paired(differences):
     return float(scipy.stats.ttest_1samp(differences, 0).pvalue)
 
 
-def points(its):
-    """`leads` as text: their mean, and p of the runs' means over rounds."""
-    p = paired(its.mean(axis=1))
-    return f"{its.mean():+.2f} points" + ("" if p is None else f" (p {p:.1g}, seed by seed)")
+def points(differences):
+    """The array of `leads` as text: its mean, and the p value of the runs' means over rounds."""
+    p = paired(differences.mean(axis=1))
+    return f"{differences.mean():+.2f} points" + ("" if p is None else f" (p {p:.1g}, seed by seed)")
 
 
 def significant(e, first, second, few=1):
-    """`(share, text)`: of sparse rounds at which one experiment is significantly more accurate than another."""
+    """`(share, text)`: the share of sparse rounds at which one experiment is significantly more accurate than another."""
     ours, theirs = (rounds(e, name, least=TESTED, few=few).T for name in (first, second))
     levels = [compare(a, b, TESTED) for a, b in zip(ours, theirs, strict=True)]
     share = float(np.mean(np.array([level.above(SIGNIFICANT) for level in levels])[sparse(e, first)]))

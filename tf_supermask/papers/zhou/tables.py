@@ -1,4 +1,4 @@
-"""The tables of 'Deconstructing Lottery Tickets' (Zhou et al. 2019), and those that its graphics leave to be read off."""
+"""The tables of 'Deconstructing Lottery Tickets' (Zhou et al. 2019), and tables of values that it shows as graphics only."""
 
 import numpy as np
 import pandas as pd
@@ -31,10 +31,10 @@ from tf_supermask.papers.zhou.readings import rounds
 
 
 def views(experiments):
-    """Experiments made of parts of others: the best supermask of a treatment, and the best initial score of learned masks.
+    """Experiments that are parts of others: the best supermask of a treatment, and the best initial score of learned masks.
 
-    `test_accuracy` is the largest over the paper's criteria and all levels, `selected` that of the largest on validation
-    images. The best initial score is that with the highest mean accuracy on validation images.
+    `test_accuracy` is the largest over the paper's criteria and all levels, `selected` the one with the largest accuracy on
+    validation images. The best initial score is that with the highest mean accuracy on validation images.
     """
     made = {}
     for net in NETS:
@@ -42,14 +42,14 @@ def views(experiments):
             made[supermask(net, treatment)] = [_best(record, treatment) for record in experiments[supermask(net)]]
         grid = [experiments[name] for name in (learned(net, score) for score in GRID) if name in experiments]
         if grid:
-            made[learned(net)] = max(grid, key=lambda its: np.mean([_validation(record) for record in its]))
+            made[learned(net)] = max(grid, key=lambda records: np.mean([_validation(record) for record in records]))
     return made
 
 
 def _best(record, treatment):
     test, val = (
-        np.array([record["history"][f"{criterion}/{treatment}/{its}"] for criterion in ELEVEN])
-        for its in ("test", "val")
+        np.array([record["history"][f"{criterion}/{treatment}/{images}"] for criterion in ELEVEN])
+        for images in ("test", "val")
     )
     final = {"test_accuracy": test.max(), "selected": test.flat[val.argmax()]}
     final["remaining"] = record["history"]["remaining"][test.argmax() % test.shape[1]]
@@ -98,7 +98,7 @@ TABLES = {
 
 
 def settings(evidence):
-    """Table S1, ours made of Specs and networks, beside the paper's."""
+    """Table S1: the settings of our Specs and the sizes of our networks, beside the paper's."""
     lines = []
     for net, (weights, iterations, rate, pruned) in zhou_reported.SETTINGS.items() if evidence.scale == "paper" else ():
         spec = Spec.of(mode="lottery", model=net)
@@ -123,22 +123,22 @@ def weight_counts(spec):
     return sum(size for conv, size in sizes if conv), sum(size for _, size in sizes)
 
 
-_LEVELS = (5, 10, 14, 18, 20, 22, 24)  # those of the reference
+_LEVELS = (5, 10, 14, 18, 20, 22, 24)  # rounds that the reference has
 
 
 def _levels(title, variants):
-    """Test accuracy at some rounds; `variants(net)` is label -> experiment."""
+    """Function that makes a table of the test accuracy at some rounds; `variants(net)` is label -> experiment."""
 
     def frame(evidence):
         lines = []
         for net in NETS:
-            found = {label: name for label, name in variants(net).items() if name in evidence}
-            if found and dense(net) in evidence:
-                found = {"dense": dense(net), **found}
-            for label, name in found.items():
+            present = {label: name for label, name in variants(net).items() if name in evidence}
+            if present and dense(net) in evidence:
+                present = {"dense": dense(net), **present}
+            for label, name in present.items():
                 accuracy = rounds(evidence, name).T
-                its = {k: summary(runs) for k, runs in enumerate(accuracy) if bool(k) != (label == "dense")}
-                lines.append({"": f"{TITLE[net]}, {label}", "n": accuracy.shape[1]} | its)
+                by_round = {k: summary(runs) for k, runs in enumerate(accuracy) if bool(k) != (label == "dense")}
+                lines.append({"": f"{TITLE[net]}, {label}", "n": accuracy.shape[1]} | by_round)
                 if net == "fcn" and evidence.scale == "paper" and label in zhou_reported.REFERENCE:
                     reference = {k: (mean,) for k, mean in zhou_reported.REFERENCE[label].items()}
                     lines.append({"": "an independent run of the authors' code", "n": 5} | reference)
@@ -154,19 +154,22 @@ def _levels(title, variants):
 
 
 def initial_scores(evidence):
-    """Learned masks by initial score, their other variants below."""
+    """Learned masks by initial score, followed by their other variants."""
     lines = []
     for net in NETS:
         for score in (*GRID, *VARIANTS):
             name = learned(net, score)
             if name in evidence:
-                its = evidence.need(name)
-                cells = {m: show(summary(r["final"][m] for r in its), 2) for m in ("test_accuracy", "remaining")}
+                records = evidence.need(name)
+                cells = {m: show(summary(r["final"][m] for r in records), 2) for m in ("test_accuracy", "remaining")}
                 label = "" if score in GRID else f"{score}, "
-                label += f"from {its[0]['spec']['score_value']:.0f}"
+                label += f"from {records[0]['spec']['score_value']:.0f}"
                 lines.append(
-                    {"": f"{TITLE[net]}, {label.replace('_', ' ')}", "n": str(len(its))}
-                    | {"iterations": f"{its[0]['spec']['iterations']:,}", "test accuracy, %": cells["test_accuracy"]}
+                    {"": f"{TITLE[net]}, {label.replace('_', ' ')}", "n": str(len(records))}
+                    | {
+                        "iterations": f"{records[0]['spec']['iterations']:,}",
+                        "test accuracy, %": cells["test_accuracy"],
+                    }
                     | {"remaining weights, %": cells["remaining"]}
                 )
     notes = ("Means of ten samples, at the iteration with the lowest validation loss.",)

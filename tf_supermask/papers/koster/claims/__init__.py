@@ -3,4 +3,4 @@
 from tf_supermask.evidence.claims import Claims
 from tf_supermask.papers.koster.claims import appendices, conv, fcn, masks, resnet
 
-CLAIMS = Claims("", *(its.claim for its in (fcn, conv, masks, resnet, appendices)))
+CLAIMS = Claims("", *(module.claim for module in (fcn, conv, masks, resnet, appendices)))

@@ -18,13 +18,13 @@ claim = Claims("Appendices D to F")
 
 
 def _times_as_wide(e, net, measure, least):
-    """How many times as wide the 5-95 % interval of uniform weights is as that of signed constants."""
+    """Ratio of the 5-95 % interval of uniform weights to that of signed constants."""
     wide = widths(e, {"uniform": uniform(net), "constant": signed(net, "he")}, measure, least)
     return wide["uniform"] / wide["constant"] if wide["constant"] else float("inf")
 
 
 def _more_remains(e, first, second, least=1):
-    """Points by which more weights remain."""
+    """Percentage points of weights that remain in `first` beyond those in `second`."""
     return e.mean(first, "remaining", least) - e.mean(second, "remaining", least)
 
 
@@ -56,7 +56,7 @@ def signed_constants_beat_uniform_weights_on_fcn_and_vary_less(e, part):
 )
 def signed_constants_beat_uniform_weights_on_conv2_alone(e, net):
     """More: 1.5 times as wide. Not in sparsity: the means differ by less than a tenth. That there is no significant difference
-    is not seen by fewer runs than a test needs."""
+    takes as many runs as a test."""
     constant = signed(net, "he")
     more = difference(e, constant, uniform(net), MANY, few=1 if net == "conv2" else TESTED)
     shift = _more_remains(e, uniform(net), constant)
@@ -93,8 +93,8 @@ def xavier_scores_beat_elus_scores_slightly_and_prune_earlier_on_fcn(e, part):
     by_net(*CONVS),
 )
 def elus_scores_are_better_on_conv6_alone_start_later_and_keep_more(e, net):
-    """Start: more than 25 % accuracy, a whole epoch later. That there is no significant difference is not seen by fewer runs
-    than a test needs."""
+    """Start: more than 25 % accuracy, a whole epoch later. That there is no significant difference takes as many runs as a
+    test."""
     ours, theirs = elus_scores(net), signed(net)
     more, left = difference(e, ours, theirs, MANY, few=1 if net == "conv6" else TESTED), _more_remains(e, ours, theirs)
     expected = more.above(SIGNIFICANT) if net == "conv6" else more.p >= SIGNIFICANT
@@ -144,7 +144,8 @@ def sinn1_prunes_the_first_layer_most_and_the_last_as_usual(e, net):
     """As much: within 10 points."""
     usual, more, most = (e.remaining(name) for name in (signed(net), sinn(net, 2), sinn(net, 1)))
     holds = most["conv1"] < more["conv1"] < usual["conv1"] and abs(most["out"] - usual["out"]) < 0.1
-    first, last = (" / ".join(f"{its[layer]:.1%}" for its in (usual, more, most)) for layer in ("conv1", "out"))
+    shares = (usual, more, most)
+    first, last = (" / ".join(f"{share[layer]:.1%}" for share in shares) for layer in ("conv1", "out"))
     return holds, f"remaining, usual / SiNN2 / SiNN1: first {first}, last {last}"
 
 

@@ -1,4 +1,4 @@
-"""What the claims of several subjects share: how many runs a verdict needs, and readings of the records."""
+"""Shared by the claims of all subjects: the numbers of runs that verdicts need, and functions that read records."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from tf_supermask.evidence.results import Missing
 from tf_supermask.papers.koster.names import DEEP, TITLE
 
 SIGNIFICANT = 0.01  # the paper's level
-# Least runs for a verdict. With fewer, true differences of the paper's size are missed, and orders of close means are chance.
-# MANY: differences of a tenth of a point, widths of accuracies, and what all runs agree on, which is not what 10 agree on.
-# Shares of remaining weights hardly vary between runs: claims.LEAST is enough.
+# Least runs for a verdict. With fewer, tests miss differences of the paper's size, and the order of close means is chance.
+# MANY: for differences of a tenth of a point, widths of accuracies, and agreement of all runs, which falls with their number.
+# Shares of remaining weights hardly vary between runs: claims.LEAST is enough for them.
 TESTED, ORDERED, MANY = 10, 5, 40
-CPUS = ("x86_64", "AMD64", "arm64", "aarch64")  # what records have for a device where there was no GPU
+CPUS = ("x86_64", "AMD64", "arm64", "aarch64")  # values of `device` in records of runs without a GPU
 
 
 def by_net(*nets):
@@ -21,7 +21,7 @@ def by_net(*nets):
 
 
 def accuracy(e, name):
-    """Mean test accuracy; of ResNet56 and 110 the paper, too, has no more than three runs."""
+    """Mean test accuracy; three runs of ResNet56 and 110 are enough, as in the paper."""
     return e.mean(name, "test_accuracy", LEAST if any(f"_{net}_" in name for net in DEEP) else ORDERED)
 
 
@@ -31,9 +31,9 @@ def weights(e, name):
 
 
 def cost(e, masked, dense, most, rates):
-    """Verdict and text of a claim on time, at most so many percent more, and on compression, between two percentages.
+    """`(holds, text)` of a claim on cost: at most `most` percent more time, and a compression between `rates`, two percentages.
 
-    The paper's times are a GPU's: those of a CPU show no more than a tendency.
+    The paper's times are of a GPU: those of a CPU only show a tendency.
     """
     rate = e.mean(masked, "csr_compression")
     text = f"{rate:.2f} % compression"
@@ -49,7 +49,7 @@ def cost(e, masked, dense, most, rates):
 
 
 def first_epoch(e, name, column, reached):
-    """Mean over runs of the first index of a history at which `reached(value)` is true; its length, where it never is."""
+    """Mean over runs of the first index of a history at which `reached(value)` is true; its length where it never is."""
     curves = reached(e.history(name, column))
     return float(np.mean([np.argmax(curve) if curve.any() else len(curve) for curve in curves]))
 

@@ -48,7 +48,7 @@ def signed_convs_keep_up_to_3_percent_and_conv4_most(e, net):
 @claim(12, "Remaining weights hardly vary between runs, except for Conv6", by_net(*CONVS))
 def remaining_weights_hardly_vary_except_for_conv6(e, net):
     """Hardly: the 5-95 % interval is narrower than .3 points. That of Conv6 is more than twice as wide as each other."""
-    names = {its: signed(its) for its in (CONVS if net == "conv6" else (net,))}
+    names = {name: signed(name) for name in (CONVS if net == "conv6" else (net,))}
     wide = widths(e, names, "remaining", TESTED)
     text = f"5-95 % width: {listed(wide)} points"
     if net == "conv6":

@@ -9,7 +9,7 @@ from tf_supermask.papers.koster.claims.common import MANY, SIGNIFICANT, TESTED, 
 from tf_supermask.papers.koster.names import BINARY, NETS, baseline, signed
 
 claim = Claims("FCN")
-SCHEMES = {"He": ("he", "he"), "ELUS": ("elus", "elu"), "Xavier": ("xavier", "xavier")}  # of signed, of its baseline
+SCHEMES = {"He": ("he", "he"), "ELUS": ("elus", "elu"), "Xavier": ("xavier", "xavier")}  # of signed, of the baseline
 
 
 @claim(1, "All FCNs are similarly accurate, signed ELUS is the best")
@@ -86,7 +86,7 @@ BINARY_PARTS = ("first layer", "always pruned", "accuracy", "remaining weights")
 )
 def binary_masks_are_less_consistent_and_worse_than_signed_ones(e, part):
     """As much: within a point. Half the inputs: less than two thirds; the paper has 144 and 284. Equal numbers of runs are
-    compared, since what all runs prune falls with their number, and few runs say nothing of it."""
+    compared, because the share that all runs prune falls with their number; few runs say nothing about it."""
     if part == "accuracy":
         better = difference(e, signed("fcn"), BINARY, MANY)
         return better.above(SIGNIFICANT), f"signed {better} points"
@@ -105,7 +105,8 @@ def _first_layers(e, names):
     """Of each experiment: percent pruned, percent pruned by all runs, number of inputs that all runs mask."""
     runs = [e.masks(name, MANY, few=TESTED) for name in names]
     fewest = min(map(len, runs))
-    used = [uses([mask["fc1"] for mask in its[:fewest]]) for its in runs]
+    used = [uses([mask["fc1"] for mask in masks[:fewest]]) for masks in runs]
     return [
-        (100 * (1 - its.mean() / fewest), 100 * np.mean(its == 0), int(np.sum(its.sum(axis=1) == 0))) for its in used
+        (100 * (1 - counts.mean() / fewest), 100 * np.mean(counts == 0), int(np.sum(counts.sum(axis=1) == 0)))
+        for counts in used
     ]

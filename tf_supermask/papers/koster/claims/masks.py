@@ -37,7 +37,7 @@ def first_layers_are_pruned_least_and_the_largest_most(e, net):
     by_net(*NETS),
 )
 def masks_agree_more_the_larger_a_layer_is(e, net):
-    """About 0: less than .1. About half: .4 to .6. Fewer runs agree on more: of less than MANY only the order is judged."""
+    """About 0: less than .1. About half: .4 to .6. Fewer runs agree on more: with less than MANY only the order is judged."""
     runs, sizes = e.masks(signed(net), MANY, few=2), e.sizes(signed(net))
     equal = {layer: equality([mask[layer] for mask in runs]) for layer in runs[0]}
     order = rank_correlation([sizes[layer] for layer in equal], equal.values())
@@ -54,25 +54,25 @@ def masks_agree_more_the_larger_a_layer_is(e, net):
     by_net(*NETS) | {"output layers": None},
 )
 def signs_differ_only_in_output_layers_with_he_or_xavier(e, net):
-    """A part per network is on its hidden layers: they differ by less than .05; 'and some inputs': first layers are not judged.
-    Output layers differ by more, with He and Xavier alone; 'almost all models': up to two of the 15 are exceptions."""
+    """A part per network: its hidden layers differ by less than .05. First layers are not judged ('and some inputs'). Output
+    layers differ by more, with He and Xavier alone; up to two of the 15 may be exceptions ('almost all models')."""
     more = {(n, s): _more_equal_without_signs(e, signed(n, s)) for n in ([net] if net else NETS) for s in SCHEMES}
     if net:
-        hidden = {scheme: max(list(its.values())[1:-1]) for (_, scheme), its in more.items()}
-        out = {scheme: its["out"] for (_, scheme), its in more.items()}
+        hidden = {scheme: max(list(gains.values())[1:-1]) for (_, scheme), gains in more.items()}
+        out = {scheme: gains["out"] for (_, scheme), gains in more.items()}
         return (
             max(hidden.values()) < 0.05,
             f"hidden layers {listed(hidden, '{:+.2f}')}, output {listed(out, '{:+.2f}')}",
         )
-    exceptions = [f"{TITLE[n]} {s}" for (n, s), its in more.items() if (its["out"] > 0.05) != (s != "elus")]
+    exceptions = [f"{TITLE[n]} {s}" for (n, s), gains in more.items() if (gains["out"] > 0.05) != (s != "elus")]
     return len(exceptions) <= 2, f"exceptions: {', '.join(exceptions) or 'none'}"
 
 
 def _more_equal_without_signs(e, name):
-    """Layer -> by how much |masks| of all runs are more equal than masks."""
+    """Layer -> equality of the |masks| of all runs minus equality of the masks."""
     runs = e.masks(name, MANY, few=2)
     return {
-        layer: equality([its[layer] for its in runs], True) - equality([its[layer] for its in runs])
+        layer: equality([mask[layer] for mask in runs], True) - equality([mask[layer] for mask in runs])
         for layer in runs[0]
     }
 

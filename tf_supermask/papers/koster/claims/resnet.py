@@ -73,7 +73,7 @@ def deep_signed_resnets_learn_but_trail_and_suffer_from_depth(e, net):
 )
 def learned_batch_norm_helps_but_stays_below_the_baseline(e, net):
     name = learned_batch_norm(net)
-    ours, frozen, dense = (accuracy(e, its) for its in (name, resnet(net), resnet(net, "baseline")))
+    ours, frozen, dense = (accuracy(e, other) for other in (name, resnet(net), resnet(net, "baseline")))
     fewer = e.mean(name, "remaining") - e.mean(resnet(net), "remaining")
     text = f"{ours - frozen:+.2f} points, remaining {fewer:+.2f}, against the baseline {ours - dense:+.2f}"
     return ours > frozen and fewer < 0 and ours < dense, text
@@ -105,7 +105,7 @@ def wider_layers_of_resnet20_are_pruned_more(e, net):
     """The rank correlation of size and remaining share is below -.5.
 
     The caption of Figure 11 also calls 1x1 shortcuts, the first and the last layer relatively sparse, 'as with the CNNs', whose
-    first layers are pruned least: by 'sparse' it may mean sparsely pruned. Their shares are told, not judged.
+    first layers are pruned least: 'sparse' may mean sparsely pruned. Their shares are shown, not judged.
     """
     left, sizes = e.remaining(resnet(net)), e.sizes(resnet(net))
     order = rank_correlation([sizes[layer] for layer in left], left.values())

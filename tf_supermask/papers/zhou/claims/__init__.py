@@ -3,4 +3,4 @@
 from tf_supermask.evidence.claims import Claims
 from tf_supermask.papers.zhou.claims import actions, criteria, learned, supermasks
 
-CLAIMS = Claims("", *(its.claim for its in (criteria, actions, supermasks, learned)))
+CLAIMS = Claims("", *(module.claim for module in (criteria, actions, supermasks, learned)))

@@ -27,8 +27,8 @@ def each_action_is_better_with_the_sign(e, net):
 def reshuffle_and_constant_with_the_sign_perform_as_rewinding(e, net):
     """They differ from rewinding by less than half of what they lack without the sign."""
     less = {a: behind(e, net, (f"{a}_init_sign", a)) for a in ("reshuffle", "constant")}
-    holds = all(abs(its[f"{a}_init_sign"]) < its[a] / 2 for a, its in less.items())
-    text = "; ".join(listed(its) for its in less.values())
+    holds = all(abs(less[a][f"{a}_init_sign"]) < less[a][a] / 2 for a in less)
+    text = "; ".join(map(listed, less.values()))
     return holds, f"behind by {text} points (holds below half of that without sign)"
 
 
@@ -63,7 +63,7 @@ def freezing_at_zero_is_significantly_better_than_at_the_initial_value(e, net):
     by_net(*NETS),
 )
 def freezing_by_motion_is_as_good_as_zero_and_better_than_initial(e, net):
-    """As good: less than .1 points below. The paper's later version has it better than zero: told, not judged."""
+    """As good: less than .1 points below. The paper's later version has it better than zero: shown, not judged."""
     ours = chain(net, mask0="toward_zero")
     zero, init = (leads(e, ours, chain(net, mask0=a)) for a in ("zero", "init"))
     p = paired(zero.mean(axis=1))
@@ -89,6 +89,6 @@ def freezing_by_motion_on_all_weights_is_better_than_lottery_tickets(e, net):
 
 @claim(18, "large_final tends to prune weights that moved toward zero", by_net(*NETS))
 def large_final_prunes_what_moved_toward_zero(e, net):
-    """In every round, more of the pruned moved so than of all; shares of many weights, of which one run has enough."""
+    """In every round, a larger share of the pruned weights moved so than of all. One run has enough weights for a share."""
     pruned, all_ = (rounds(e, chain(net), column).mean(axis=0)[:-1] for column in ("toward_zero_pruned", "toward_zero"))
     return (pruned > all_).all(), f"{pruned.mean():.0f} % of the pruned, {all_.mean():.0f} % of all"

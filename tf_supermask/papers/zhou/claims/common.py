@@ -1,4 +1,4 @@
-"""What the claims of several subjects share. The numbers that the paper prints are in the tables."""
+"""Shared by the claims of all subjects: parts by network, and readings of the records."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def by_net(*nets):
 
 
 def somewhere(holds, lacking):
-    """`holds`, of a claim that one of several networks may meet. Raises Missing where it fails and other networks lack runs."""
+    """`holds` of a claim that one of several networks has to meet. Raises Missing where it fails and other networks lack runs."""
     if lacking and not holds:
         raise lacking[0]
     return bool(holds)
@@ -21,13 +21,13 @@ def somewhere(holds, lacking):
 
 def on_each(nets, value):
     """`(net -> value(net), the Missing of each network that lacks runs)`."""
-    found, lacking = {}, []
+    values, lacking = {}, []
     for net in nets:
         try:
-            found[net] = value(net)
+            values[net] = value(net)
         except Missing as missing:
             lacking.append(missing)
-    return found, lacking
+    return values, lacking
 
 
 def behind(e, net, actions):
@@ -41,7 +41,7 @@ def tops(e, net, treatment, criterion, least=ORDERED):
 
 
 def best(e, net, treatment, criteria=ELEVEN, least=ORDERED):
-    """Criterion -> mean over runs of the best test accuracy at any level; that of a single run is its luck, too."""
+    """Criterion -> mean over runs of the best test accuracy at any level; the best of a single run is partly chance."""
     return {criterion: float(tops(e, net, treatment, criterion, least).mean()) for criterion in criteria}
 
 
@@ -51,23 +51,23 @@ def curve(e, net, criterion, treatment):
 
 
 def gain(e, net, criterion="large_final_same_sign"):
-    """Points by which the best supermask of a criterion is better on signed constants than on initial weights."""
+    """Accuracy of the best supermask of a criterion on signed constants minus that on initial weights, in points."""
     constant, init = (best(e, net, treatment, (criterion,)) for treatment in ("signed_constant", "init"))
     return constant[criterion] - init[criterion]
 
 
 def in_full(e, *nets):
-    """Whether networks have masks learned for as many epochs as the paper says iterations, as in the authors' code."""
+    """Whether networks have masks learned for as many epochs as the paper has iterations, as in the authors' code."""
     return all(learned(net, "epochs") in e for net in nets)
 
 
 def longest(e, *nets):
-    """Names of learned masks of networks, all trained in full or none."""
+    """Names of the learned masks of networks: all trained in full, or none."""
     return [learned(net, "epochs" if in_full(e, *nets) else "best") for net in nets]
 
 
 def settled(e, holds, text, *nets):
-    """A verdict on learned masks and its text. That it fails says nothing before they have learned in full."""
+    """`(holds, text)` of a claim on learned masks; None instead of False before they have learned in full."""
     if holds or in_full(e, *nets):
         return bool(holds), text
     return None, f"{text}, which says nothing before they have learned for as many epochs"

@@ -35,14 +35,16 @@ def large_final_beats_random_and_is_among_the_best(e, net):
     by_net(*NETS) | {"at times": None},
 )
 def magnitude_increase_is_as_good_as_large_final_and_at_times_better(e, net):
-    """As good: less than .1 points below in the mean. At times: significantly, at a quarter of the levels of a network; by
-    chance each level has 2.5 %, and one network of four may be lucky. A part per network is on the first half."""
+    """As good: less than .1 points below in the mean. At times: significantly, at a quarter of the levels of one network; by
+    chance it would be 2.5 % of the levels. A part per network is on the first half of the claim."""
     if net:
         more = lead(e, chain(net, "magnitude_increase"), chain(net), TESTED)
         return more.mean() > -0.1, f"{more.mean():+.2f} points"
-    found, lacking = on_each(NETS, lambda net: significant(e, chain(net, "magnitude_increase"), chain(net), few=TESTED))
-    holds = somewhere(any(share >= 0.25 for share, _ in found.values()), lacking)
-    return holds, ", ".join(f"{TITLE[net]} {text}" for net, (_, text) in found.items())
+    shares, lacking = on_each(
+        NETS, lambda net: significant(e, chain(net, "magnitude_increase"), chain(net), few=TESTED)
+    )
+    holds = somewhere(any(share >= 0.25 for share, _ in shares.values()), lacking)
+    return holds, ", ".join(f"{TITLE[net]} {text}" for net, (_, text) in shares.items())
 
 
 @claim(3, "magnitude_increase is slightly more accurate than large_final on Conv2 and Conv4", by_net("conv2", "conv4"))
@@ -62,8 +64,8 @@ def large_final_and_magnitude_increase_are_best_and_earliest(e, net):
 
 @claim(5, "Of each of three pairs of opposed criteria, one is above random and the other below", by_net(*NETS))
 def opposed_criteria_are_on_different_sides_of_random(e, net):
-    """At 80 % of the levels with less than 14 % of the weights at which both differ from random by half a point; where one pair
-    has no such level, nothing can be said. With few weights left, single runs swing by ten points: as many as a test are needed.
+    """At 80 % of the levels with less than 14 % of the weights at which both differ from random by half a point. Where a pair has
+    no such level, there is no verdict. With few weights left, single runs vary by ten points: a test's number of runs is needed.
     """
     apart = {}
     for large, small in PAIRS:
@@ -76,7 +78,7 @@ def opposed_criteria_are_on_different_sides_of_random(e, net):
 
 @claim(6, "All small criteria are worse than random", by_net(*NETS))
 def small_criteria_are_worse_than_random(e, net):
-    """At every level with less than 14 % of the weights; before that, all criteria are about as good."""
+    """At every level with less than 14 % of the weights; with more weights, all criteria are about equal."""
     many = {c: lead(e, chain(net, c), chain(net, "random"), most=99, least=14).mean() for c in SMALL}
     few = {c: lead(e, chain(net, c), chain(net, "random"), most=14).max() for c in SMALL}
     text = f"at most {listed(few, '{:+.2f}')} points below 14 % remaining ({listed(many, '{:+.2f}')} in the mean above)"
@@ -85,10 +87,10 @@ def small_criteria_are_worse_than_random(e, net):
 
 @claim(7, "movement keeps more weights that changed their sign than magnitude_increase does", by_net(*NETS))
 def movement_favours_weights_that_changed_their_sign(e, net):
-    """One-shot masks of half of the levels; the share of a run hardly differs from another's."""
-    its = e.need(supermask(net))
+    """One-shot masks at half of the levels; the share hardly differs between runs."""
+    records = e.need(supermask(net))
     kept = {
-        c: np.mean([r["history"][f"{c}/sign_changed"] for r in its], axis=0)[its[0]["spec"]["rounds"] // 2]
+        c: np.mean([r["history"][f"{c}/sign_changed"] for r in records], axis=0)[records[0]["spec"]["rounds"] // 2]
         for c in ("movement", "magnitude_increase")
     }
     return kept["movement"] > kept["magnitude_increase"], f"{listed(kept, '{:.1f}')} % of the kept (half of the levels)"

@@ -36,8 +36,8 @@ def learned_masks_are_not_far_below_trained_weights_less_so_when_deep(e, net):
 
 @claim(27, "Sampling masks is slightly better than rounding them", by_net(*NETS), full_length=True)
 def sampling_masks_is_better_than_rounding_them(e, net):
-    """Only a significant lead is a verdict: after the paper's iterations neither has learned all that it could, and the authors'
-    code rounds a random half of the weights (see Deviations)."""
+    """Only a significant lead is a verdict: after the paper's iterations neither has converged, and the authors' code rounds a
+    random half of the weights (see Deviations)."""
     rounded = learned(net, "rounded")
     start = int(e.need(rounded)[0]["spec"]["score_value"])
     more = difference(e, learned(net, start), rounded, TESTED)
@@ -46,10 +46,10 @@ def sampling_masks_is_better_than_rounding_them(e, net):
 
 
 def _pruned(e, net):
-    """Percent pruned by initial score, and those where something is learned: half of the accuracy from the best score."""
+    """Percent pruned by initial score, of all and of those that learn: at least half of the accuracy from the best score."""
     names = [learned(net, score) for score in GRID]
-    pruned, accuracy = (np.array([e.mean(name, its) for name in names]) for its in ("remaining", "test_accuracy"))
-    return 100 - pruned, (100 - pruned)[accuracy > accuracy.max() / 2]
+    left, accuracy = (np.array([e.mean(name, measure) for name in names]) for measure in ("remaining", "test_accuracy"))
+    return 100 - left, (100 - left)[accuracy > accuracy.max() / 2]
 
 
 @claim(
@@ -59,25 +59,24 @@ def _pruned(e, net):
     full_length=True,
 )
 def initial_score_decides_how_much_is_pruned(e, net):
-    """Decides: the greater the score, the less. The range is that of all networks, to 5 points, where something is learned."""
+    """Decides: a higher score prunes less. The range is that of all networks that learn something, within 5 points."""
     if net:
-        pruned, its = _pruned(e, net)
-        text = (
-            f"{pruned.min():.0f} to {pruned.max():.0f} %, {its.min():.0f} to {its.max():.0f} where something is learned"
-        )
+        pruned, useful = _pruned(e, net)
+        text = f"{pruned.min():.0f} to {pruned.max():.0f} %"
+        text += f", {useful.min():.0f} to {useful.max():.0f} where something is learned"
         return falling(pruned), f"{text}, {length(e, learned(net, GRID[0]))}"
-    found, lacking = on_each(NETS, lambda net: _pruned(e, net)[1])
-    shares = np.concatenate([[], *found.values()])
+    useful, lacking = on_each(NETS, lambda net: _pruned(e, net)[1])
+    shares = np.concatenate([[], *useful.values()])
     holds = somewhere(len(shares) and shares.min() <= 12 and shares.max() >= 84, lacking)
     return holds, f"{shares.min():.0f} to {shares.max():.0f} %"
 
 
 @claim(29, "Conv4 and Conv6 overfit while masks are learned", by_net("conv4", "conv6"), full_length=True)
 def conv4_and_conv6_overfit_while_masks_are_learned(e, net):
-    """The validation loss ends more than 2 % above its least."""
+    """The validation loss ends more than 2 % above its minimum."""
     (name,) = longest(e, net)
     losses = [record["history"]["val_loss"] for record in e.need(name, ORDERED)]
-    rise = np.mean([its[-1] / min(its) for its in losses])
+    rise = np.mean([loss[-1] / min(loss) for loss in losses])
     return settled(e, rise > 1.02, f"validation loss is {rise:.2f} times its least {length(e, name)}", net)
 
 

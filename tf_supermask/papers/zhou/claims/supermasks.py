@@ -22,7 +22,7 @@ def untrained_networks_are_at_chance(e, net):
 
 @claim(20, "large_final masks of untrained networks are clearly above chance", by_net(*NETS), full_length=True)
 def large_final_masks_are_clearly_above_chance(e, net):
-    """Significantly better than random masks, each by the best of its levels."""
+    """Significantly better than random masks, each at its best level."""
     ours, random = (tops(e, net, "init", criterion, TESTED) for criterion in ("large_final", "random"))
     more, top = compare(ours, random, TESTED), curve(e, net, "large_final", "init").max()
     text = f"{ours.mean():.1f} %, random {random.mean():.1f}, {more}; best of the mean curve {top:.1f}"
@@ -36,12 +36,12 @@ def same_sign_is_the_best_heuristic_by_far(e, net):
     """By far: by more than 5 points."""
     texts, holds = [], True
     for treatment in TREATMENTS:
-        its = best(e, net, treatment)
-        ours = its.pop("large_final_same_sign")
-        second = max(its, key=its.get)
-        holds &= ours > its[second] + 5
+        others = best(e, net, treatment)
+        ours = others.pop("large_final_same_sign")
+        second = max(others, key=others.get)
+        holds &= ours > others[second] + 5
         top = curve(e, net, "large_final_same_sign", treatment).max()
-        texts.append(f"{treatment} {ours:.1f} % (of the mean curve {top:.1f}), then {second} {its[second]:.1f}")
+        texts.append(f"{treatment} {ours:.1f} % (of the mean curve {top:.1f}), then {second} {others[second]:.1f}")
     return holds, ", ".join(texts)
 
 
@@ -52,7 +52,7 @@ def same_sign_is_the_best_heuristic_by_far(e, net):
     full_length=True,
 )
 def signed_constants_beat_initial_weights_and_more_so_on_cifar(e, net):
-    """The paper: 'the good masks'; the gain of large_final is told, not judged. On CIFAR-10 it is larger than on FC."""
+    """The paper: 'the good masks'; the gain of large_final is shown, not judged. On CIFAR-10 it is larger than on FC."""
     gains = {criterion: gain(e, net, criterion) for criterion in ("large_final", "large_final_same_sign")}
     ours, text = gains["large_final_same_sign"], f"{listed(gains, '{:+.1f}')} points"
     return ours > 0 and (net not in CONVS or ours > gain(e, "fcn")), text
@@ -75,8 +75,8 @@ AFTER = {"fcn": "conv6", "conv6": "conv4", "conv4": "conv2"}  # the order of the
 
 @claim(24, "Supermasks reach most on FC, then Conv6, Conv4, Conv2", by_net(*AFTER), full_length=True)
 def supermasks_reach_most_on_fc_then_conv6_conv4_conv2(e, net):
-    """A part is a network against the next: FC by more than 20 points, the others to a point, since the paper's Conv6 leads
-    Conv4 by .3."""
+    """A part is a network against the next: FC leads by more than 20 points, the others by more than -1, because the paper's
+    Conv6 leads Conv4 by .3 only."""
     texts, holds = [], True
     for treatment in TREATMENTS:
         ours, next_ = (tops(e, n, treatment, "large_final_same_sign", TESTED).mean() for n in (net, AFTER[net]))
