@@ -1,21 +1,25 @@
 #!/usr/bin/env bash
-# Trains the rows of both papers' tables and figures, then prints the result table and draws the figures.
+# Trains the rows of both papers' tables and figures, then prints the main results and draws the figures.
 #
-#   bash run_all.sh                                          all tables at quick scale, on embedded data: less than half an hour on 2 cores
+#   bash run_all.sh                                          a first look in minutes: every table and method at quick scale, on
+#                                                            embedded data, with one network of each table
+#   bash run_all.sh --all                                    the same with all networks: about an hour on 2 cores
 #   bash run_all.sh --scale=reduced koster_table12           the rows whose names begin so, real data, a tenth of the epochs
 #   bash run_all.sh --scale=paper koster_table1_ --seeds=0-9 as published, with further flags of tf_supermask.main:
 #                                                            --jobs=4, --executor=ray, --status...
 #
-# Rows named `check` answer questions about the papers and are left out, unless the prefix says check. Without a prefix, quick
-# scale also leaves out Zhou et al.'s Conv4 and Conv6: the same methods once more, in three times the time.
+# Rows named `check` answer questions about the papers and are left out, unless the prefix says check. At quick scale as many
+# runs as there are processors are trained at a time, each with its share of them, unless --jobs is given. The number of
+# processors of a run can change the last bits of its results, the number of jobs cannot: --deterministic gives equal bits.
 # Sets up what is missing. The rows that tell most for their time come first. Finished runs are skipped and an interrupted
 # one goes on: stop and start it at will.
 set -euo pipefail
 cd "$(dirname "$0")"
-scale=quick prefix= further=()
+scale=quick prefix= all=false further=()
 for argument; do
   case $argument in
     --scale=*) scale=${argument#*=} ;;
+    --all) all=true ;;
     -*) further+=("$argument") ;;
     *) [ -z "$prefix" ] || { echo "error: two prefixes, $prefix and $argument; give one" >&2; exit 2; }; prefix=$argument ;;
   esac
@@ -23,14 +27,17 @@ done
 [[ $scale =~ ^(quick|reduced|paper)$ ]] || { echo "error: --scale=$scale is unknown; choose from quick, reduced, paper" >&2; exit 2; }
 left_out=_check_
 [[ $prefix == *_check* ]] && left_out=none
-[[ $scale == quick && -z $prefix ]] && left_out='_check_\|zhou_.*conv[46]'
+# What is left out of the first look: of each table, all networks but one that shows it.
+[[ $scale == quick && -z $prefix && $all == false ]] && left_out='_check_\|_conv[468]_\|_conv[246]\.\|zhou_.*_conv2_\|table15_conv\|appendix_._conv\|resnet20x\|resnet110\|table6_resnet56'
 # without a prefix, the rows of the papers, not what else lies there
 mapfile -t rows < <(for its in ${prefix:-koster_ zhou_}; do compgen -G "flags/$its*.flags"; done | grep -v -e /_ -e "$left_out" | sort)
 [ ${#rows[@]} -gt 0 ] || { echo "error: no row is named flags/$prefix*.flags; see flags/ for those there are" >&2; exit 2; }
+jobs=()
+[[ $scale == quick && " ${further[*]-}" != *" --executor"* ]] && jobs=("--jobs=$(getconf _NPROCESSORS_ONLN)")
 source tests/environment.sh
 
 status=0
-$python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" ${further[@]+"${further[@]}"} || status=$?
+$python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" ${jobs[@]+"${jobs[@]}"} ${further[@]+"${further[@]}"} || status=$?
 [[ $status -eq 130 || " ${further[*]-}" == *" --status"* ]] && exit $status  # stopped by Ctrl-C
 results=()
 for argument in ${further[@]+"${further[@]}"}; do [[ $argument == --results_dir=* ]] && results=("$argument"); done

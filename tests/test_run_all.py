@@ -25,13 +25,32 @@ def run_all(tmp_path):
     return run
 
 
-def test_without_arguments_nearly_all_rows_at_quick_scale(run_all):
-    code, (walk, report), _ = run_all()
-    rows = [word for word in walk.split() if word.startswith("flags/")]
+def rows_of(command):
+    return [word for word in command.split() if word.startswith("flags/")]
+
+
+def test_all_rows_at_quick_scale(run_all):
+    code, (train, report), _ = run_all("--all")
     names = [path.name for path in sorted(ROOT.glob("flags/[!_]*.flags"))]
-    expected = [f"flags/{name}" for name in names if not re.search("_check_|zhou.*conv[46]", name)]
-    assert code == 0 and rows == expected and len(rows) > 60
-    assert "--flagfile=flags/_quick.flags" in walk and report.endswith("--scale=quick")
+    assert code == 0 and rows_of(train) == [f"flags/{name}" for name in names if "_check_" not in name]
+    assert f"--flagfile=flags/_quick.flags --jobs={os.cpu_count()}" in train and report.endswith("--scale=quick")
+
+
+def test_without_arguments_one_network_of_each_table(run_all):
+    """Each kind of row, which is its name without the network, is there with exactly one network."""
+
+    def kind(row):
+        return re.sub(r"_(fcn|conv\d|resnet[\d.x]+)(?=[_.])", "", row)
+
+    first_look, everything = (rows_of(run_all(*arguments)[1][0]) for arguments in ((), ("--all",)))
+    kinds = [kind(row) for row in first_look]
+    assert set(kinds) == set(map(kind, everything)) and len(kinds) == len(set(kinds))
+
+
+def test_the_number_of_jobs_can_be_given(run_all):
+    assert run_all("--jobs=1")[1][0].endswith(f"--jobs={os.cpu_count()} --jobs=1")  # the last one counts
+    for arguments in (("--executor=ray",), ("--scale=paper",)):
+        assert "--jobs" not in run_all(*arguments)[1][0]
 
 
 def test_other_files_among_the_rows_are_not_taken(run_all, tmp_path):

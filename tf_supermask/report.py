@@ -28,6 +28,10 @@ with silence_tensorflow():
 
 FLAGS = flags.FLAGS
 COMMITTED = ("paper", "reduced")  # scales whose records, figures and pages are committed
+OVERVIEW = "tables.md"
+NEXT = """Next: bash run_all.sh --all                                          the other networks at this scale
+      bash run_all.sh --scale=paper koster_table1_ --seeds=0-4     Table 1 as published, on MNIST
+      python -m tf_supermask.export --help                         a trained network as a file of a few kilobytes"""
 
 
 def table_files(evidence, folder):
@@ -111,32 +115,42 @@ def print_claims(evidence):
             print(f"{its.number:2} {its.verdict}: {its.claim}\n   {its.numbers} (n {its.n})")
 
 
-def print_tables(evidence):
-    if not evidence.experiments:
-        scale = evidence.scale
-        print(f"no records of {scale} scale in {evidence.folder}; train something: bash run_all.sh --scale={scale}")
-        return
-    for paper in catalogue.PAPERS.values():
-        print(f"## {paper.title}\n")
-        print("\n\n".join(pages.table_sections(paper, evidence)) or "No records yet.", end="\n\n")
-
-
 def update_files(evidence, folder):
-    """Writes the tables and figures of one scale; prints a line on each figure."""
+    """Writes the tables and figures of one scale; returns a line on each figure."""
     for path, content in table_files(evidence, folder).items():
         files.write(path, lambda file, content=content: file.write(content))
-    for line in figures.update(catalogue.FIGURES, evidence, folder, FLAGS.figures):
-        print(line)
+    return list(figures.update(catalogue.FIGURES, evidence, folder, FLAGS.figures))
 
 
 def update_committed(source):
-    """Writes all that `check` looks at."""
+    """Writes all that `check` looks at; prints a line on each figure and page."""
     for scale, evidence in source.scales.items():
-        update_files(evidence, FOLDERS[scale][1])
+        print("\n".join(update_files(evidence, FOLDERS[scale][1])))
     content = sizes.updated(source.scales["paper"], pages.SIZES).encode()
     files.write(pages.SIZES, lambda file: file.write(content))
     for path in pages.write(FLAGS.pages_dir, source):
         print(f"wrote {path}")
+
+
+def overview(evidence, lines):
+    """Markdown of all tables, and the `lines` on figures."""
+    texts = []
+    for paper in catalogue.PAPERS.values():
+        texts += [f"## {paper.title}", *(pages.table_sections(paper, evidence) or ["No records yet."])]
+    return "\n\n".join([*texts, "## Figures", *lines]) + "\n"
+
+
+def update_elsewhere(evidence, folder):
+    """Writes tables and figures of records that are not committed; prints what fits on one screen, the rest is in a file."""
+    lines = update_files(evidence, folder)
+    path = pathlib.Path(folder, OVERVIEW)
+    files.write(path, lambda file: file.write(overview(evidence, lines).encode()))
+    frame = pages.headline_frame(catalogue.PAPERS, evidence)
+    drawn = len(list(pathlib.Path(folder).glob("*.svg")))
+    runs_done = sum(len(found) for name, found in evidence.experiments.items() if "/" not in name)
+    print(f"\n{frame.to_string(index=False)}\n" if len(frame) else "")
+    print(f"{runs_done} runs in {evidence.folder}/; all tables: {path}; {drawn} figures: {folder}/*.svg")
+    print(NEXT)
 
 
 def committed(chosen, steps):
@@ -166,9 +180,11 @@ def run(prefix):
         return print_verified(chosen, prefix)
     if FLAGS.claims:
         return print_claims(chosen)
-    print_tables(chosen)
+    if not chosen.experiments:
+        scale = chosen.scale
+        print(f"no records of {scale} scale in {chosen.folder}; train something: bash run_all.sh --scale={scale}")
     if elsewhere or FLAGS.scale not in COMMITTED:
-        return update_files(chosen, FLAGS.figures_dir or figures_dir)
+        return update_elsewhere(chosen, FLAGS.figures_dir or figures_dir)
     update_committed(committed(chosen, steps))
 
 

@@ -93,10 +93,16 @@ def paper_page(name, source):
 
 
 def headlines(source):
-    """The README's table."""
-    evidence, lines = source.scales["paper"], []
+    """Markdown of the README's table."""
+    frame = headline_frame(source.papers, source.scales["paper"])
+    return markdown(frame) if len(frame) else "No records yet."
+
+
+def headline_frame(papers, evidence):
+    """The rows of the papers' tables that matter most, as far as there are records."""
+    lines = []
     accuracy, remaining = (tables.MEASURES[measure][0] for measure in ("test_accuracy", "remaining"))
-    for paper in source.papers.values():
+    for paper in papers.values():
         for name, labels in paper.headlines.items():
             rows = [row for row in paper.tables[name].rows if row.label in labels and row.experiment in evidence]
             table = paper.tables[name]._replace(rows=tuple(rows), quoted=())
@@ -106,7 +112,7 @@ def headlines(source):
                     | {"the paper's accuracy": cells[f"paper: {accuracy}"], remaining: cells[remaining]}
                     | {"the paper's remaining": cells[f"paper: {remaining}"]}
                 )
-    return markdown(pd.DataFrame(lines)) if lines else "No records yet."
+    return pd.DataFrame(lines)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
