@@ -72,7 +72,9 @@ class _RegisterLayers(importlib.abc.MetaPathFinder):
 
 
 def _register_layers():
-    if sys.modules["keras"].config.backend() == "tensorflow":  # on another one the first use of a name says what is needed
+    if (
+        sys.modules["keras"].config.backend() == "tensorflow"
+    ):  # on another one the first use of a name says what is needed
         importlib.import_module("tf_supermask.layers")
 
 

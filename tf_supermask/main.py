@@ -1,9 +1,9 @@
-"""Trains what the flags say: python -m tf_supermask.main --model=conv8 --mode=signed
+"""Trains networks: python -m tf_supermask.main --model=conv8 --mode=signed
 
-Without further flags a run has the paper's own settings for its model and mode. Finished runs are skipped, an
-interrupted one continues from its checkpoint. Flags may be in a file, one on each line beside comments, # or //, and
-blank lines: --flagfile=flags/NAME.flags. Several such files, named without --flagfile, are trained cheapest and most
-informative first: flags/koster_table1*.flags --seeds=0-9
+Without further flags a run has the settings of the paper for its model and mode. Finished runs are skipped, an interrupted
+run continues from its checkpoint. Flags may be in a file, one per line, with comments (# or //) and blank lines:
+--flagfile=flags/NAME.flags. Several such files, named without --flagfile, are trained cheapest and most informative
+first: flags/koster_table1*.flags --seeds=0-9
 
 TensorFlow runs with oneDNN unless the variable TF_ENABLE_ONEDNN_OPTS is set; the last bits of a run depend on it.
 """
@@ -46,9 +46,9 @@ def usage():
 
 
 def parse(argv):
-    """Parser of flags for absl's `app.run`: `(names of flag files, arguments that are further flags of them)`.
+    """Parser of flags for absl's `app.run`: `(names of flag files, further arguments, which override them)`.
 
-    Prints one line instead of a page where flags are wrong.
+    Ends with an error of one line if flags are wrong.
     """
     if any(argument in ("--help", "-help", "--helpfull", "--helpshort", "-h") for argument in argv[1:]):
         print(usage())
@@ -71,20 +71,21 @@ def parse(argv):
 
 
 def silence_warnings():
-    """Hides warnings of TensorFlow and tensorflow-datasets unless TF_CPP_MIN_LOG_LEVEL asks for them."""
+    """Hides warnings of TensorFlow and tensorflow-datasets unless TF_CPP_MIN_LOG_LEVEL is set below 3."""
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
         tf.get_logger().setLevel("ERROR")  # warns of retracing when several runs share a process
         logging.set_verbosity(logging.ERROR)  # tensorflow-datasets logs what it reads
 
 
 def set_up(threads, deterministic, number, count):
-    """Sets TensorFlow up in one of `count` processes."""
+    """Configures TensorFlow in process `number` of `count`."""
     silence_warnings()
     device.set_up(threads, deterministic, number, count)
 
 
 def jobs_of(experiments, ordered=True):
-    """The Jobs of Experiments, if `ordered` the cheapest and most informative first. Raises InputError for several folders."""
+    """The Jobs of Experiments; if `ordered`, the cheapest and most informative first. Raises InputError if their results belong
+    in several folders."""
     pairs = [(experiment, spec) for experiment in experiments for spec in experiment.specs]
     if ordered and len(experiments) > 1:
         pairs = flag_files.in_order(experiments, jobs.cost)
@@ -95,7 +96,7 @@ def jobs_of(experiments, ordered=True):
 
 
 def train_all(todo, options):
-    """Trains jobs, none of which is done; returns a scheduler.Failed where some fail, else None."""
+    """Trains jobs that are not done. Returns a scheduler.Failed if some fail, else None."""
     jobs.prepare(todo)
     plan = status.plan_of(todo, time.time())
     load = functools.partial(jobs.load, FLAGS.data_dir, FLAGS.cache_dir)
@@ -126,8 +127,8 @@ def train_elsewhere(ready, load, options, began, progress):
 
 
 def print_status(rows, further):
-    """The status of the runs of `rows`; without rows, of all runs in the folder of results and all that are planned there."""
-    home = results.home(FLAGS.scale or "paper")  # refuses an unknown scale also where a folder is given
+    """Prints the status of the runs of flag files; without these, of all runs in the folder of results and all planned ones."""
+    home = results.home(FLAGS.scale or "paper")  # raises InputError for an unknown scale, also if a folder is given
     selected, folder = None, FLAGS.results_dir or home
     if rows:
         todo = jobs_of(flag_files.read_all(rows, further), ordered=False)
@@ -137,7 +138,7 @@ def print_status(rows, further):
 
 
 def export_all(done):
-    """Writes the networks of jobs that are done as SavedModels."""
+    """Writes the networks of finished jobs as SavedModels."""
     for job in done:
         folder = os.path.join(FLAGS.export_dir, f"{job.run.experiment}_seed{job.run.seed}")
         print(f"exported to {export_saved_model(runs.load_run(job.run.record), folder)}")
@@ -148,7 +149,7 @@ def is_done(job):
 
 
 def train_rows(rows, further):
-    """Trains all runs that are not done, exports and prints results. Raises InputError where runs fail."""
+    """Trains all runs that are not done, exports networks and prints results. Raises InputError if runs fail."""
     experiments = flag_files.read_all(rows, further) if rows else flag_files.described(FLAGS)
     ordered = jobs_of(experiments)
     results.check_folder(ordered[0].run.results_dir, ordered[0].spec.scale)
