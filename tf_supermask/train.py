@@ -21,14 +21,14 @@ FLAGS = flags.FLAGS
 
 
 def silence_warnings():
-    """Hides warnings of TensorFlow and tensorflow-datasets unless TF_CPP_MIN_LOG_LEVEL asks for them."""
+    """Hides warnings of TensorFlow and tensorflow-datasets unless TF_CPP_MIN_LOG_LEVEL is set below 3."""
     if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3":
         tf.get_logger().setLevel("ERROR")  # warns of retracing when several runs share a process
         logging.set_verbosity(logging.ERROR)  # tensorflow-datasets logs what it reads
 
 
 def set_up(threads, deterministic, number, count):
-    """Sets TensorFlow up in one of `count` processes."""
+    """Configures TensorFlow in process `number` of `count`."""
     silence_warnings()
     device.set_up(threads, deterministic, number, count)
 
@@ -42,7 +42,7 @@ def jobs_of(experiments, folder):
 
 
 def train_jobs(todo, options):
-    """Trains jobs, none of which is done; returns a scheduler.Failed where some fail, else None."""
+    """Trains jobs that are not done. Returns a scheduler.Failed if some fail, else None."""
     jobs.prepare(todo)
     plan = jobs.plan_of(todo, time.time())
     load = functools.partial(jobs.load, FLAGS.data_dir, FLAGS.cache_dir)
@@ -69,7 +69,7 @@ def train_elsewhere(ready, load, options, began, progress):
 
 
 def export_all(done):
-    """Writes the networks of jobs that are done as SavedModels."""
+    """Writes the networks of finished jobs as SavedModels."""
     for job in done:
         folder = os.path.join(FLAGS.export_dir, f"{job.run.experiment}_seed{job.run.seed}")
         print(f"exported to {export_saved_model(runs.load_run(job.run.record), folder)}")
@@ -80,7 +80,7 @@ def is_done(job):
 
 
 def train_all(experiments, folder):
-    """Trains all runs that are not done, exports and prints results. Raises InputError where runs fail."""
+    """Trains all runs that are not done, exports networks and prints results. Raises InputError if runs fail."""
     silence_warnings()
     if run_flags.in_this_process(FLAGS):
         device.set_up(run_flags.threads(FLAGS), FLAGS.deterministic)
