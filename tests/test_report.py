@@ -27,7 +27,7 @@ from tf_supermask.papers.zhou import names
 from tf_supermask.papers.zhou.figures import stars
 from tf_supermask.papers.zhou.tables import views
 
-QUIET = training.Options(progress=0, say=lambda line: None)
+QUIET = training.Options(progress=0, log=lambda line: None)
 FCN, BINARY = "koster_table1_fcn_signed_elus", "koster_fig3_fcn_binary"
 
 
@@ -457,7 +457,14 @@ def names_of(paths):
 def test_a_figure_is_stale_when_code_that_can_change_it_has_changed(found, monkeypatch):
     """Criteria and readings decide figures of Zhou et al., names of experiments what a figure shows, claims nothing."""
     koster, zhou_ = (names_of(figures.sources(f"tf_supermask.papers.{paper}.figures")) for paper in ("koster", "zhou"))
-    common = {"__init__", "evidence/figures", "evidence/results", "evidence/statistics", "experiments/records", "errors"}
+    common = {
+        "__init__",
+        "evidence/figures",
+        "evidence/results",
+        "evidence/statistics",
+        "experiments/records",
+        "errors",
+    }
     assert common | {"papers/koster/names", "papers/koster/drawings", "experiments/data"} <= koster
     of_zhou = {"papers/zhou/names", "papers/zhou/cartoons", "papers/zhou/readings", "experiments/criteria"}
     assert common | of_zhou | {"evidence/comparisons"} <= zhou_
