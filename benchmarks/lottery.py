@@ -34,7 +34,7 @@ PAPERS = tuple(criteria.CRITERIA)[:11]  # without those that only the authors' c
 
 
 def ours(spec, dataset):
-    trainer = Trainer(spec, dataset, training.Options(say=lambda line: None))
+    trainer = Trainer(spec, dataset, training.Options(log=lambda line: None))
     layers = lottery.dense(trainer.initial)
 
     def run(repeats):

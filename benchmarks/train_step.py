@@ -166,7 +166,7 @@ def our_epoch(spec, dataset):
             epochs=repeats,
             steps_per_epoch=data.steps_per_epoch(dataset, spec),
             validation_data=tests,
-            callbacks=training._callbacks(spec, dataset, None, training.Options(say=lambda line: None), history),
+            callbacks=training._callbacks(spec, dataset, None, training.Options(log=lambda line: None), history),
             verbose=0,
             shuffle=False,
         )

@@ -27,7 +27,7 @@ from tf_supermask.papers.zhou import names
 from tf_supermask.papers.zhou.figures import stars
 from tf_supermask.papers.zhou.tables import views
 
-QUIET = training.Options(progress=0, say=lambda line: None)
+QUIET = training.Options(progress=0, log=lambda line: None)
 FCN, BINARY = "koster_table1_fcn_signed_elus", "koster_fig3_fcn_binary"
 
 

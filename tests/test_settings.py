@@ -13,7 +13,7 @@ from tf_supermask.experiments import learned, lottery, networks, records, runs, 
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.experiments.trainer import trainer_of
 
-QUIET = training.Options(progress=0, say=lambda line: None, jit_compile=False)
+QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False)
 OTHER = {
     "floatx": "float16",
     "dtype_policy": "mixed_bfloat16",

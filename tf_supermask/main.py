@@ -43,7 +43,7 @@ def parse(argv):
         for row in rows:
             if not row.endswith(".flags"):
                 raise flags.Error(f"unexpected argument {row!r}; flags are written --name=value, files end in .flags")
-        FLAGS([argv[0], *flag_files.carried_out(rows, FLAGS), *argv[1:]])  # the command line overrides rows
+        FLAGS([argv[0], *flag_files.run_arguments(rows, FLAGS), *argv[1:]])  # the command line overrides rows
         further = [argument for argument in argv[1:] if not argument.endswith(".flags") or argument.startswith("-")]
         return rows, further
     except (flags.Error, InputError) as error:

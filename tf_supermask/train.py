@@ -53,7 +53,7 @@ def train_jobs(todo, options):
             scheduler.run_all(ready, scheduler.Scheduler(load, options, plan.began), reporter.begin, reporter.end)
         elif ready:
             with Progress(ready, plan) as progress:
-                train_elsewhere(ready, load, dataclasses.replace(options, say=silent, progress=0), plan.began, progress)
+                train_elsewhere(ready, load, dataclasses.replace(options, log=silent, progress=0), plan.began, progress)
     return scheduler.failures(todo, plan.began)
 
 

@@ -44,7 +44,7 @@ def written(path, content):
         ("--epochs=", "flag --epochs=: invalid literal"),
         ("--shuffle=maybe", "flag --shuffle=maybe: "),
         ("--noshuffle=true", "Unknown command line flag 'noshuffle'"),
-        ("--model=conv2", "--model stands there twice, also in line 2"),
+        ("--model=conv2", "--model is set twice, also in line 2"),
         ("--dataset=digits # small", "a comment needs a line of its own"),
         ("--dataset=digits // small", "a comment needs a line of its own"),
         ("--flagfile=nosuch.flags", "there is no nosuch.flags beside the file or below a folder above it"),
@@ -67,7 +67,7 @@ def test_a_line_that_is_no_flag_is_named(tmp_path, values, line, message):
 @pytest.mark.parametrize("name", ["shuffle", "noshuffle"])
 def test_yes_and_no_of_one_flag_are_one_flag(tmp_path, values, name):
     path = written(tmp_path / "x.flags", f"--shuffle=false\n--{name}\n")
-    with pytest.raises(flags.Error, match=r"--shuffle stands there twice, also in line 1 \(line 2\)"):
+    with pytest.raises(flags.Error, match=r"--shuffle is set twice, also in line 1 \(line 2\)"):
         flagfile.read(path, values)
 
 
@@ -133,13 +133,13 @@ def test_a_draft_among_the_rows_is_no_error_until_it_is_named(tmp_path):
         flag_files.read_all(flag_files.rows(tmp_path))
 
 
-def test_rows_may_say_how_they_are_carried_out(tmp_path, values):
+def test_rows_may_set_how_they_run(tmp_path, values):
     a = written(tmp_path / "a.flags", "--experiment=a\n--epochs=7\n--jobs=2\n")
     b = written(tmp_path / "b.flags", "--experiment=b\n--jobs=2\n--results_dir=there\n")
-    assert flag_files.carried_out([a, b], values) == ["--jobs=2", "--results_dir=there"]
+    assert flag_files.run_arguments([a, b], values) == ["--jobs=2", "--results_dir=there"]
     written(b, "--experiment=b\n\n--jobs=3\n")
     with pytest.raises(InputError, match=r"b.flags: --jobs=3, but --jobs=2 in .*a.flags \(line 3\)"):
-        flag_files.carried_out([a, b], values)
+        flag_files.run_arguments([a, b], values)
 
 
 CHAINS = ["--mode=lottery", "--rounds=2", "--criterion=random,movement"]

@@ -12,7 +12,7 @@ from tf_supermask.experiments.callbacks import Diverged
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.experiments.trainer import kernels_of
 
-QUIET = training.Options(progress=0, say=lambda line: None, jit_compile=False, checkpoint_seconds=0)
+QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False, checkpoint_seconds=0)
 SHORT = {"mode": "bernoulli", "iterations": 12, "evaluate_every": 4, "batch_size": 10, "validation_images": 14}
 
 

@@ -13,7 +13,7 @@ from tf_supermask.experiments.callbacks import Diverged
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.experiments.trainer import KEPT, Best, Layer, Trainer, kernels_of, trainer_of
 
-QUIET = training.Options(progress=0, say=lambda line: None, jit_compile=False)
+QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False)
 SHORT = {"mode": "lottery", "iterations": 12, "evaluate_every": 4, "batch_size": 10, "validation_images": 14}
 
 

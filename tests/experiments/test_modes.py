@@ -56,4 +56,7 @@ def test_costs_of_small_data_sets_and_of_several_passes():
     assert jobs.cost(Spec.of(dataset="digits", epochs=3)) == 2e11 + FCN * 1437 * 3
     spec = Spec.of(mode="lottery", rounds=0)
     assert jobs.cost(spec) == 2e11 + FCN * 50_000 * 60
-    assert modes.of(Spec.of(model="resnet56")).images(Spec.of(model="resnet56", epochs=10), 50_000, 10_000) == 50_000 * 2 * 10
+    assert (
+        modes.of(Spec.of(model="resnet56")).images(Spec.of(model="resnet56", epochs=10), 50_000, 10_000)
+        == 50_000 * 2 * 10
+    )

@@ -5,7 +5,8 @@ import pytest
 from tf_supermask import initializers, masks
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import choices, data, modes
-from tf_supermask.experiments.spec import Spec, names_of
+from tf_supermask.experiments.fields import names_of
+from tf_supermask.experiments.spec import Spec
 
 BASES = [Spec.of(model="fcn"), Spec.of(model="resnet20"), Spec.of(model="fcn", mode="lottery")]
 

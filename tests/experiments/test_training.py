@@ -13,7 +13,7 @@ from tf_supermask.experiments.callbacks import Diverged, check_finite
 from tf_supermask.experiments.optimizers import optimizer, plateau_reductions
 from tf_supermask.experiments.spec import Spec
 
-QUIET = training.Options(progress=0, say=lambda line: None, checkpoint_seconds=0)
+QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0)
 
 
 def spec_of(**given):
@@ -189,7 +189,7 @@ def test_a_stopped_run_ends_as_an_undisturbed_one(tiny, given, tmp_path, monkeyp
                 training.train(spec, tiny, records.Run(tmp_path, "stopped", 0), QUIET)
         keras.backend.clear_session()
     said = []
-    options = dataclasses.replace(QUIET, say=said.append)
+    options = dataclasses.replace(QUIET, log=said.append)
     _, record = training.train(spec, tiny, records.Run(tmp_path, "stopped", 0), options)
     assert "  going on after epoch 2" in said
     assert numbers(record) == numbers(whole)
@@ -294,7 +294,7 @@ def spec_of_size(spec):
 
 def test_estimate_after_the_first_epoch(tiny):
     said = []
-    training.train(spec_of(epochs=3), tiny, options=training.Options(progress=0, say=said.append))
+    training.train(spec_of(epochs=3), tiny, options=training.Options(progress=0, log=said.append))
     assert len(said) == 1 and said[0].startswith("  one epoch takes about ")
 
 

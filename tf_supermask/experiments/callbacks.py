@@ -1,4 +1,4 @@
-"""Callbacks that Keras does not have: history, checkpoint, estimate of the time left."""
+"""Callbacks that Keras does not have: history of a record, checkpoint, estimate of the time left."""
 
 import time
 
@@ -45,22 +45,24 @@ class History(keras.callbacks.Callback):
 
 
 class Diverged(InputError):
-    """The loss, another measure or a weight is not a number any more."""
+    """The loss, another measure or a weight is not a finite number."""
 
 
 def check_finite(when, measures, variables=()):
     """Raises Diverged for a measure that is not a finite number, and for a variable with such values.
 
-    Not all show in the loss: the mask of a score that is not a number is 0, as of a pruned one.
+    The loss alone does not show all: a score that is not a number has mask 0, as a pruned one.
     """
     wrong = [f"{name.replace('_', ' ')} {value}" for name, value in measures.items() if not np.isfinite(value)]
-    wrong += [f"{its.path} has values that are no numbers" for its in variables if not np.isfinite(its).all()]
+    wrong += [
+        f"{variable.path} has values that are no numbers" for variable in variables if not np.isfinite(variable).all()
+    ]
     if wrong:
         raise Diverged(f"the training diverged {when}: {wrong[0]}; a smaller --learning_rate may help")
 
 
 def _percent(share, count):
-    """Keras gives accuracies as float32 shares; the count behind one is whole."""
+    """Accuracy in percent of a float32 share of `count` images: the number of correct images is an integer."""
     return 100 * round(share * count) / count
 
 
@@ -71,7 +73,7 @@ def remaining(model):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves all variables and the history after an epoch, if the last time is long enough ago."""
+    """Saves all variables and the history after an epoch, if the last checkpoint is at least `seconds` old."""
 
     def __init__(self, run, spec, history, seconds):
         super().__init__()
@@ -85,11 +87,11 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 class Estimate(keras.callbacks.Callback):
-    """After the first epoch, says how long the whole will take."""
+    """Logs after the first epoch how long an epoch and the rest of the run take; `log(text)` receives the line."""
 
-    def __init__(self, spec, done, say):
+    def __init__(self, spec, done, log):
         super().__init__()
-        self.spec, self.done, self.say = spec, done, say
+        self.spec, self.done, self.log = spec, done, log
         self.first = True
         self.began, self.ends = {}, {"train": [], "test": []}
 
@@ -111,12 +113,12 @@ class Estimate(keras.callbacks.Callback):
         if self.first:
             seconds = sum(_without_tracing(self.began[part], self.ends[part]) for part in self.began)
             left = self.spec.epochs - self.done - 1
-            self.say(f"  one epoch takes about {duration(seconds)}, this run {duration(seconds * left)} more")
+            self.log(f"  one epoch takes about {duration(seconds)}, this run {duration(seconds * left)} more")
             self.first = False
 
 
 def _without_tracing(began, ends):
-    """Seconds of calls that ended at `ends`, the first of which, where TensorFlow traces and compiles, counts as the rest."""
+    """Seconds of calls that ended at `ends`. The first one, which traces and compiles, counts as the mean of the others."""
     if len(ends) < 3:
         return ends[-1] - began
     return (ends[-1] - ends[0]) / (len(ends) - 1) * len(ends)

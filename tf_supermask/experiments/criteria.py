@@ -1,11 +1,11 @@
-"""Which weights to keep, and what becomes of the kept and of the pruned ones (Zhou et al. 2019, sections 2 to 5).
+"""Mask criteria, mask-1 actions and mask-0 actions (Zhou et al. 2019, sections 2 to 5).
 
-Everything here is a pure function of numpy arrays of one layer. Ranks are within a layer, over the weights that are still
-there; what is not decided by a score is decided by a generator.
+All are pure functions of numpy arrays of one layer. Ranks are within a layer, among the remaining weights. A generator breaks
+ties.
 
-    criterion       (w_i, w_f) -> score, the larger the rather kept       w_i: at the start of a round, w_f: at its end
-    mask-1 action   what a kept weight starts the next round with
-    mask-0 action   what a pruned weight is frozen at
+    criterion       (w_i, w_f) -> score; higher scores are kept       w_i: weights at the start of a round, w_f: at its end
+    mask-1 action   value that a kept weight starts the next round with
+    mask-0 action   value that a pruned weight is frozen at
 """
 
 from typing import Callable, NamedTuple
@@ -20,7 +20,7 @@ class Criterion(NamedTuple):
 
 
 def _rank(magnitude):
-    """Ranks 0, 1, 2... of an array by value, flat; equal values in the order of their places."""
+    """Ranks 0, 1, 2... of an array by value, flat; equal values in the order of their indices."""
     ranks = np.empty(magnitude.size, np.int64)
     ranks[np.argsort(magnitude, axis=None, kind="stable")] = np.arange(magnitude.size)
     return ranks.reshape(magnitude.shape)
@@ -74,7 +74,7 @@ CRITERIA = {
 
 
 def kept(count, rate):
-    """How many of `count` weights remain when the share `rate` is pruned: the pruned number is rounded down.
+    """The number of `count` weights that remain when the share `rate` is pruned; the pruned number is rounded down.
 
     A layer that has weights keeps at least one, whatever the rate. Raises ValueError for a rate outside (0, 1).
     """
@@ -88,22 +88,22 @@ def cut(score, mask, rate, generator):
     """New mask of one layer: of the weights in `mask`, those with the highest scores; `rate` of them is pruned.
 
     Args:
-        score: array; mask: bool array of its shape, the weights that are still there.
-        generator: numpy Generator that decides between equal scores.
+        score: array; mask: bool array of its shape, the remaining weights.
+        generator: numpy Generator that breaks ties.
 
     Returns:
         bool array with exactly `kept(mask.sum(), rate)` weights, all of them in `mask`.
     """
-    there = np.flatnonzero(mask)
-    number = kept(there.size, rate)
-    order = np.lexsort((generator.random(there.size), np.ravel(score)[there]))
+    remaining = np.flatnonzero(mask)
+    number = kept(remaining.size, rate)
+    order = np.lexsort((generator.random(remaining.size), np.ravel(score)[remaining]))
     new = np.zeros(mask.size, bool)
-    new[there[order[there.size - number :]]] = True
+    new[remaining[order[remaining.size - number :]]] = True
     return new.reshape(mask.shape)
 
 
 def ranked(criterion, w_i, w_f, mask):
-    """Scores of a layer by `criterion`, a key of CRITERIA; ranks are among the weights in `mask`, other places are 0."""
+    """Scores of a layer by `criterion`, a key of CRITERIA; ranks are among the weights in `mask`, other scores are 0."""
     scores = np.zeros(mask.shape)
     scores[mask] = CRITERIA[criterion].score(w_i[mask], w_f[mask])
     return scores
@@ -116,7 +116,7 @@ def signed_constant(initial):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Mask-1 actions: (initial weights of the layer, mask, fresh draw from the initializer, generator) -> start of all weights,
-# of which only those in the mask count. Signs are those of the initial weight at the place.
+# of which only those in the mask are used. Signs are those of the initial weight at the same index.
 
 
 def _rewind(initial, mask, fresh, generator):
@@ -129,7 +129,7 @@ def _reinit(initial, mask, fresh, generator):
 
 def _reshuffle(initial, mask, fresh, generator):
     values = initial.copy()
-    # a flat list, not rows of a matrix. Deviation: as the paper says; in the authors' code the pool drifts from round to round
+    # single values, not rows. Deviation: as the paper says; in the authors' code the set of values changes from round to round
     values[mask] = generator.permutation(initial[mask])
     return values
 
@@ -155,16 +155,16 @@ MASK1_ACTIONS = {
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Mask-0 actions: what a weight is frozen at when it is pruned.
+# Mask-0 actions: the value that a weight is frozen at when it is pruned.
 
 
 class Mask0Action(NamedTuple):
-    frozen: Callable  # (initial weights, w_i, w_f) -> value of every weight of the layer, were it pruned now
+    frozen: Callable  # (initial weights, w_i, w_f) -> value of every weight of the layer if it is pruned now
     everywhere: bool = False  # whether kept weights, too, start the next round at 0 where `frozen` is 0
 
 
 def _toward_zero(initial, w_i, w_f):
-    """0 where the magnitude fell, else w_i. A weight that crossed zero and ended smaller moved toward zero."""
+    """0 where the magnitude decreased, else w_i. This includes weights that crossed zero and ended with a smaller magnitude."""
     return np.where(np.abs(w_i) > np.abs(w_f), 0, w_i)
 
 

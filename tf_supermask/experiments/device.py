@@ -1,4 +1,4 @@
-"""How a process uses the machine: threads of the processor, a slice of a GPU, deterministic kernels."""
+"""Sets up TensorFlow in a process: threads, a share of a GPU, deterministic kernels."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_supermask.errors import InputError
 
-_USED = 0.9  # of a GPU's memory; the rest is what CUDA takes for itself
+_USED = 0.9  # share of a GPU's memory; CUDA itself needs the rest
 
 
 def processors():
@@ -19,11 +19,11 @@ def has_gpu():
 
 
 def set_up(threads=None, deterministic=None, job=0, jobs=1):
-    """Sets TensorFlow up in this process, number `job` of `jobs` on this machine. Call it before TensorFlow does anything.
+    """Sets TensorFlow up in this process, number `job` of `jobs` on this machine. Call it before any operation of TensorFlow.
 
     threads: of one operation, and operations at a time; None: as many as processors.
-    deterministic: whether the bits of a run depend on nothing but its Spec, the versions and the kind of machine; None: on a
-        GPU. It takes TensorFlow's deterministic kernels there. On a CPU sums are split up among threads, so it takes one.
+    deterministic: whether the bits of a run depend only on its Spec, the versions and the kind of machine; None: only on a GPU.
+        It turns on TensorFlow's deterministic kernels on a GPU, and uses one thread on a CPU, where threads split sums.
     Raises InputError where a GPU is to be shared and its memory is not known.
     """
     gpus = tf.config.list_physical_devices("GPU")
@@ -52,7 +52,7 @@ def without_gpu():
 
 
 def sliced(job, jobs, gpus, mebibytes):
-    """`(GPU, MiB of its memory)` for one of `jobs` processes; they are dealt out to the GPUs in turn."""
+    """`(GPU, MiB of its memory)` for one of `jobs` processes, which are assigned to the GPUs in turn."""
     on_it = len(range(job % gpus, jobs, gpus))
     return job % gpus, int(_USED * mebibytes / on_it)
 
@@ -61,8 +61,8 @@ def memory():
     """MiB of the smallest NVIDIA GPU of this machine. Raises InputError."""
     command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-        return min(map(int, found))
+        sizes = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+        return min(map(int, sizes))
     except (OSError, subprocess.CalledProcessError, ValueError) as error:
         raise InputError(
             f"--jobs shares a GPU by its memory, which nvidia-smi does not tell ({error}); use --jobs=1"

@@ -1,4 +1,4 @@
-"""Downloads that fail soon where nothing comes."""
+"""Time limits for downloads of tensorflow-datasets."""
 
 import contextlib
 import queue
@@ -12,18 +12,18 @@ _ALONE = threading.Lock()
 
 @contextlib.contextmanager
 def impatient():
-    """Within it a download fails for good where a host is silent for ANSWER or NEXT: tensorflow-datasets itself tries again for
-    minutes, and waits forever for a connection that stalls.
+    """Context in which a download fails when a host sends nothing for ANSWER or NEXT seconds. Without it, tensorflow-datasets
+    tries again for minutes, and waits without limit for a connection that stalls.
 
-    It downloads with `requests`, whose adapter gets a limit here. Looking up a name and trying a host's addresses know no
-    limit, which is why another thread waits for them.
+    tensorflow-datasets downloads with `requests`, whose adapter gets a time limit here. Name resolution and attempts to connect
+    to several addresses have no time limit, so they run in another thread.
     """
     import requests
 
     adapter, failures = requests.adapters.HTTPAdapter, []
 
     def send_once(self, request, **settings):
-        if failures:  # the rest would fail as slowly
+        if failures:  # further requests would fail as slowly
             raise failures[0]
         self.max_retries = self.max_retries.new(total=2, connect=0, read=0)
         error = requests.ConnectTimeout(f"silent for {ANSWER:g} seconds", request=request)
@@ -34,18 +34,18 @@ def impatient():
         return answer
 
     with _ALONE:
-        send, limit = adapter.send, socket.getdefaulttimeout()
+        send, timeout = adapter.send, socket.getdefaulttimeout()
         adapter.send = send_once
         socket.setdefaulttimeout(NEXT)  # for urllib
         try:
             yield
         finally:
             adapter.send = send
-            socket.setdefaulttimeout(limit)
+            socket.setdefaulttimeout(timeout)
 
 
 def _within(seconds, late, function, *arguments, **settings):
-    """What a function returns or raises, or `late` where it takes longer: it then goes on in a thread that nobody waits for."""
+    """Result or exception of a function; `late` where it takes more than `seconds`, and goes on in its thread."""
     results = queue.SimpleQueue()
 
     def run():

@@ -1,4 +1,4 @@
-"""What a record says of the machine and the software it was made with; no part of what decides the outcome."""
+"""Machine and software of a run, for its record. They are no part of its Spec."""
 
 import functools
 import importlib.metadata
@@ -18,7 +18,7 @@ _VECTOR_FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf
 
 
 def current_environment():
-    """What else a reader may want to know: versions, commit, device. Not part of what decides the outcome."""
+    """Versions, commit, device and threads of this process."""
     gpus = [
         tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
         for gpu in tf.config.list_physical_devices("GPU")
@@ -58,7 +58,7 @@ def _version():
 @functools.cache
 def commit(package=pathlib.Path(__file__).parents[1]):
     """Commit of the source tree, with `+` where the package has uncommitted changes. None where the folder `package` is not
-    tracked at the top of a repository: what is installed inside another project has that project's commits around it.
+    tracked at the top of a repository, as in an installation inside another project.
     """
 
     def git(*arguments):
@@ -74,6 +74,6 @@ def commit(package=pathlib.Path(__file__).parents[1]):
 
 
 def runtime_info(environment, model):
-    """What a record says of how it was made."""
-    how = {"jit_compile": model.jit_compile, "steps_per_execution": model.steps_per_execution}
-    return environment | how | {"load": os.getloadavg()[1]}  # of the last 5 minutes: what else the machine did
+    """`environment` with the compilation of `model` and the load of the machine."""
+    compilation = {"jit_compile": model.jit_compile, "steps_per_execution": model.steps_per_execution}
+    return environment | compilation | {"load": os.getloadavg()[1]}  # mean of 5 minutes, which shows other processes

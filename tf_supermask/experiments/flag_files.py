@@ -1,7 +1,7 @@
-"""Command lines and flag files -> experiments: a name, and a Spec for each seed.
+"""Makes experiments, a name and a Spec for each seed, from command lines and flag files.
 
-A row is a flag file of one experiment, named after the table row or figure of a paper that it produces. Its first line, a
-comment, says what the paper claims of it.
+A row is a flag file of one experiment, named after the table row or figure of a paper that it reproduces. Its first line, a
+comment, gives the paper's claim.
 """
 
 import contextlib
@@ -15,24 +15,25 @@ from absl import flags
 
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import flagfile, paths
-from tf_supermask.experiments.spec import Spec, names_of
+from tf_supermask.experiments.fields import names_of
+from tf_supermask.experiments.spec import Spec
 
 RUNNING, FILES = "running", "files"
-ROWS = flagfile.CHECKOUT / "flags"  # those of the papers; where only the package is installed, there are none
+ROWS = flagfile.CHECKOUT / "flags"  # the rows of the papers; an installed package has none
 _DEFINE = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean}
 _DEFINE[pathlib.Path] = paths.define_path
 
 
 class Experiment(NamedTuple):
-    """Runs of one name, which differ in their seeds only."""
+    """Runs of one name, which differ only in their seeds."""
 
     name: str
     specs: list
-    about: str = ""  # what the paper claims
+    about: str = ""  # claim of the paper
 
 
 def define_flags(values=flags.FLAGS):
-    """One flag for each field of Spec but the seed, and those that say how and where to run."""
+    """Defines a flag for each field of Spec except the seed, and the flags on how and where to run."""
     for field in dataclasses.fields(Spec):
         if field.name != "seed":
             group, help_ = field.metadata["group"], field.metadata["help"]
@@ -47,7 +48,7 @@ def define_flags(values=flags.FLAGS):
     define(str, "seeds", "0", "seeds, a run each: 0-49 or 0,3,7", RUNNING)
     xla = "compile with XLA; default: for networks without convolutions, and with --nodeterministic on a GPU"
     define(bool, "jit_compile", None, xla, RUNNING)
-    define(int, "steps_per_execution", None, "steps per call; default: as many as help", RUNNING)
+    define(int, "steps_per_execution", None, "steps per call; default: as many as speed training up", RUNNING)
     bits = "equal bits in any number of jobs: deterministic kernels on a GPU (default there), one thread on a CPU"
     define(bool, "deterministic", None, bits, RUNNING)
     define(str, "progress", "auto", "bar, epoch (one line each), silent or auto", RUNNING)
@@ -79,22 +80,22 @@ _LISTS = ("criterion", "mask1_action", "mask0_action", "score_value")  # flags w
 def described(values):
     """The Experiments that parsed flags describe: one, or one for each combination of listed values. Raises InputError.
 
-    An experiment of a list has its values added to the name. Without a name of its own it has that of the row with its
-    settings, so that its records count as the row's. No two have one name, or one and the same settings.
+    The values of a list are appended to the name. Without --experiment the name is that of the row with the same settings, so
+    that records count as the row's. Names and settings are unique.
     """
     names = [field.name for field in dataclasses.fields(Spec) if field.name != "seed"]
     given = {name: values[name].value for name in names if values[name].value is not None}
     lists = {name: [value.strip() for value in given[name].split(",")] for name in _LISTS if name in given}
-    seeds, name, found = parse_seeds(values["seeds"].value), values["experiment"].value, []
+    seeds, name, experiments = parse_seeds(values["seeds"].value), values["experiment"].value, []
     for chosen in itertools.product(*lists.values()):
         settings = given | {field: _typed(field, value) for field, value in zip(lists, chosen, strict=True)}
         specs = [Spec.of(seed=seed, **settings) for seed in seeds]
-        added = "".join(f"_{value}" for value, its in zip(chosen, lists.values(), strict=True) if len(its) > 1)
-        its = Experiment(name + added if name else name_of(specs[0], added), specs)
-        if any(other.name == its.name or other.specs == specs for other in found):
-            raise InputError(f"two of the listed combinations are {its.name}; list each value once")
-        found.append(its)
-    return found
+        added = "".join(f"_{value}" for value, listed in zip(chosen, lists.values(), strict=True) if len(listed) > 1)
+        experiment = Experiment(name + added if name else name_of(specs[0], added), specs)
+        if any(other.name == experiment.name or other.specs == specs for other in experiments):
+            raise InputError(f"two of the listed combinations are {experiment.name}; list each value once")
+        experiments.append(experiment)
+    return experiments
 
 
 def _typed(field, value):
@@ -105,7 +106,7 @@ def _typed(field, value):
 
 
 def name_of(spec, added=""):
-    """Name of the row with the settings of `spec`, else one made of what it trains; `added` tells it from others of a list."""
+    """Name of the row with the settings of `spec`, else one made of its network, mode and data set, and of `added`."""
     kind = spec.mode
     if spec.mode == "lottery":
         kind, added = f"{spec.criterion}_{spec.mask1_action}_{spec.mask0_action}" if spec.rounds else "dense", ""
@@ -115,7 +116,7 @@ def name_of(spec, added=""):
 def row_of(spec, folder=ROWS):
     """Name of the experiment in the rows of `folder` whose settings are those of `spec`, or None.
 
-    A file that is no row, as a user's draft, has no settings; it is an error where it is named.
+    Files that cannot be read, such as drafts, are skipped here; naming one on the command line is an error.
     """
     for path in rows(folder):
         with contextlib.suppress(InputError):
@@ -128,13 +129,13 @@ def row_of(spec, folder=ROWS):
 def read(path, further=()):
     """The Experiments of the flag file at `path`, with `further` flags in place of the file's own.
 
-    Raises InputError, with the file's name, for whatever does not give one.
+    Raises InputError, with the file's name, for a file that is not a row.
     """
     values = flags.FlagValues()
     define_flags(values)
-    its = lines(path, values)
+    settings = [line.argument for line in lines(path, values)]
     try:
-        values(["row", *(line.argument for line in its), *flagfile.expanded(further, values)])
+        values(["row", *settings, *flagfile.expanded(further, values)])
         if values["experiment"].value is None:
             raise InputError("a row needs a line --experiment=NAME")
         about = flagfile.texts(path)[0].removeprefix("# ")
@@ -151,27 +152,27 @@ def lines(path, values):
         raise InputError(error) from error
 
 
-def carried_out(paths, values):
-    """Arguments of the rows at `paths` that say how and where to run. Raises InputError where two rows say different things."""
-    found = {}
+def run_arguments(paths, values):
+    """Arguments of the rows at `paths` on how and where to run. Raises InputError where two rows differ in one."""
+    common = {}
     settings = {field.name for field in dataclasses.fields(Spec)} | {"seeds", "experiment"}
     for path in paths:
-        its = {line.name: line for line in lines(path, values) if line.name not in settings}  # the last one counts
-        for name, line in its.items():
-            if found.setdefault(name, line).argument != line.argument:
-                raise InputError(line.wrong(f"{line.argument}, but {found[name].argument} in {found[name].path}"))
-    return [line.argument for line in found.values()]
+        by_name = {line.name: line for line in lines(path, values) if line.name not in settings}  # the last one counts
+        for name, line in by_name.items():
+            if common.setdefault(name, line).argument != line.argument:
+                raise InputError(line.wrong(f"{line.argument}, but {common[name].argument} in {common[name].path}"))
+    return [line.argument for line in common.values()]
 
 
 def read_all(paths, further=()):
     """The Experiments of flag files. Raises InputError where two have one name."""
-    found = {}
+    by_name = {}
     for path in paths:
         for experiment in read(path, further):
-            if experiment.name in found:
-                raise InputError(f"{path} and {found[experiment.name][0]} are both named {experiment.name}")
-            found[experiment.name] = path, experiment
-    return [experiment for _, experiment in found.values()]
+            if experiment.name in by_name:
+                raise InputError(f"{path} and {by_name[experiment.name][0]} are both named {experiment.name}")
+            by_name[experiment.name] = path, experiment
+    return [experiment for _, experiment in by_name.values()]
 
 
 def rows(folder):
@@ -194,9 +195,10 @@ def parse_seeds(text):
 
 
 def in_order(experiments, cost):
-    """`(experiment, spec)` of all runs, those first that tell most for their `cost(spec)`.
+    """`(experiment, spec)` of all runs, the cheapest and most informative first.
 
-    The variance of a mean over n seeds falls with 1/n, so that one more tells 1/n^2: runs are sorted by cost * n^2.
+    The variance of a mean over n seeds is proportional to 1/n, so that another run reduces it by about 1/n^2: runs are sorted by
+    `cost(spec) * n^2`.
     """
     runs = (
         (cost(spec) * number**2, experiment, spec)

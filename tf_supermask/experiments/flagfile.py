@@ -1,7 +1,7 @@
-"""Files of flags: a line is a flag, --name=value, or a comment, # or //, or blank. Anything else is an error, not passed over.
+"""Reads files of flags. A line is a flag, --name=value, or a comment, # or //, or blank. Anything else is an error.
 
-A file may include others, --flagfile=OTHER: a relative path is one beside the file, or below a folder above it, or below the
-checkout of this package; the working directory does not matter.
+A file may include others, --flagfile=OTHER. A relative path is relative to the file's folder, to a folder above it, or to the
+checkout of this package; it does not depend on the working directory.
 """
 
 import codecs
@@ -16,7 +16,7 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class Line(NamedTuple):
-    """A flag of a file: its name, and the argument of a command line that says the same."""
+    """A flag of a file: its name, and the argument of a command line that sets it."""
 
     path: pathlib.Path
     number: int
@@ -24,26 +24,26 @@ class Line(NamedTuple):
     argument: str
 
     def wrong(self, what):
-        """The flags.Error that says what is wrong with it."""
+        """The flags.Error of this line; `what` says what is wrong."""
         return flags.Error(f"{self.path}: {what} (line {self.number})")
 
 
 def expanded(argv, values):
     """The command line `argv` with the flags of files in place of --flagfile=FILE; `values` defines the flags.
 
-    Raises flags.Error, with file and line, for whatever is no such flag.
+    Raises flags.Error, with file and line, for a line that is not such a flag.
     """
-    found, rest = [], iter(argv)
+    arguments, rest = [], iter(argv)
     for argument in rest:
         match = re.fullmatch(r"--?flagfile(=.*)?", argument, re.DOTALL)
         if match:
             path = match[1][1:] if match[1] else next(rest, "")
-            found += [line.argument for line in read(os.path.expanduser(path), values)]
+            arguments += [line.argument for line in read(os.path.expanduser(path), values)]
         else:
-            found.append(argument)
+            arguments.append(argument)
         if argument == "--":  # no flags after it
-            found += rest
-    return found
+            arguments += rest
+    return arguments
 
 
 def read(path, values, parents=()):
@@ -51,7 +51,7 @@ def read(path, values, parents=()):
     path = pathlib.Path(path)
     if path.resolve() in parents:
         raise flags.Error(f"{path} includes itself")
-    found, seen = [], {}
+    lines, seen = [], {}
     for number, text in enumerate(texts(path), 1):
         if not text or text.startswith(("#", "//")):
             continue
@@ -60,13 +60,13 @@ def read(path, values, parents=()):
         if not re.fullmatch(r"--?\w+(=.*)?", text):
             raise line.wrong(f"{text!r} is neither a flag, --name=value, nor a comment, # ...")
         if name == "flagfile":
-            found += read(_included(line, value), values, (*parents, path.resolve()))
+            lines += read(_included(line, value), values, (*parents, path.resolve()))
             continue
         line = _checked(line, values, value if equals else None)
         if seen.setdefault(line.name, number) != number:
-            raise line.wrong(f"--{line.name} stands there twice, also in line {seen[line.name]}")
-        found.append(line)
-    return found
+            raise line.wrong(f"--{line.name} is set twice, also in line {seen[line.name]}")
+        lines.append(line)
+    return lines
 
 
 def texts(path):
@@ -75,18 +75,18 @@ def texts(path):
         content = pathlib.Path(path).read_bytes()
     except OSError as error:
         raise flags.Error(f"cannot read the flag file {path} ({error.strerror})") from error
-    found = []
+    lines = []
     for number, line in enumerate(re.split(rb"\r\n?|\n", content.removeprefix(codecs.BOM_UTF8)), 1):
         try:
-            found.append(line.decode().strip())
+            lines.append(line.decode().strip())
         except UnicodeDecodeError as error:
             what = f"byte {line[error.start]:#04x} is not UTF-8; save the file as UTF-8"
             raise flags.Error(f"{path}: {what} (line {number})") from error
-    return found
+    return lines
 
 
 def _checked(line, values, value):
-    """`line` with the name of the flag that it sets, `no` taken away, to `value`; None: without =. Raises flags.Error."""
+    """`line` with the name of the flag that it sets, without `no`; `value` is None without =. Raises flags.Error."""
     name = line.name
     if value is None and name not in values:
         name = name.removeprefix("no")

@@ -1,9 +1,9 @@
-"""What a record looks like: a table of its parts, and what a file has instead."""
+"""The form of a record: a table of its parts, and the differences of a file from it."""
 
 TEXT, WHOLE, NUMBER, NONE = {str}, {int}, {int, float}, {type(None)}
 
-# A set of types; a dict with the keys that must be there; a list of elements of one form, at least one, or of exactly
-# those that are listed.
+# A form is a set of types, a dict with the required keys, or a list: of one form for all of at least one element, or of a form
+# for each.
 RECORD = {
     "spec": {dict},
     "initial": {"remaining": NUMBER},
@@ -38,7 +38,7 @@ HISTORY = {
 
 
 def differences(value, form, place="it"):
-    """Yields texts on what `value`, as JSON gives it, has other than `form` wants; `place` is where it stands."""
+    """Yields a text for each difference of `value`, parsed JSON, from `form`; `place` is its position in the file."""
     kinds = form if isinstance(form, set) else {type(form)}
     if type(value) not in kinds or isinstance(form, list) and (not value or len(form) not in (1, len(value))):
         text = repr(value)
@@ -57,7 +57,7 @@ def differences(value, form, place="it"):
 
 
 def history_differences(history, mode):
-    """Yields texts on what the history of a run of `mode` has other than columns of numbers, with as many rows each."""
+    """Yields a text for each difference of a history from the columns of `mode`: numbers, in equally many rows."""
     columns = dict.fromkeys((*HISTORY.get(mode, EPOCHS), *history), [NUMBER | NONE])
     yield from differences(history, columns, "history")
     rows = {len(column) for column in history.values()}

@@ -1,4 +1,4 @@
-"""Training counted in iterations instead of epochs: exactly as many as asked."""
+"""Training for an exact number of iterations, with an evaluation every so many."""
 
 import math
 
@@ -6,19 +6,19 @@ import keras
 
 
 def stretch(spec):
-    """The greatest number that divides the steps of each stretch between two evaluations; the last one may be shorter."""
+    """The greatest common divisor of the numbers of steps between two evaluations; the last one may be smaller."""
     return math.gcd(min(spec.evaluate_every, spec.iterations), spec.iterations)
 
 
 def iterations_after(spec, epoch):
-    """Iterations that are done when epoch 0, 1... of `fit_iterations` ends."""
+    """Number of iterations done at the end of `epoch` (from 0) of `fit_iterations`."""
     return min((epoch + 1) * spec.evaluate_every, spec.iterations)
 
 
 def fit_iterations(model, batches, spec, callback, done=0):
-    """Trains `model` for `spec.iterations` steps; an epoch is what lies between two evaluations, and `done` of them are over.
+    """Trains `model` for `spec.iterations` steps. An epoch is the steps between two evaluations; the first `done` are skipped.
 
-    `batches` start with the first step that is left.
+    `batches` start with the first step that is not skipped.
     """
     steps = min(spec.evaluate_every, spec.iterations)
     model.fit(
@@ -26,7 +26,7 @@ def fit_iterations(model, batches, spec, callback, done=0):
         epochs=-(-spec.iterations // steps),
         initial_epoch=done,
         steps_per_epoch=steps,
-        # where nothing is left over, no callback reads the logs of each batch
+        # Stop, which slows each batch, is only needed where the last epoch is shorter
         callbacks=[Stop(spec), callback] if spec.iterations % steps else [callback],
         shuffle=False,  # the batches come in their order
         verbose=0,
@@ -34,7 +34,7 @@ def fit_iterations(model, batches, spec, callback, done=0):
 
 
 class Stop(keras.callbacks.Callback):
-    """Ends the training after the last iteration, also within an epoch."""
+    """Stops training after the last iteration, also within an epoch."""
 
     def __init__(self, spec):
         super().__init__()

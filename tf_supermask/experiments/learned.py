@@ -2,9 +2,9 @@
 
     kernel = w_i * g(m),   g(m) = Bernoulli(sigmoid(m)), one sample a step and one for all test images
 
-Kernels are those that the dense run of the same seed began with, or signed constants; there are no biases. Accuracies are means
-over ten samples. Deviation: the signs of the constants are drawn anew, not those of the dense run. Deviation: the iteration that
-counts is that of the lowest validation loss; the paper stops early by a rule that it does not name.
+Weights are the initial ones of the dense run with the same seed, or signed constants; there are no biases. Accuracies are means
+over ten samples. Deviation: the signs of the constants are drawn again, independently of the dense run. Deviation: results are
+those of the iteration with the lowest validation loss; the paper stops early by a rule that it does not name.
 """
 
 import time
@@ -119,7 +119,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     began = time.monotonic()
     iterations.fit_iterations(model, _batches(split, spec, history["iteration"][-1]), spec, validation, done)
     final = _final(validation, Sampled(model, data.evaluation_arrays(dataset, spec), samples))
-    options.say(f"  {final['test_accuracy']:.2f} % test accuracy after {final['best_iteration']} iterations")
+    options.log(f"  {final['test_accuracy']:.2f} % test accuracy after {final['best_iteration']} iterations")
     return model, training.finish(
         run,
         spec,
@@ -139,7 +139,7 @@ def _start(model, validation, run, options):
     if run is None or not _continue(model, validation):
         validation.evaluate(0)
     else:
-        options.say(f"  going on after iteration {validation.history['iteration'][-1]}")
+        options.log(f"  going on after iteration {validation.history['iteration'][-1]}")
 
 
 def _final(validation, test):

@@ -1,4 +1,4 @@
-"""Lottery tickets (Zhou et al. 2019): train, rank, cut, act, repeat.
+"""Lottery tickets (Zhou et al. 2019): train, rank, prune, reset, repeat.
 
 `chain` is the method; training and the step from round to round are its arguments. Round 0 trains the dense network. It is the
 same for all criteria and actions, and is trained once. Each further round prunes a share of the remaining weights of every layer,
@@ -8,7 +8,7 @@ those that pruned weights are frozen at:
     kernel = where(mask, trained, held)
 
 The networks are made of ordinary Keras layers; the constraint `trainer.FreezePruned` resets the pruned weights after each step.
-Adam updates each weight independently of the others, so what it does to pruned weights in between changes nothing else.
+Adam updates each weight independently of the others, so its updates of pruned weights, which are reset, do not change others.
 """
 
 import dataclasses
@@ -140,7 +140,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     for number, layers, finals, result, after in chain(layers, len(history["remaining"]), spec.rounds, trainer, step):
         _append(history, layers, finals, after, result | {"seconds": time.monotonic() - began})
         began = time.monotonic()
-        options.say(
+        options.log(
             f"  round {number} of {spec.rounds}: {history['remaining'][-1]:.2f} % remaining, "
             f"{history['test_accuracy'][-1]:.2f} % test accuracy after {history['best_iteration'][-1]} iterations"
         )
@@ -172,7 +172,7 @@ def _start(spec, run, dense_run, initial, step, options):
     checkpoint = records.load_checkpoint(run, spec, shapes)
     if checkpoint is not None:
         values, history = checkpoint
-        options.say(f"  going on after round {len(history['remaining']) - 1}")
+        options.log(f"  going on after round {len(history['remaining']) - 1}")
         return {name: Layer(*values[i * size : (i + 1) * size]) for i, name in enumerate(layers)}, history
     if not spec.rounds:
         return layers, history

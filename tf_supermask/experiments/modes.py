@@ -12,7 +12,9 @@ from tf_supermask.experiments import criteria, learned, lottery, one_shot, train
 class Mode(NamedTuple):
     train: Callable  # (spec, dataset, run, options, dense_run) -> (model, record)
     rows: Callable  # spec -> rows of its history, by which progress is counted
-    images: Callable  # (spec, images of the training set, of the test set) -> images that pass through the network in a run
+    images: (
+        Callable  # (spec, images of the training set, of the test set) -> images that pass through the network in a run
+    )
     exportable: bool = True  # whether a run keeps a trained network
 
 
@@ -27,9 +29,7 @@ def _masks_of_one_shot(spec):
 BY_EPOCHS = Mode(
     training.train, lambda spec: spec.epochs, lambda spec, images, tests: images * spec.passes * spec.epochs
 )
-LEARNED = Mode(
-    learned.train, lambda spec: _evaluations(spec) + 1, lambda spec, *_: spec.iterations * spec.batch_size
-)
+LEARNED = Mode(learned.train, lambda spec: _evaluations(spec) + 1, lambda spec, *_: spec.iterations * spec.batch_size)
 LOTTERY = Mode(
     lottery.train,
     lambda spec: spec.rounds + 1,

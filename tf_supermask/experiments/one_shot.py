@@ -1,4 +1,4 @@
-"""Supermasks without training (Zhou et al. 2019, section 5): masks of a dense run, on the weights that it began with.
+"""Supermasks without training (Zhou et al. 2019, section 5): masks of a dense run, on its initial weights.
 
 Masks are taken once, from the dense run's initial and final weights, at every pruning level k = 0, 1, 2...: each layer keeps
 the share (1 - rate)^k with the highest scores. The network is mask * w_i or mask * (+-c), with biases 0; nothing is trained.
@@ -94,7 +94,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
     history["trained"] = [dense["history"]["test_accuracy"][0]]
     if checkpoint is not None:
         _, history = checkpoint
-        options.say(f"  going on after {len(history['seconds'])} criteria")
+        options.log(f"  going on after {len(history['seconds'])} criteria")
     for criterion in list(criteria.CRITERIA)[len(history["seconds"]) :]:
         levels = list(masks(criterion, initial, finals, rates, spec.rounds, _generator(spec, criterion)))
         history["remaining"] = [sparsity.remaining(level.values()) for level in levels]
@@ -105,7 +105,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
         began = time.monotonic()
         records.save_checkpoint(run, spec, [], history)
         best = max(history[f"{criterion}/signed_constant/test"])
-        options.say(f"  {criterion}: up to {best:.2f} % with signed constants")
+        options.log(f"  {criterion}: up to {best:.2f} % with signed constants")
     return network.model, _record(spec, dataset, run, network, history, dense, environment)
 
 
@@ -145,5 +145,5 @@ def _sign_changed(masks, initial, finals):
 
 
 def _generator(spec, criterion):
-    """Layer name -> numpy Generator that decides between its equal scores."""
+    """Layer name -> numpy Generator that breaks ties between its scores."""
     return lambda name: np.random.default_rng([spec.seed, zlib.crc32(f"{criterion}/{name}".encode())])

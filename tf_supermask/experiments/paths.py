@@ -32,11 +32,11 @@ def default_cache_dir():
 
 
 def is_path(name):
-    """Whether `name` says that it is a folder: /pets, ./pets, ../pets, ~/pets. Another name may be one, too: see `find`."""
+    """Whether `name` is written as a path: /pets, ./pets, ../pets, ~/pets. Other names may be folders, too: see sources.py."""
     return name.startswith(("/", ".", "~"))
 
 
 def title_of(name):
-    """What files of a data set are named after: emnist_balanced; of a folder, which may lie anywhere, the last part."""
+    """Name of a data set in names of files: emnist_balanced; of a folder, the last part of its path."""
     last = os.path.basename(os.path.abspath(os.path.expanduser(name)))
     return re.sub(r"[^A-Za-z0-9_.-]", "_", last if is_path(name) else name.rstrip("/"))

@@ -29,7 +29,7 @@ CHECKPOINT = 1  # version of the form of checkpoints; those that name none have 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """Where the files of one run lie."""
+    """The paths of the files of one run."""
 
     results_dir: str | os.PathLike
     experiment: str
@@ -74,7 +74,7 @@ class Run:
 
     @property
     def made(self):
-        """Paths of what a run makes, the record last: without one a run is not finished."""
+        """Paths of the files that a run writes, the record last: with it the run is finished."""
         return [self.history, self.checkpoint, self.final, self.container, self.record]
 
 
@@ -85,7 +85,7 @@ def _damaged(path, reason):
 
 
 def prepare(run):
-    """Makes the run's folder and tries that it can be written. Raises InputError."""
+    """Makes the run's folder. Raises InputError where it cannot be written."""
     try:
         probe = run.record.with_name(f".probe{os.getpid()}")
         files.write(probe, lambda file: None)
@@ -97,14 +97,14 @@ def prepare(run):
 
 
 def save(run, record):
-    """Writes the record, one top-level key per line, so that a change of one shows as one line."""
+    """Writes the record, one top-level key per line, for short diffs."""
     lines = (f"{json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in record.items())
     text = "{\n" + ",\n".join(lines) + "\n}\n"
     files.write(run.record, lambda file: file.write(text.encode()))
 
 
 def parsed(path):
-    """The record at `path`. Raises Malformed where there is something else, InputError where it is of a newer version."""
+    """The record at `path`. Raises Malformed where the file is none, InputError where it is of a newer version."""
     try:
         record = json.loads(pathlib.Path(path).read_text(), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
@@ -115,8 +115,7 @@ def parsed(path):
 
 
 def _differences(record, path):
-    """Yields what is wrong with a record. Raises InputError where it is of a newer version, and may look otherwise."""
-
+    """Yields a text for each fault of a record. Raises InputError where it is of a newer version, whose form may differ."""
     yield from form.differences(record, {"spec": {dict}}, "record")
     yield from (f"without record.{key}" for key in form.RECORD if key not in record)
     mode = Spec.recorded(record["spec"], path).mode
@@ -125,7 +124,7 @@ def _differences(record, path):
 
 
 class Malformed(ValueError):
-    """A file that is no record; the message says what is wrong with it."""
+    """A file that is not a record; the message gives the fault."""
 
 
 def _no_number(text):
@@ -133,7 +132,7 @@ def _no_number(text):
 
 
 def read(path):
-    """The record at `path`, a file of ours. A damaged one is kept aside and named in the InputError."""
+    """The record at `path`, a file of ours. Raises InputError for a damaged one, which is renamed."""
     try:
         return parsed(path)
     except Malformed as error:
@@ -141,7 +140,7 @@ def read(path):
 
 
 def find(run, spec):
-    """The finished record of `run`, or None. Raises InputError where it was made with another spec."""
+    """The record of `run`, or None where it is not finished. Raises InputError where it was made with another spec."""
     if not run.record.exists():
         return None
     record = read(run.record)
@@ -149,11 +148,10 @@ def find(run, spec):
     return record
 
 
-def _same_spec(path, found, spec):
-    found, wanted = (dataclasses.asdict(its) for its in (spec.recorded(found, path), spec))
-    differences = [
-        f"{name} {found[name]!r}, not {wanted[name]!r}" for name in sorted(found) if found[name] != wanted[name]
-    ]
+def _same_spec(path, settings, spec):
+    """Raises InputError where `settings`, from the file at `path`, are not those of `spec`."""
+    old, new = dataclasses.asdict(spec.recorded(settings, path)), dataclasses.asdict(spec)
+    differences = [f"{name} {old[name]!r}, not {new[name]!r}" for name in sorted(old) if old[name] != new[name]]
     if differences:
         raise InputError(
             f"{path} was made with other settings: {'; '.join(differences)}; "
@@ -179,7 +177,7 @@ def load_arrays(path):
 
 
 def save_checkpoint(run, spec, variables, history):
-    """One file holds all that a run needs to go on: there is no moment in which two files disagree."""
+    """Writes variables and history to one file, so that they always belong together."""
     note = json.dumps({"version": CHECKPOINT, "spec": dataclasses.asdict(spec), "history": history})
     arrays = {f"variable{i}": value for i, value in enumerate(variables)}
     files.write(run.checkpoint, lambda file: np.savez(file, note=np.frombuffer(note.encode(), np.uint8), **arrays))
@@ -189,7 +187,7 @@ def load_checkpoint(run, spec, shapes=None):
     """`(variables, history)` of an unfinished run, or None.
 
     Raises InputError, and leaves the file, where it is of another version, of other settings, or, with `shapes` given, has
-    variables of other shapes or other columns than this run; a damaged one is kept aside.
+    variables of other shapes or other columns than this run; a damaged one is renamed.
     """
     if not run.checkpoint.exists():
         return None

@@ -1,4 +1,4 @@
-"""Finished runs as models again: load_run("results/koster_table1_fcn_signed_elus/seed0")."""
+"""Loads models of finished runs: load_run("results/koster_table1_fcn_signed_elus/seed0")."""
 
 import os
 import pathlib
@@ -56,7 +56,7 @@ def rebuild(spec, record, run):
 
 
 def _comparable(table, spec):
-    """Rows of a layer table, without what differs from sample to sample where masks are sampled."""
+    """Rows of a layer table, without the entries that depend on the sample where masks are sampled."""
     sample = ("counts", "mask_sha256") if spec.sampled else ()
     return [{key: value for key, value in row.items() if key not in sample} for row in table]
 

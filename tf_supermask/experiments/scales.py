@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-# What is counted in epochs or steps, and the smallest value of each.
+# Fields counted in epochs or steps -> smallest value.
 _COUNTS = {"epochs": 1, "decay_steps": 1, "plateau_patience": 3, "plateau_rest": 1, "iterations": 1}
 _QUICK = {"dataset": "digits8", "batch_size": 32, "augment": False, "passes": 1}
 _MERGED_ROUNDS = 8  # rounds of pruning that a quick lottery ticket does at once
@@ -12,7 +12,7 @@ _MERGED_ROUNDS = 8  # rounds of pruning that a quick lottery ticket does at once
 def scaled_down(spec, given=()):
     """`spec`, written for paper scale, at its own `scale`.
 
-    reduced: a tenth of the epochs and of all that is counted in epochs or steps. Rates and decay stay, so that some scores have
+    reduced: a tenth of everything counted in epochs or steps. Learning rates and decay are unchanged, so that some scores have
     not reached the threshold at the end.
 
     quick: also on the embedded digits in small batches. An epoch has 45 steps instead of 391 or more, so the decay of scores is
@@ -20,7 +20,7 @@ def scaled_down(spec, given=()):
     but never more than at paper scale, and each round prunes as much as eight do at paper scale.
 
     Args:
-        given: names of fields that the user set; of these, data set and batch size stay.
+        given: names of fields that the user set; data set, batch size, augmentation and passes stay if they are among them.
     """
     if spec.scale == "paper":
         return spec
@@ -35,7 +35,7 @@ def scaled_down(spec, given=()):
 
 
 def _quick(spec, given):
-    """What scale quick changes beside or instead of what scale reduced does."""
+    """The changes of scale quick, in addition to or in place of those of scale reduced."""
     changed = {name: value for name, value in _QUICK.items() if name not in given and getattr(spec, name) is not None}
     if spec.schedule == "staircase":
         changed["decay_steps"] = max(1, spec.decay_steps // 80)

@@ -1,10 +1,10 @@
-"""Keras' global settings as the papers' networks need them, whatever the user's are."""
+"""Keras' global settings that the papers' networks need, independent of those of the user."""
 
 import contextlib
 
 import keras
 
-# getter and, with `set_` before it, setter in keras.config -> value. The last two, for debugging, cut `fit` short.
+# getter in keras.config, whose setter has the prefix `set_` -> value. The last two, for debugging, shorten `fit`.
 NEEDED = {
     "floatx": "float32",
     "dtype_policy": "float32",
@@ -17,10 +17,10 @@ NEEDED = {
 
 @contextlib.contextmanager
 def needed():
-    """`with needed():`, or `@needed()` on a function: Keras' own defaults inside, the user's settings again after it.
+    """Context manager and decorator: the settings in NEEDED inside, the user's settings after it.
 
-    Layers, losses, metrics and optimizers take type and format from the settings when they are made, and Keras takes some when
-    it traces and trains: an argument of each layer is not enough.
+    Layers, losses, metrics and optimizers read data type and format from the settings when they are made, and Keras reads some
+    when it traces and trains: arguments of the layers are not enough.
     """
     names = [name for name in NEEDED if hasattr(keras.config, name)]  # older versions have no limits of `fit`
     before = {name: getattr(keras.config, name)() for name in names}

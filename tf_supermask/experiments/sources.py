@@ -1,7 +1,8 @@
-"""Where images come from: data sets of tensorflow-datasets, and folders of class folders.
+"""Sources of images: data sets of tensorflow-datasets, and folders of class folders.
 
-`find` gives a source: `title`, for file names; `content()`, a digest of all that decides what `read()` gives: images uint8
-`(n, height, width, channels)` and labels int32 `(n,)` for training, the same for the test, and the number of classes.
+`find` gives a source: `title`, for file names; `content()`, a digest of everything that `read()` depends on; `read()`, which
+gives images uint8 `(n, height, width, channels)` and labels int32 `(n,)` for training, the same for the test, and the number of
+classes.
 """
 
 import hashlib
@@ -106,8 +107,8 @@ class Prepared:
         except Exception as error:  # a damaged file, no memory...
             raise unavailable(self.name, error) from error
         images, labels = zip(*((np.asarray(x), np.asarray(y).astype(np.int32)) for x, y in parts), strict=True)
-        for name, its in zip(self._names, labels, strict=True):
-            if its.min() < 0:
+        for name, classes in zip(self._names, labels, strict=True):
+            if classes.min() < 0:
                 raise InputError(
                     f"split {name!r} of data set {self.name!r} has images without a label; choose --splits"
                 )
@@ -159,7 +160,7 @@ class Folder:
                 )
             self.name, self.title = name, paths.title_of(name)
             parts = parts_of(name, builder.info.splits, splits)
-            self._files = [[its for part in side for its in _files(builder, part)] for side in parts]
+            self._files = [[file for part in side for file in _files(builder, part)] for side in parts]
         except (OSError, tf.errors.OpError) as error:
             raise unavailable(name, error) from error
         self._classes = sorted({label for side in self._files for label, _, _ in side})
@@ -182,8 +183,8 @@ def _files(builder, part):
     import tensorflow_datasets as tfds
 
     names = builder.info.features["label"].names
-    its = builder.as_dataset(split=part.split, decoders={"image": tfds.decode.SkipDecoding()})
-    for file in itertools.islice(tfds.as_numpy(its), part.first, part.end):
+    dataset = builder.as_dataset(split=part.split, decoders={"image": tfds.decode.SkipDecoding()})
+    for file in itertools.islice(tfds.as_numpy(dataset), part.first, part.end):
         yield names[file["label"]], file["image/filename"].decode(), file["image"]
 
 

@@ -1,17 +1,14 @@
 """Spec: everything that decides the outcome of a run, with the papers' values as defaults.
 
-Each field has a help text, a group for `--help`, and a condition. A field that a run does not read is None, and setting it is
-an error. The command line flags are made from these fields.
+A field that a run does not read is None, and setting it is an error. The command line flags are made from the fields.
 """
 
-import contextlib
 import dataclasses
-import math
-from operator import ge, gt, lt
 
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import choices, criteria, splits
 from tf_supermask.experiments.choices import LEARNED, PRUNED
+from tf_supermask.experiments.fields import check, spec_field, typed
 from tf_supermask.experiments.paper_settings import paper_settings
 from tf_supermask.experiments.scales import scaled_down
 
@@ -55,18 +52,8 @@ def _chain(spec):
     return spec["mode"] == "lottery" and spec["rounds"] != 0
 
 
-PRUNING = (
-    _levels,
-    _chain,
-)  # conditions of the fields that decide how a trained network is pruned, not how it is trained
-
-
-def _field(group, help, *, choices=None, low=None, above=None, below=None, when=None, parse=None):
-    """A field of Spec. `low` is the smallest allowed value, `above` and `below` are excluded bounds; `when(values by field name)`
-    is whether a run reads the field; `parse(text)` raises InputError for a bad value, and such a field may stay None.
-    """
-    # None also stands for a field that was added after a record was written.
-    return dataclasses.field(default=None, metadata={k: v for k, v in locals().items() if v is not None})
+# Conditions of the fields that decide how a trained network is pruned, not how it is trained.
+PRUNING = (_levels, _chain)
 
 
 WHAT, DATA, TRAINING = "what to train", "data", "training"
@@ -77,79 +64,83 @@ INIT, MASK, LOTTERY = "initialization", "masks", "lottery tickets"
 class Spec:
     """One run, made with `Spec.of`. All fields are plain numbers, strings and booleans, or None."""
 
-    model: str = _field(WHAT, "network", choices=choices.NETWORKS)
-    mode: str = _field(
+    model: str = spec_field(WHAT, "network", choices=choices.NETWORKS)
+    mode: str = spec_field(
         WHAT,
         "trained weights (baseline); frozen weights with this mask rule; lottery: train, prune, again; supermask: prune only",
         choices=choices.modes,
     )
-    dialect: str = _field(WHAT, "koster: ELU without biases; zhou: ReLU with biases", choices=choices.VARIANTS)
-    scale: str = _field(
+    dialect: str = spec_field(WHAT, "koster: ELU without biases; zhou: ReLU with biases", choices=choices.VARIANTS)
+    scale: str = spec_field(
         WHAT,
         "paper: the run as the other flags say; reduced: a tenth of its epochs and schedule; quick: that on embedded digits",
         choices=SCALES,
     )
-    seed: int = _field(WHAT, "decides initial weights, initial scores and the order of the batches", low=0)
+    seed: int = spec_field(WHAT, "decides initial weights, initial scores and the order of the batches", low=0)
 
-    dataset: str = _field(
+    dataset: str = spec_field(
         DATA,
         f"one of {', '.join(choices.DATASETS)}, any image classification set of tfds, or a folder with images in SPLIT/CLASS/",
     )
-    splits: str = _field(
+    splits: str = spec_field(
         DATA,
         "two splits or parts, to train on and for the test: train,validation or train[:80%],train[80%:]; default: train,test",
         when=lambda spec: spec["dataset"] not in choices.EMBEDDED,
         parse=splits.names_of,
     )
-    preprocess: str = _field(
+    preprocess: str = spec_field(
         DATA, "standardize: each image to mean 0, deviation 1; unit: divide by 255", choices=choices.PREPROCESS
     )
-    augment: bool = _field(DATA, "pad by 4, flip and crop at random")
-    shuffle: bool = _field(DATA, "new order of the training images in each epoch; off: the file order, always")
-    passes: int = _field(DATA, "passes through the training images that count as one epoch", low=1, when=_epochs)
-    batch_size: int = _field(DATA, "images per step; the last, smaller batch of an epoch is kept", low=1)
+    augment: bool = spec_field(DATA, "pad by 4, flip and crop at random")
+    shuffle: bool = spec_field(DATA, "new order of the training images in each epoch; off: the file order, always")
+    passes: int = spec_field(DATA, "passes through the training images that count as one epoch", low=1, when=_epochs)
+    batch_size: int = spec_field(DATA, "images per step; the last, smaller batch of an epoch is kept", low=1)
 
-    epochs: int = _field(TRAINING, "epochs", low=1, when=_epochs)
-    optimizer: str = _field(TRAINING, "optimizer", choices=("sgd", "adam"))
-    learning_rate: float = _field(TRAINING, "initial learning rate", above=0)
-    momentum: float = _field(TRAINING, "momentum of SGD", low=0, below=1, when=_is("optimizer", "sgd"))
-    nesterov: bool = _field(TRAINING, "Nesterov momentum", when=_is("optimizer", "sgd"))
-    weight_decay: float = _field(
+    epochs: int = spec_field(TRAINING, "epochs", low=1, when=_epochs)
+    optimizer: str = spec_field(TRAINING, "optimizer", choices=("sgd", "adam"))
+    learning_rate: float = spec_field(TRAINING, "initial learning rate", above=0)
+    momentum: float = spec_field(TRAINING, "momentum of SGD", low=0, below=1, when=_is("optimizer", "sgd"))
+    nesterov: bool = spec_field(TRAINING, "Nesterov momentum", when=_is("optimizer", "sgd"))
+    weight_decay: float = spec_field(
         TRAINING,
         "decoupled decay per step, as in the paper: not multiplied by the learning rate, but scheduled like it",
         low=0,
     )
-    clipnorm: float = _field(TRAINING, "clip each tensor's gradient to this norm; 0: no clipping", low=0)
-    schedule: str = _field(TRAINING, "learning rate schedule", choices=("constant", "staircase", "plateau"))
-    decay_rate: float = _field(TRAINING, "factor of each stair", above=0, low=0, when=_is("schedule", "staircase"))
-    decay_steps: int = _field(TRAINING, "steps between two stairs", low=1, when=_is("schedule", "staircase"))
-    plateau_factor: float = _field(TRAINING, "factor at a plateau", above=0, below=1, when=_plateau)
-    plateau_patience: int = _field(TRAINING, "stagnating epochs before the factor is applied", low=3, when=_plateau)
-    plateau_rest: int = _field(
+    clipnorm: float = spec_field(TRAINING, "clip each tensor's gradient to this norm; 0: no clipping", low=0)
+    schedule: str = spec_field(TRAINING, "learning rate schedule", choices=("constant", "staircase", "plateau"))
+    decay_rate: float = spec_field(TRAINING, "factor of each stair", above=0, low=0, when=_is("schedule", "staircase"))
+    decay_steps: int = spec_field(TRAINING, "steps between two stairs", low=1, when=_is("schedule", "staircase"))
+    plateau_factor: float = spec_field(TRAINING, "factor at a plateau", above=0, below=1, when=_plateau)
+    plateau_patience: int = spec_field(TRAINING, "stagnating epochs before the factor is applied", low=3, when=_plateau)
+    plateau_rest: int = spec_field(
         TRAINING, "epochs that are not looked at, at the start and after each reduction", low=1, when=_plateau
     )
-    plateau_limit: int = _field(TRAINING, "training stops after so many reductions", low=1, when=_plateau)
+    plateau_limit: int = spec_field(TRAINING, "training stops after so many reductions", low=1, when=_plateau)
 
-    weight_scheme: str = _field(INIT, "variance of the weights", choices=choices.SCHEMES)
-    weight_distribution: str = _field(INIT, "distribution of the weights", choices=choices.DISTRIBUTIONS)
-    score_scheme: str = _field(INIT, "variance of the scores", choices=choices.SCHEMES, when=_masked)
-    score_distribution: str = _field(INIT, "distribution of the scores", choices=choices.DISTRIBUTIONS, when=_masked)
-    batch_norm: str = _field(
+    weight_scheme: str = spec_field(INIT, "variance of the weights", choices=choices.SCHEMES)
+    weight_distribution: str = spec_field(INIT, "distribution of the weights", choices=choices.DISTRIBUTIONS)
+    score_scheme: str = spec_field(INIT, "variance of the scores", choices=choices.SCHEMES, when=_masked)
+    score_distribution: str = spec_field(
+        INIT, "distribution of the scores", choices=choices.DISTRIBUTIONS, when=_masked
+    )
+    batch_norm: str = spec_field(
         INIT,
         "batch normalization of ResNets: trainable, or frozen (nearly the identity)",
         choices=("trainable", "frozen"),
         when=lambda spec: spec["model"].startswith("resnet"),
     )
 
-    score_value: float = _field(MASK, "value that all scores start at; sigmoid of it is kept at first", when=_learned)
-    rescale: bool = _field(MASK, "kernel times size / remaining weights (dynamic weight rescaling)", when=_learned)
-    threshold: float = _field(
+    score_value: float = spec_field(
+        MASK, "value that all scores start at; sigmoid of it is kept at first", when=_learned
+    )
+    rescale: bool = spec_field(MASK, "kernel times size / remaining weights (dynamic weight rescaling)", when=_learned)
+    threshold: float = spec_field(
         MASK,
         "absolute threshold of the mask rule",
         above=0,
         when=lambda spec: _masked(spec) and spec["relative_threshold"] is None,
     )
-    relative_threshold: float = _field(
+    relative_threshold: float = spec_field(
         MASK,
         "threshold as a share of each layer's largest initial |score|, instead of --threshold",
         above=0,
@@ -157,18 +148,20 @@ class Spec:
         when=lambda spec: _masked(spec) and spec["threshold"] is None,
     )
 
-    criterion: str = _field(LOTTERY, "which weights to keep", choices=criteria.CRITERIA, when=_chain)
-    mask1_action: str = _field(LOTTERY, "what kept weights start with", choices=criteria.MASK1_ACTIONS, when=_chain)
-    mask0_action: str = _field(
+    criterion: str = spec_field(LOTTERY, "which weights to keep", choices=criteria.CRITERIA, when=_chain)
+    mask1_action: str = spec_field(LOTTERY, "what kept weights start with", choices=criteria.MASK1_ACTIONS, when=_chain)
+    mask0_action: str = spec_field(
         LOTTERY, "what pruned weights are frozen at", choices=criteria.MASK0_ACTIONS, when=_chain
     )
-    rounds: int = _field(LOTTERY, "rounds, or levels, of pruning; 0: the dense network", low=0, when=_rounds)
-    prune_dense: float = _field(LOTTERY, "share of a dense layer pruned in a round", above=0, below=1, when=_levels)
-    prune_conv: float = _field(LOTTERY, "share of a convolution pruned in a round", above=0, below=1, when=_levels)
-    prune_output: float = _field(LOTTERY, "share of the last layer pruned in a round", above=0, below=1, when=_levels)
-    iterations: int = _field(LOTTERY, "steps of each training", low=1, when=_iterations)
-    evaluate_every: int = _field(LOTTERY, "steps between two evaluations", low=1, when=_iterations)
-    validation_images: int = _field(
+    rounds: int = spec_field(LOTTERY, "rounds, or levels, of pruning; 0: the dense network", low=0, when=_rounds)
+    prune_dense: float = spec_field(LOTTERY, "share of a dense layer pruned in a round", above=0, below=1, when=_levels)
+    prune_conv: float = spec_field(LOTTERY, "share of a convolution pruned in a round", above=0, below=1, when=_levels)
+    prune_output: float = spec_field(
+        LOTTERY, "share of the last layer pruned in a round", above=0, below=1, when=_levels
+    )
+    iterations: int = spec_field(LOTTERY, "steps of each training", low=1, when=_iterations)
+    evaluate_every: int = spec_field(LOTTERY, "steps between two evaluations", low=1, when=_iterations)
+    validation_images: int = spec_field(
         LOTTERY, "training images held out to choose the iteration that counts", low=1, when=_iterations
     )
 
@@ -187,7 +180,7 @@ class Spec:
     def __post_init__(self):
         values = dataclasses.asdict(self)
         for field in dataclasses.fields(self):
-            _check(field, values)
+            check(field, values)
 
     @classmethod
     def of(cls, **given):
@@ -203,13 +196,13 @@ class Spec:
         variant = "relu" if given.get("mode") in LEARNED else variant
         values = {"model": "fcn", "mode": "signed", "dialect": variant, "scale": "paper"} | given
         for field in dataclasses.fields(cls)[:4]:  # the four that decide the defaults
-            _check(field, values)
+            check(field, values)
         values = paper_settings(values["model"], values["mode"], values["dialect"]) | values
         if given.get("threshold") is not None:
             values["relative_threshold"] = given.get("relative_threshold")
         elif given.get("relative_threshold") is not None:
             values["threshold"] = None
-        values = {field.name: _whole_as_float(field, values.get(field.name)) for field in dataclasses.fields(cls)}
+        values = {field.name: typed(field, values.get(field.name)) for field in dataclasses.fields(cls)}
         # A default that this run does not read becomes None. A given value stays, and the check below raises the error.
         for field in dataclasses.fields(cls):
             if field.name not in given and not field.metadata.get("when", lambda _: True)(values):
@@ -229,42 +222,6 @@ class Spec:
                 f"{path} is of a newer version of tf_supermask: this one does not know {', '.join(newer)}; update it"
             )
         try:
-            return cls(**{name: _whole_as_float(known[name], value) for name, value in settings.items()})
+            return cls(**{name: typed(known[name], value) for name, value in settings.items()})
         except InputError as error:
             raise InputError(f"{path} has settings that this version of tf_supermask does not know: {error}") from error
-
-
-_BOUNDS = {"low": ("at least", ge), "above": ("greater than", gt), "below": ("less than", lt)}
-
-
-def _whole_as_float(field, value):
-    with contextlib.suppress(OverflowError):  # too large for a float: `_check` raises the error
-        return float(value) if field.type is float and type(value) is int else value
-    return value
-
-
-def names_of(field):
-    """The values that a field of Spec may have, if they are names."""
-    names = field.metadata.get("choices", ())
-    return names() if callable(names) else tuple(names)
-
-
-def _check(field, values):
-    value, rule = values[field.name], field.metadata
-    if "when" in rule and not rule["when"](values):
-        if value is not None:
-            raise InputError(f"--{field.name}={value} has no effect in this run (see --help); leave it out")
-        return
-    if value is None and "parse" in rule:
-        return
-    if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
-        raise InputError(f"--{field.name} must be a {field.type.__name__}, not {value!r}")
-    if "choices" in rule and value not in (names := names_of(field)):
-        raise InputError(f"--{field.name}={value} is unknown; choose from {', '.join(names)}")
-    if "parse" in rule:
-        rule["parse"](value)
-    for key, (words, holds) in _BOUNDS.items():
-        if key in rule and not holds(value, rule[key]):
-            raise InputError(f"--{field.name} must be {words} {rule[key]}, not {value}")
-    if field.type is float and not math.isfinite(value):
-        raise InputError(f"--{field.name} must be finite, not {value}")

@@ -1,4 +1,4 @@
-"""Which examples of a data set are trained on and which are the test: --splits=train,validation"""
+"""The examples of a data set for training and for the test: --splits=train,validation"""
 
 import itertools
 from typing import NamedTuple
@@ -28,7 +28,7 @@ def parts_of(name, infos, splits):
     """For training and for the test a list of Parts; `infos`: tfds.core.SplitDict. Raises InputError."""
     import tensorflow_datasets as tfds
 
-    found = []
+    sides = []
     for text in names_of(splits):
         try:
             read = tfds.core.ReadInstruction.from_spec(text).to_absolute(infos)
@@ -37,12 +37,12 @@ def parts_of(name, infos, splits):
                 f"data set {name!r} has no split {text!r}, but {', '.join(infos)}; name two, or parts of them, with "
                 "--splits=train,validation or --splits=train[:80%],train[80%:]"
             ) from error
-        sizes = [infos[its.splitname].num_examples for its in read]
-        ends = [size if its.to is None else its.to for its, size in zip(read, sizes, strict=True)]
-        found.append([Part(its.splitname, its.from_ or 0, end) for its, end in zip(read, ends, strict=True)])
-        if sum(part.end - part.first for part in found[-1]) < 1:
+        sizes = [infos[piece.splitname].num_examples for piece in read]
+        ends = [size if piece.to is None else piece.to for piece, size in zip(read, sizes, strict=True)]
+        sides.append([Part(piece.splitname, piece.from_ or 0, end) for piece, end in zip(read, ends, strict=True)])
+        if sum(part.end - part.first for part in sides[-1]) < 1:
             raise InputError(f"split {text!r} of data set {name!r} has no images")
-    for one, other in itertools.combinations(itertools.chain(*found), 2):
+    for one, other in itertools.combinations(itertools.chain(*sides), 2):
         if one.split == other.split and max(one.first, other.first) < min(one.end, other.end):
             raise InputError(f"--splits={splits} names images of {one.split!r} twice; give two that share none")
-    return found
+    return sides

@@ -1,8 +1,8 @@
 """One run: Spec -> keras.Model.fit -> record.
 
-A run that is killed at any moment goes on from its last checkpoint and ends with the numbers and masks of an undisturbed
-one: the batches of an epoch depend on (seed, epoch) only, the checkpoint holds every variable of model and optimizer, and
-the plateau rule is a function of the losses so far.
+A killed run continues from its last checkpoint and ends with the numbers and masks of an uninterrupted one: the batches of an
+epoch depend only on (seed, epoch), the checkpoint holds every variable of model and optimizer, and the plateau rule is a
+function of the losses so far.
 """
 
 import dataclasses
@@ -21,15 +21,15 @@ from tf_supermask.experiments.optimizers import Plateau, finished, optimizer
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How a run is carried out; nothing here changes what comes out, except for rounding where XLA compiles."""
+    """How a run is executed. Nothing here changes its results, except that XLA rounds differently."""
 
-    jit_compile: bool | None = None  # None: where it helps, see `use_xla`
+    jit_compile: bool | None = None  # None: see `use_xla`
     steps_per_execution: int | None = None  # None: see `steps_at_once`
     progress: str | int = "auto"  # `verbose` of keras.Model.fit
-    checkpoint_seconds: float = 30.0  # at least so long between two checkpoints
+    checkpoint_seconds: float = 30.0  # least time between two checkpoints
     deterministic: bool | None = False  # as given to device.set_up; on a GPU such kernels exclude XLA
     tensorboard_dir: str | None = None
-    say: callable = print  # receives one line of text
+    log: callable = print  # receives a line of text
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -37,8 +37,8 @@ class Options:
 
 
 def use_xla(model):
-    """XLA pays on a GPU, and on a CPU for networks of dense layers; a CPU's convolutions are faster without it, and random
-    numbers a hundred times faster."""
+    """Whether XLA speeds a network up: on a GPU always, on a CPU unless it has convolutions or samples masks, whose random
+    numbers are a hundred times slower with it."""
     slow = any(
         isinstance(layer, (keras.layers.Conv2D, layers.SignedMaskConv2D))
         or isinstance(layer, signed_mask.SignedMask)
@@ -49,13 +49,13 @@ def use_xla(model):
 
 
 def steps_at_once(steps, xla):
-    """Steps that one call of the training function runs: a divisor of the epoch; few where a step is long anyway."""
+    """Steps per call of the training function: a divisor of the steps of an epoch; at most 8 without XLA, as steps are longer."""
     most = 100 if xla else 8
     return max(n for n in range(1, most + 1) if steps % n == 0)
 
 
 def compiled(spec, dataset, options=Options()):
-    """The model of `spec`, built and compiled for `dataset`, with its optimizer's variables made."""
+    """The model of `spec`, built and compiled for `dataset`; its optimizer is built, too."""
     model = networks.build(spec, dataset.input_shape, dataset.classes)
     compile_model(model, spec, data.steps_per_epoch(dataset, spec), options)
     return model
@@ -63,12 +63,12 @@ def compiled(spec, dataset, options=Options()):
 
 @settings.needed()
 def compile_model(model, spec, steps, options):
-    """Compiles `model` as `spec` says, for epochs of `steps` steps, and makes the optimizer's variables."""
+    """Compiles `model` by the settings of `spec`, for epochs of `steps` steps, and builds its optimizer."""
     xla = options.jit_compile
     if xla is None:
         xla = use_xla(model) and not (device.has_gpu() and options.deterministic is not False)
     steps_per_execution = options.steps_per_execution or steps_at_once(steps, xla)
-    if steps % steps_per_execution:  # a call would reach into the next epoch
+    if steps % steps_per_execution:  # a call would extend into the next epoch
         what = f"the {steps} steps of an epoch"
         if spec.iterations:
             what = f"--iterations={spec.iterations} and --evaluate_every={spec.evaluate_every}"
@@ -97,7 +97,7 @@ def train(spec, dataset, run=None, options=Options(), dense_run=None):
     history = {name: [] for name in COLUMNS}
     initial = {"remaining": remaining(model)}
     if run is not None:
-        _continue(model, spec, run, history, options.say)
+        _continue(model, spec, run, history, options.log)
     done = len(history["train_loss"])
     if not finished(spec, history):
         model.fit(
@@ -107,7 +107,7 @@ def train(spec, dataset, run=None, options=Options(), dense_run=None):
             steps_per_epoch=data.steps_per_epoch(dataset, spec),
             validation_data=data.evaluation_batches(dataset, spec),
             callbacks=_callbacks(spec, dataset, run, options, history),
-            shuffle=False,  # the batches come in their order
+            shuffle=False,  # `batches` are in their order
             verbose=options.progress,
         )
     return model, finish(
@@ -154,17 +154,17 @@ def finish(run, spec, dataset, model, *, initial, history, final, layers, enviro
     return record
 
 
-def _continue(model, spec, run, history, say):
+def _continue(model, spec, run, history, log):
     """Puts the checkpoint's variables and history in place; the CSV file is cut back to it."""
     variables = variables_of(model)
-    found = records.load_checkpoint(run, spec, [variable.shape for variable in variables])
-    if found is not None:
-        values, past = found
+    checkpoint = records.load_checkpoint(run, spec, [variable.shape for variable in variables])
+    if checkpoint is not None:
+        values, past = checkpoint
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         for name in history:
             history[name].extend(past[name])
-        say(f"  going on after epoch {len(past['train_loss'])}")
+        log(f"  going on after epoch {len(past['train_loss'])}")
     done = len(history["train_loss"])
     lines = run.history.read_bytes().splitlines(keepends=True) if done and run.history.exists() else []
     files.write(run.history, lambda file: file.writelines(lines[: done + 1]))  # header, and one line per epoch
@@ -172,7 +172,7 @@ def _continue(model, spec, run, history, say):
 
 def _callbacks(spec, dataset, run, options, history):
     images = {"train": len(dataset.train_images) * spec.passes, "test": len(dataset.test_images)}
-    callbacks = [History(history, images), Estimate(spec, len(history["train_loss"]), options.say)]
+    callbacks = [History(history, images), Estimate(spec, len(history["train_loss"]), options.log)]
     if spec.schedule == "plateau":
         callbacks.append(Plateau(spec, history))
     if run is not None:
@@ -208,7 +208,7 @@ def layer_table(model):
 
 
 def layer_row(name, weight, mask):
-    """What a record says of a layer: name, shape, counts of -1, 0, +1, and SHA-256 of frozen weight and mask."""
+    """The entry of a layer in a record: name, shape, counts of -1, 0, +1, and SHA-256 of frozen weight and mask."""
     return {
         "name": name,
         "shape": list(mask.shape),

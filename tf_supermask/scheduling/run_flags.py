@@ -1,4 +1,4 @@
-"""The flags that say how to run: which exclude each other, and the training.Options, threads and executor that they give.
+"""The flags on how to run: their checks, and the training.Options, threads and executor that they give.
 
 Each function takes parsed flags, absl's FlagValues. TensorFlow is loaded only by those that need it, so that wrong flags are
 refused at once.
@@ -17,13 +17,24 @@ EXECUTORS = ("local", "ray")
 def check(values):
     """Raises InputError for flags on how to run that are wrong or exclude each other."""
     for name in ("steps_per_execution", "checkpoint_seconds", "jobs", "threads", "gpus_per_run"):
-        value, may_be_zero = values[name].value, name in ("checkpoint_seconds", "gpus_per_run")
-        if value is not None and not (0 <= value < math.inf) or value == 0 and not may_be_zero:
-            raise InputError(f"--{name} must be positive, not {value}")
+        _check_positive(name, values[name].value)
+    for wrong, message in _rules(values):
+        if wrong:
+            raise InputError(message)
+
+
+def _check_positive(name, value):
+    may_be_zero = name in ("checkpoint_seconds", "gpus_per_run")
+    if value is not None and not (0 <= value < math.inf) or value == 0 and not may_be_zero:
+        raise InputError(f"--{name} must be positive, not {value}")
+
+
+def _rules(values):
+    """Pairs of a condition that must not hold, and the error message where it does."""
     ray = values.executor == "ray"
     several = values.threads not in (None, 1)
     no_tensorboard = values.tensorboard_dir and importlib.util.find_spec("tensorboard") is None
-    for wrong, message in (
+    return (
         (
             values.progress not in PROGRESS,
             f"--progress={values.progress} is unknown; choose from {', '.join(PROGRESS)}",
@@ -53,9 +64,7 @@ def check(values):
             values.deterministic and several and not (values.gpus_per_run if ray else _has_gpu()),
             f"--deterministic takes one thread on a CPU, --threads={values.threads} does not; leave one out",
         ),
-    ):
-        if wrong:
-            raise InputError(message)
+    )
 
 
 def _has_gpu():

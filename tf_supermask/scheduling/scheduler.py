@@ -81,7 +81,7 @@ class Scheduler:
         if dense is None:
             return None
         if state(dense, self.since, weights=True) is None:
-            self.options.say(f"  first its dense run, {dense.run.experiment}")
+            self.options.log(f"  first its dense run, {dense.run.experiment}")
         outcome = self.attempt(dense, weights=True)
         if outcome == FAILED:
             note_failure(job.run, f"its dense run failed: {reason(dense.run)}")

@@ -169,8 +169,8 @@ def _existing(folder):
     """(experiment, seed) of all runs that have a record, a lock, a checkpoint or an `.error` file."""
     endings = ("json", "lock", "ckpt.npz", "error")
     paths = [path for ending in endings for path in folder.glob(f"*/seed*.{ending}")]
-    found = [(path.parent.name, re.match(r"seed(\d+)\.", path.name)) for path in paths]
-    return sorted({(name, int(match[1])) for name, match in found if match})
+    matches = [(path.parent.name, re.match(r"seed(\d+)\.", path.name)) for path in paths]
+    return sorted({(name, int(match[1])) for name, match in matches if match})
 
 
 def _ranges(numbers):

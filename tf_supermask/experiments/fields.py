@@ -1,0 +1,60 @@
+"""Fields of a Spec: each has a help text, a group for `--help`, bounds or choices, and a condition on the other fields."""
+
+import contextlib
+import dataclasses
+import math
+from operator import ge, gt, lt
+
+from tf_supermask.errors import InputError
+
+
+def spec_field(group, help, *, choices=None, low=None, above=None, below=None, when=None, parse=None):
+    """A dataclasses.field with the default None.
+
+    Args:
+        group, help: for `--help`.
+        choices: allowed values, or a function that returns them.
+        low: smallest allowed value; above, below: excluded bounds.
+        when: values by field name -> whether a run reads the field; None: every run.
+        parse: raises InputError for a bad text; a field with `parse` may be None.
+    """
+    # None also stands for a field that was added after a record was written.
+    return dataclasses.field(default=None, metadata={k: v for k, v in locals().items() if v is not None})
+
+
+_BOUNDS = {"low": ("at least", ge), "above": ("greater than", gt), "below": ("less than", lt)}
+
+
+def typed(field, value):
+    """`value`, as a float where the field is a float and `value` an int."""
+    with contextlib.suppress(OverflowError):  # too large for a float: `check` raises the error
+        return float(value) if field.type is float and type(value) is int else value
+    return value
+
+
+def names_of(field):
+    """The values that a field may have, if they are names."""
+    names = field.metadata.get("choices", ())
+    return names() if callable(names) else tuple(names)
+
+
+def check(field, values):
+    """Raises InputError where `values`, by field name, have a bad one for `field`, or one that their run does not read."""
+    value, rule = values[field.name], field.metadata
+    if "when" in rule and not rule["when"](values):
+        if value is not None:
+            raise InputError(f"--{field.name}={value} has no effect in this run (see --help); leave it out")
+        return
+    if value is None and "parse" in rule:
+        return
+    if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
+        raise InputError(f"--{field.name} must be a {field.type.__name__}, not {value!r}")
+    if "choices" in rule and value not in (names := names_of(field)):
+        raise InputError(f"--{field.name}={value} is unknown; choose from {', '.join(names)}")
+    if "parse" in rule:
+        rule["parse"](value)
+    for key, (words, holds) in _BOUNDS.items():
+        if key in rule and not holds(value, rule[key]):
+            raise InputError(f"--{field.name} must be {words} {rule[key]}, not {value}")
+    if field.type is float and not math.isfinite(value):
+        raise InputError(f"--{field.name} must be finite, not {value}")
