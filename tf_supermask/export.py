@@ -1,7 +1,7 @@
-"""Trained runs for others to use: python -m tf_supermask.export --run=results/EXPERIMENT/seed0 --format=saved_model
+"""Export of a trained run: python -m tf_supermask.export --run=results/EXPERIMENT/seed0 --format=saved_model
 
-A masked model becomes a plain Keras model, and that a SavedModel, a Keras file or a TFLite file, none of which needs this
-package, or a small container, which does.
+The masked model of the run is written as a SavedModel, a Keras file or a TFLite file, which need no code of this package, or as a
+small container, which does.
 """
 
 import os
@@ -21,23 +21,18 @@ with silence_tensorflow():
 
 FLAGS = flags.FLAGS
 
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Command line
-
-FORMATS = {"saved_model": "", "keras": ".keras", "tflite": ".tflite", "supermask": ".supermask"}  # and their endings
+FORMATS = {"saved_model": "", "keras": ".keras", "tflite": ".tflite", "supermask": ".supermask"}  # format -> ending
 
 
-def _exported(model, path):
-
+def _export(model, path):
+    """Writes a model in the format of the flags. Raises InputError for flags that do not go together."""
     if FLAGS.compact and FLAGS.format == "supermask":
-        raise InputError("--compact has no effect on a container, whose codes are of all units; leave it out")
+        raise InputError("--compact has no effect on a container, which has the codes of all units; leave it out")
     if FLAGS.int8 and FLAGS.format != "tflite":
         raise InputError(f"--int8 is for --format=tflite, not {FLAGS.format}")
     if FLAGS.images is not None and (FLAGS.format != "saved_model" or FLAGS.images < 1):
         raise InputError(
-            f"--images={FLAGS.images} with --format={FLAGS.format}: it takes 1 or more, and --format=saved_model, which alone "
-            "can hold other products"
+            f"--images takes 1 or more, with --format=saved_model. Received: --images={FLAGS.images} --format={FLAGS.format}"
         )
     if FLAGS.compact:
         model = compaction.compact(model)
@@ -45,15 +40,14 @@ def _exported(model, path):
         model, rows = matmul.fastest(model, FLAGS.images)
         print("\n".join(map(matmul.line, rows)))
     if FLAGS.format == "tflite":
-        return export_tflite(model, path, _some_images() if FLAGS.int8 else None)
-    write = {"saved_model": export_saved_model, "keras": export_keras, "supermask": container.save}[FLAGS.format]
-    write(model, path)
-    return path
+        export_tflite(model, path, _calibration_images() if FLAGS.int8 else None)
+    else:
+        write = {"saved_model": export_saved_model, "keras": export_keras, "supermask": container.save}[FLAGS.format]
+        write(model, path)
 
 
-def _some_images():
-    """200 training images of the run's data set, preprocessed."""
-
+def _calibration_images():
+    """200 training images of the data set of the run, preprocessed."""
     _, record = runs.find_run(FLAGS.run)
     spec, shape = record["spec"], tuple(record["data"]["input_shape"])
     dataset = data.load(spec["dataset"], FLAGS.data_dir, paths.default_cache_dir(), shape, spec.get("splits"))
@@ -62,7 +56,6 @@ def _some_images():
 
 def main(argv):
     del argv
-
     logging.set_verbosity(logging.ERROR)
     try:
         if FLAGS.run is None:
@@ -75,7 +68,7 @@ def main(argv):
         )
         path = FLAGS.output or os.path.join("exported", name)
         model = runs.load_run(FLAGS.run)
-        _exported(model, path)
+        _export(model, path)
         dense = sparsity.dense_bytes(conversion.strip_masks(model))
         print(f"wrote {path}: {size_of(path):,} bytes; the dense network has {dense:,} bytes of weights")
     except (InputError, ValueError) as error:
@@ -87,13 +80,13 @@ def define_flags(values=FLAGS):
     for define, name, default, help_ in (
         (path, "run", None, "record of the run: results/EXPERIMENT/seed0"),
         (text, "format", "saved_model", f"one of {', '.join(FORMATS)}"),
-        (boolean, "compact", False, "without dead units"),
-        (boolean, "int8", False, "of TFLite: weights and activations as int8, scaled by 200 training images"),
+        (boolean, "compact", False, "remove dead units first"),
+        (boolean, "int8", False, "for TFLite: weights and activations as int8, calibrated with 200 training images"),
         (
             flags.DEFINE_integer,
             "images",
             None,
-            "of SavedModels: how many a call takes; dense layers multiply as is fastest then",
+            "for SavedModels: choose the fastest product of each dense layer for so many images per call",
         ),
         (path, "output", None, "file or folder to write; default: exported/EXPERIMENT_seedN..."),
         (path, "data_dir", None, "folder of tensorflow-datasets, for --int8; default: $TFDS_DATA_DIR"),

@@ -1,7 +1,7 @@
-"""What a file of this package or an export holds: python -m tf_supermask.inspect FILE [--images=1]
+"""Prints the content of a record, container or export: python -m tf_supermask.inspect FILE [--images=1]
 
 FILE is a record (results/EXPERIMENT/seed0), a container (.supermask), a Keras or TFLite file, or the folder of a SavedModel.
-With --images, dense layers are measured: how they multiply fastest with so many images per call, once dead units are out.
+With --images, dead units are removed, and the fastest product of each dense layer with so many images per call is measured.
 """
 
 import pathlib
@@ -33,7 +33,7 @@ def _model(model):
         try:
             model = compaction.compact(model)
         except ValueError as error:
-            print(f"with all units, as compact does not do it: {error}")
+            print(f"measured with all units, since compact refuses the model: {error}")
         _, rows = matmul.fastest(model, FLAGS.images)
         print("\n".join(map(matmul.line, rows)) or "no dense layer with zeros")
 
@@ -69,17 +69,16 @@ def _record(path):
 
 
 def _keras_file(path):
-
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # of a damaged or hostile file: Keras raises errors of many kinds
+    except Exception as error:  # for damaged and hostile files Keras raises errors of many kinds
         raise InputError(f"{path} cannot be read as a Keras file: {error}") from error
     print(f"{path}: {size_of(path):,} bytes")
     _model(model)
 
 
 def _arrays(path, arrays):
-    """Prints a line per array: an exported function has no layers any more."""
+    """Prints a line per array: an exported function has no layers."""
     print(f"{path}: {size_of(path):,} bytes")
     for name, array in arrays:
         zero = 100 * np.mean(array == 0)
@@ -95,8 +94,8 @@ def _saved_model(path):
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a SavedModel: {error}") from error
     for name, function in loaded.signatures.items():
-        takes = ", ".join(f"{key} {its.shape}" for key, its in function.structured_input_signature[1].items())
-        print(f"{name}: {takes} -> {', '.join(str(its.shape) for its in function.structured_outputs.values())}")
+        inputs = ", ".join(f"{key} {spec.shape}" for key, spec in function.structured_input_signature[1].items())
+        print(f"{name}: {inputs} -> {', '.join(str(spec.shape) for spec in function.structured_outputs.values())}")
     variables = {id(v): v for function in loaded.signatures.values() for v in function.variables}
     _arrays(path, [(variable.name, np.asarray(variable)) for variable in variables.values()])
 
@@ -111,13 +110,13 @@ def _tflite(path):
             interpreter = Interpreter(str(path))
     except ValueError as error:
         raise InputError(f"{path} cannot be read as a TFLite file: {error}") from error
-    constant = []
-    for its in interpreter.get_tensor_details():
+    constants = []
+    for tensor in interpreter.get_tensor_details():
         try:
-            constant.append((its["name"], interpreter.get_tensor(its["index"])))
-        except ValueError:  # it has no memory yet: it is computed
+            constants.append((tensor["name"], interpreter.get_tensor(tensor["index"])))
+        except ValueError:  # not a constant: it has no value before the model runs
             continue
-    _arrays(path, constant)
+    _arrays(path, constants)
 
 
 KINDS = {".supermask": _container, ".keras": _keras_file, ".tflite": _tflite}
@@ -142,7 +141,7 @@ def main(argv):
 
 
 def define_flags(values=FLAGS):
-    help_ = "measure dense layers with so many images per call"
+    help_ = "measure the products of dense layers with so many images per call"
     flags.DEFINE_integer("images", None, help_, lower_bound=1, flag_values=values)
 
 

@@ -1,9 +1,9 @@
-"""Trains what the flags say: python -m tf_supermask.main --model=conv8 --mode=signed
+"""Trains networks: python -m tf_supermask.main --model=conv8 --mode=signed
 
-Without further flags a run has the paper's own settings for its model and mode. Finished runs are skipped, an
-interrupted one continues from its checkpoint. Flags may be in a file, one on each line beside comments, # or //, and
-blank lines: --flagfile=flags/NAME.flags. Several such files, named without --flagfile, are trained cheapest and most
-informative first: flags/koster_table1*.flags --seeds=0-9
+Without further flags a run has the settings of the paper for its model and mode. Finished runs are skipped, an interrupted
+run continues from its checkpoint. Flags may be in a file, one per line, with comments (# or //) and blank lines:
+--flagfile=flags/NAME.flags. Several such files, named without --flagfile, are trained cheapest and most informative
+first: flags/koster_table1*.flags --seeds=0-9
 
 TensorFlow runs with oneDNN unless the variable TF_ENABLE_ONEDNN_OPTS is set; the last bits of a run depend on it.
 """
@@ -30,9 +30,9 @@ def usage():
 
 
 def parse(argv):
-    """Parser of flags for absl's `app.run`: `(names of flag files, arguments that are further flags of them)`.
+    """Parser of flags for absl's `app.run`: `(names of flag files, further arguments, which override them)`.
 
-    Prints one line instead of a page where flags are wrong.
+    Ends with an error of one line if flags are wrong.
     """
     if any(argument in ("--help", "-help", "--helpfull", "--helpshort", "-h") for argument in argv[1:]):
         print(usage())

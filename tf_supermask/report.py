@@ -1,13 +1,13 @@
 """Records -> tables, figures, claims, the pages of docs/ and the README.
 
-    python -m tf_supermask.report                                     all that is committed
-    python -m tf_supermask.report --check                             fails where something committed is stale
+    python -m tf_supermask.report                                     updates all committed files
+    python -m tf_supermask.report --check                             fails if a committed file is stale
     python -m tf_supermask.report --scale=quick [--results_dir=...]   tables and figures of other records
     python -m tf_supermask.report --claims                            each claim with its verdict and numbers
-    python -m tf_supermask.report --verify [beginning of names]       networks beside the records against the records
+    python -m tf_supermask.report --verify [beginning of names]       evaluates stored networks, compares with their records
 
-No number in a table or figure is typed by hand: each comes from a record or a measurement, each printed one from the paper's
-printed.py.
+No number in a table or figure is typed by hand: ours come from a record or a measurement, those of the papers from reported.py of
+each paper.
 """
 
 import functools
@@ -34,11 +34,11 @@ def table_files(evidence, folder):
     """Path -> bytes of the CSV and LaTeX files of all tables that have records."""
     files, frames = {}, {}
     for paper in catalogue.PAPERS.values():
-        its = {
+        shown = {
             name: table for name, table in paper.tables.items() if any(row.experiment in evidence for row in table.rows)
         }
-        frames |= {name: tables.frame(table, evidence.experiments, evidence.steps) for name, table in its.items()}
-        made = {name: make(evidence)[1] for name, make in paper.frames.items() if its}
+        frames |= {name: tables.frame(table, evidence.experiments, evidence.steps) for name, table in shown.items()}
+        made = {name: make(evidence)[1] for name, make in paper.frames.items() if shown}
         frames |= {name: frame for name, frame in made.items() if len(frame)}
     for name, frame in frames.items():
         files[pathlib.Path(folder, f"{name}.csv")] = frame.to_csv(index=False).encode()
@@ -47,42 +47,45 @@ def table_files(evidence, folder):
 
 
 def without_flag_file(rows):
-    """Experiments that tables or figures show and no flag file of `rows` trains, and those that nothing shows."""
+    """`(missing, unused)`: experiments that tables or figures show but no flag file of `rows` trains, and the reverse."""
     names = {experiment.name for experiment in flag_files.read_all(rows)}
-    wanted = catalogue.shown()
-    return sorted(wanted - names), sorted(name for name in names - wanted if "_check_" not in name)
+    shown = catalogue.shown()
+    return sorted(shown - names), sorted(name for name in names - shown if "_check_" not in name)
 
 
 def check(source):
-    """Raises InputError where something committed does not say what the records say."""
-    lost, unused = without_flag_file(flag_files.rows(source.flags))
-    if lost or unused:
+    """Raises InputError if a committed file is not what the records give, or an experiment has no flag file or no table."""
+    missing, unused = without_flag_file(flag_files.rows(source.flags))
+    if missing or unused:
         raise InputError(
-            f"tables and figures show {', '.join(lost) or 'nothing'} that no file in {source.flags}/ trains; "
+            f"tables and figures show {', '.join(missing) or 'nothing'} that no file in {source.flags}/ trains; "
             f"{', '.join(unused) or 'nothing'} is trained and shown nowhere"
         )
-    old = []
+    stale = []
     for scale, evidence in source.scales.items():
         folder = FOLDERS[scale][1]
-        old += figures.stale(catalogue.FIGURES, evidence, folder)
+        stale += figures.stale(catalogue.FIGURES, evidence, folder)
         files = table_files(evidence, folder)
-        old += [path for path, content in files.items() if not path.exists() or path.read_bytes() != content]
-    old += [pages.SIZES] if sizes.stale(source.scales["paper"], pages.SIZES) else []
-    old += pages.stale(FLAGS.pages_dir, source)
-    if old:
-        raise InputError(f"stale: {', '.join(map(str, old))}; run python -m tf_supermask.report")
+        stale += [path for path, content in files.items() if not path.exists() or path.read_bytes() != content]
+    stale += [pages.SIZES] if sizes.stale(source.scales["paper"], pages.SIZES) else []
+    stale += pages.stale(FLAGS.pages_dir, source)
+    if stale:
+        raise InputError(f"stale: {', '.join(map(str, stale))}; run python -m tf_supermask.report")
 
 
 def verify(evidence, prefix):
-    """Yields `(agrees, line)` for the runs of the experiments whose names begin with `prefix`, from what lies beside the records.
+    """Yields `(agrees, line)` for each run of the experiments whose names begin with `prefix`.
 
-    Each container is loaded, evaluated on the real test images and compared with its record; None where there is none.
+    The container beside the record is loaded, evaluated on the test images and compared with the record. `agrees` is None if
+    there is no container.
     """
 
     load = functools.cache(
         lambda name, shape, splits: data.load(name, FLAGS.data_dir, paths.default_cache_dir(), shape, splits)
     )
-    for name in sorted(its for its in evidence.experiments if its.startswith(prefix) and "/" not in its):
+    for name in sorted(evidence.experiments):
+        if not name.startswith(prefix) or "/" in name:
+            continue
         for record in evidence.experiments[name]:
             run = records.Run(evidence.folder, name, record["spec"]["seed"])
             agrees, text = runs.verified(run, record, load)
@@ -90,7 +93,7 @@ def verify(evidence, prefix):
 
 
 def print_verified(evidence, prefix):
-    """Prints the lines of `verify` and their sum. Raises InputError where a run differs, or none is there."""
+    """Prints the lines of `verify` and their counts. Raises InputError if a run differs from its record, or there is no run."""
     counts = {True: 0, False: 0, None: 0}
     for agrees, line in verify(evidence, prefix):
         counts[agrees] += 1
@@ -107,8 +110,8 @@ def print_claims(evidence):
     print(claims.counts(ledgers).to_string(index=False))
     for title, findings in ledgers.items():
         print(f"\n{title}")
-        for its in findings:
-            print(f"{its.number:2} {its.verdict}: {its.claim}\n   {its.numbers} (n {its.n})")
+        for finding in findings:
+            print(f"{finding.number:2} {finding.verdict}: {finding.claim}\n   {finding.numbers} (n {finding.n})")
 
 
 def print_tables(evidence):
@@ -122,7 +125,7 @@ def print_tables(evidence):
 
 
 def update_files(evidence, folder):
-    """Writes the tables and figures of one scale; prints a line on each figure."""
+    """Writes the tables and figures of one scale, and prints a line for each figure."""
     for path, content in table_files(evidence, folder).items():
         files.write(path, lambda file, content=content: file.write(content))
     for line in figures.update(catalogue.FIGURES, evidence, folder, FLAGS.figures):
@@ -130,7 +133,7 @@ def update_files(evidence, folder):
 
 
 def update_committed(source):
-    """Writes all that `check` looks at."""
+    """Writes all files that `check` compares."""
     for scale, evidence in source.scales.items():
         update_files(evidence, FOLDERS[scale][1])
     content = sizes.updated(source.scales["paper"], pages.SIZES).encode()
@@ -140,7 +143,7 @@ def update_committed(source):
 
 
 def committed(chosen, steps):
-    """The pages.Source of the committed records; `chosen` is among them unless --results_dir says otherwise."""
+    """The pages.Source of the committed records. The evidence `chosen` is used for its scale unless --results_dir is given."""
     scales = {
         scale: (
             chosen
@@ -153,7 +156,7 @@ def committed(chosen, steps):
 
 
 def run(prefix):
-    """Does what the flags say; `prefix` is of the names that --verify looks at."""
+    """Runs the command of the flags. `prefix`: beginning of the names of experiments, for --verify."""
     folder, figures_dir = FOLDERS[FLAGS.scale]
     elsewhere = FLAGS.results_dir or FLAGS.figures_dir
     if FLAGS.check and elsewhere:
@@ -173,11 +176,11 @@ def run(prefix):
 
 
 def main(argv):
-    logging.set_verbosity(logging.ERROR)  # of what tensorflow-datasets reads, and that networks are traced anew
+    logging.set_verbosity(logging.ERROR)  # no messages of tensorflow-datasets, no warnings of retracing
     try:
         if len(argv) > 1 + FLAGS.verify:
             raise InputError(f"unexpected argument {argv[-1]!r}; only --verify takes one, the beginning of names")
-        home(FLAGS.scale)  # there is such a scale
+        home(FLAGS.scale)  # raises InputError for an unknown scale
         run("".join(argv[1:]))
     except (InputError, OSError) as error:
         fail(error)
@@ -190,18 +193,18 @@ def define_flags(values=FLAGS):
         (path, "results_dir", None, "folder of the records; default: that of the scale"),
         (path, "figures_dir", None, "folder of tables and figures; default: that of the scale"),
         (path, "flags_dir", None, "folder of flag files; default: flags/ of this package's checkout"),
-        (path, "pages_dir", ".", "folder with README.md and docs/, the pages made of the committed records"),
+        (path, "pages_dir", ".", "folder with README.md and docs/, whose pages are made from the committed records"),
         (path, "speed", "benchmarks", "folder of the measurements of benchmarks/"),
-        (boolean, "figures", False, "draw all figures again, also those that are up to date"),
-        (boolean, "claims", False, "only print the claims, each with the numbers that it was decided by"),
+        (boolean, "figures", False, "draw all figures, also those that are up to date"),
+        (boolean, "claims", False, "only print the claims, each with its verdict and the numbers behind it"),
         (
             boolean,
             "verify",
             False,
-            "evaluate the networks beside the records [whose names begin so] on the test images",
+            "evaluate the networks beside the records [of experiments whose names begin so] on the test images",
         ),
         (path, "data_dir", None, "folder of tensorflow-datasets, for --verify; default: $TFDS_DATA_DIR"),
-        (boolean, "check", False, "write nothing; fail if a file is not what the records say"),
+        (boolean, "check", False, "write nothing; fail if a committed file is stale"),
     ):
         define(name, default, help_, flag_values=values)
 

@@ -81,4 +81,4 @@ def test_the_commands(tmp_path):
     made = run("export", f"--run={file}", "--compact", "--images=1", f"--output={tmp_path}/saved")
     assert made.returncode == 0 and "out: " in made.stdout and (tmp_path / "saved" / "saved_model.pb").exists()
     refused = run("export", f"--run={file}", "--images=1", "--format=tflite")
-    assert refused.returncode == 2 and "it takes 1 or more, and --format=saved_model" in refused.stderr
+    assert refused.returncode == 2 and "--images takes 1 or more, with --format=saved_model" in refused.stderr
