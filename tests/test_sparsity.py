@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,3 +58,10 @@ def test_published_compression(shapes, remaining, published):
 
 def test_dense_kernels_grow():
     assert sparsity.csr_compression([np.ones((100, 100))]) < -100
+
+
+def test_multiplications_with_channels_first():
+    inputs = keras.Input((3, 8, 8))
+    layer = keras.layers.Conv2D(4, 3, data_format="channels_first")
+    layer.build(inputs.shape)
+    assert sparsity.layer_macs(layer, layer.compute_output_shape(inputs.shape)) == 6 * 6 * 4 * 3 * 9

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tf_supermask import sparsity
-from tf_supermask.deploy import channels, compaction
+from tf_supermask.deploy import compaction
 from tf_supermask.experiments import networks
 from tf_supermask.experiments.spec import Spec
 
@@ -249,17 +249,6 @@ def test_a_use_in_inference_is_understood():
     small = compaction.compact(model)
     assert small.get_layer("before").filters == 2
     same(model, small, images((4, 4, 3)))
-
-
-def test_no_activation_of_keras_is_taken_for_another_kind():
-    """Oracle: whether a channel's value changes with another channel's."""
-    names = [name for name in dir(keras.activations) if name not in ("get", "serialize", "deserialize", "threshold")]
-    functions = [getattr(keras.activations, name) for name in names if name.islower() and name[0] != "_"]
-    x = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
-    other = np.concatenate([x[:, :4], x[:, 4:] + 1], 1)
-    for function in functions:
-        joint = any(not np.array_equal(*(np.asarray(function(its))[:, :k] for its in (x, other))) for k in (1, 4))
-        assert channels.elementwise(keras.layers.Activation(function)) == (not joint), function
 
 
 def test_how_a_model_is_compiled_does_not_matter():

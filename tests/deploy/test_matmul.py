@@ -6,8 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
-from test_export import READER, images
+from saved_models import READER, images
 
 from tf_supermask import SignedMaskDense
 from tf_supermask.deploy import matmul
@@ -68,17 +67,3 @@ def test_measuring_a_masked_model_and_one_that_cannot_be_measured():
     words = keras.Sequential([keras.Input((6,), dtype="int32"), keras.layers.Embedding(9, 2), keras.layers.Flatten()])
     with pytest.raises(ValueError, match="float32 of one size. Received: .*int32"):
         matmul.fastest(words, 1)
-
-
-def test_the_commands(tmp_path):
-    def run(module, *args):
-        command = [sys.executable, "-m", f"tf_supermask.{module}", *args]
-        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-
-    file = "results/koster_table1_fcn_signed_elus/seed0"
-    shown = run("inspect", f"{file}.supermask", "--images=1")
-    assert shown.returncode == 0 and "fc1: " in shown.stdout and "product with 1 image per call" in shown.stdout
-    made = run("export", f"--run={file}", "--compact", "--images=1", f"--output={tmp_path}/saved")
-    assert made.returncode == 0 and "out: " in made.stdout and (tmp_path / "saved" / "saved_model.pb").exists()
-    refused = run("export", f"--run={file}", "--images=1", "--format=tflite")
-    assert refused.returncode == 2 and "--images takes 1 or more, with --format=saved_model" in refused.stderr

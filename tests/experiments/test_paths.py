@@ -5,7 +5,7 @@ import os
 import pytest
 from absl import flags
 
-from tf_supermask import export, inspect, report
+from tf_supermask import export, report
 from tf_supermask.experiments import data, flag_files
 
 COMMANDS = {flag_files.define_flags: 5, export.define_flags: 3, report.define_flags: 6}  # and how many paths they take
@@ -51,10 +51,3 @@ def test_the_folder_of_data_sets_may_be_in_the_home_of_the_user(monkeypatch, tmp
         with pytest.raises(data.InputError):
             data.load("mnist", given)
     assert folders == [str(tmp_path / "sets"), str(tmp_path / "other")]
-
-
-def test_a_file_to_inspect_may_be_in_the_home_of_the_user(monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(SystemExit):
-        inspect.main(["inspect", "~/x.supermask"])
-    assert capsys.readouterr().err == f"error: {tmp_path}/x.supermask does not exist\n"

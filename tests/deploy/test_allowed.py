@@ -1,0 +1,127 @@
+"""Objects that a file may describe come back, others are refused."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_supermask import SignedMaskDense, conversion
+from tf_supermask.deploy import container, loading
+from tf_supermask.errors import InputError
+
+
+@keras.saving.register_keras_serializable("tests")
+class Scaled(keras.layers.Layer):
+    """A user's own layer."""
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def build(self, shape):
+        self.shift = self.add_weight(shape=shape[-1:], initializer="ones", name="shift")
+
+    def call(self, x):
+        return x * self.factor + self.shift
+
+    def get_config(self):
+        return super().get_config() | {"factor": self.factor}
+
+
+def of_layers(*layers, shape=(6, 4), dtype=None):
+    return keras.Sequential(
+        [keras.Input(shape, dtype=dtype), *layers, keras.layers.Flatten(), SignedMaskDense(3, name="mask")]
+    )
+
+
+def attention():
+    inputs = keras.Input((6, 4))
+    x = keras.layers.MultiHeadAttention(2, 3)(inputs, inputs, use_causal_mask=True)
+    x = keras.layers.LayerNormalization()(x + inputs * np.float32(0.5))[:, 1:]
+    left, right = keras.ops.split(x, 2, axis=-1)
+    return keras.Model(
+        inputs, SignedMaskDense(3)(keras.layers.Flatten()(keras.ops.concatenate([left, keras.ops.relu(right)])))
+    )
+
+
+def shared():
+    inputs, layer = keras.Input((6, 4)), keras.layers.Dense(4, activation=keras.layers.LeakyReLU(0.1))
+    inner = keras.Sequential([keras.Input((6, 4)), layer, keras.layers.PReLU()])
+    x = keras.layers.add([layer(layer(inputs)), inner(inner(inputs))])
+    return keras.Model(inputs, SignedMaskDense(3)(keras.layers.Flatten()(x)))
+
+
+ALLOWED = {
+    "attention, operations": attention,
+    "layers called twice, models in models": shared,
+    "recurrent": lambda: of_layers(
+        keras.layers.Bidirectional(keras.layers.LSTM(3, return_sequences=True)),
+        keras.layers.TimeDistributed(keras.layers.Dense(2)),
+        keras.layers.RNN([keras.layers.GRUCell(3), keras.layers.SimpleRNNCell(2)]),
+    ),
+    "preparation": lambda: of_layers(
+        keras.layers.Rescaling(2.0),
+        keras.layers.Dropout(0.3),
+        keras.layers.SpectralNormalization(keras.layers.Dense(2)),
+    ),
+    "a class of the user's": lambda: of_layers(Scaled(3.0), keras.layers.Activation("silu")),
+    "words": lambda: of_layers(
+        keras.layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot"), shape=(2,), dtype="string"
+    ),
+    "half precision": lambda: of_layers(keras.layers.Conv1D(3, 2, dtype="mixed_float16")),
+}
+
+
+@pytest.mark.parametrize("made", ALLOWED.values(), ids=ALLOWED)
+def test_what_is_allowed_comes_back(made):
+    model = made()
+    draw = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(draw.normal(size=variable.shape).astype(np.float16) * 0.1)
+    loaded = loading.built(loading.parsed(container.packed(model), "x"))
+    x = draw.normal(size=(2, 6, 4)).astype(np.float32)
+    x = x if model.inputs[0].dtype == "float32" else keras.ops.convert_to_tensor([["a", "c"], ["b", "a"]])
+    np.testing.assert_array_equal(loaded(x), conversion.strip_masks(model)(x))
+
+
+class Unregistered(Scaled):
+    pass
+
+
+class Own(keras.layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = tf.Variable(3.0)
+
+    def call(self, x):
+        return x * self.factor
+
+
+@pytest.mark.parametrize(
+    "layer, message",
+    [
+        (
+            Unregistered(3.0, name="its"),
+            "layer 'its' has 'Unregistered', which is not registered with Keras here: import the",
+        ),
+        (Own(), "keeps variables of TensorFlow, which .supermask files do not hold; use add_weight"),
+        (
+            keras.layers.RandomGrayscale(name="its"),
+            "layer 'its' has 'RandomGrayscale' of keras.layers, which may run code",
+        ),
+    ],
+)
+def test_what_would_not_be_read_is_not_written(layer, message, tmp_path):
+    model = keras.Sequential([keras.Input((6, 6, 3)), layer, SignedMaskDense(3)])
+    with pytest.raises(InputError, match=message):
+        container.save(model, tmp_path / "x.supermask")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_class_that_is_not_imported_is_named(monkeypatch):
+    content = container.packed(ALLOWED["a class of the user's"]())
+    monkeypatch.delitem(keras.saving.get_custom_objects(), "tests>Scaled")
+    with pytest.raises(
+        InputError, match="^x: layer 'scaled.*' has 'tests>Scaled', .* import the module that registers tests>S"
+    ):
+        loading.parsed(content, "x")

@@ -1,0 +1,62 @@
+"""Integer arithmetic against the float arithmetic that it approximates."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tf_supermask.deploy import integer
+from tf_supermask.deploy.stages import stages_of
+from tf_supermask.errors import InputError
+
+
+@given(st.floats(1e-6, 100), st.integers(1, 2**20))
+def test_products_are_rounded_to_nearest_and_fit_in_32_bits(ratio, bound):
+    """Oracle: float64. The multiplier has 16 bits; its rounding adds at most half a unit of its last place."""
+    if ratio * bound > 2**24:
+        return
+    multiplier = integer.Multiplier.of(ratio, bound, "layer")
+    value = int(multiplier.values[0])
+    sums = np.array([-bound, -1, 0, 1, bound])
+    exact = sums * value / 2**multiplier.shift
+    np.testing.assert_array_equal(multiplier(sums), np.floor(exact + 0.5))
+    assert value < 2**16 and value * bound + 2 ** (multiplier.shift - 1) < 2**31
+    assert value == max(1, round(ratio * 2**multiplier.shift))
+
+
+def test_sums_that_no_multiplier_fits_are_named():
+    with pytest.raises(InputError, match="^layer has sums of up to 1e.12, which leave 32 bits"):
+        integer.Multiplier.of(1.0, 1e12, "layer")
+
+
+@pytest.mark.parametrize("alpha, scale", [(1.0, 0.01), (0.3, 0.002), (1.0, 5.0)])
+def test_tables_are_elu(alpha, scale):
+    """Oracle: ELU of float64, at most half the values that share an entry away."""
+    table, coarse = integer._table(alpha, scale)
+    q = np.arange(-1, -3000, -1)
+    values = table[np.clip((-1 - q) >> coarse, 0, len(table) - 1)]
+    exact = np.clip(alpha * np.expm1(q * scale) / scale, integer.LOWEST, 0)
+    assert len(table) <= 255 and np.abs(values - exact).max() <= 0.5 + 2.0**coarse / 2
+
+
+@pytest.mark.parametrize("pool", ["MaxPooling2D", "AveragePooling2D"])
+def test_a_quantized_network_is_near_the_float_one(pool):
+    """Oracle: Keras. Every stage adds an error of about 1 / 127 of its largest value."""
+    draw = np.random.default_rng(0)
+    layers = [
+        keras.layers.Conv2D(6, 3, padding="same", activation="elu"),
+        getattr(keras.layers, pool)(2, padding="same"),
+    ]
+    model = keras.Sequential([keras.Input((7, 7, 2)), *layers, keras.layers.Flatten(), keras.layers.Dense(5)])
+    model.set_weights(
+        [
+            np.sign(draw.normal(size=w.shape)) * 0.3 if w.ndim > 1 else draw.normal(size=w.shape)
+            for w in model.get_weights()
+        ]
+    )
+    images = draw.normal(size=(40, 7, 7, 2)).astype(np.float32)
+    network = integer.quantize(model, stages_of(model), images)
+    expected = np.asarray(model(images))
+    logits = network.logits(network.quantized(images)) * network.output_scale
+    assert np.abs(logits - expected).max() < 0.05 * np.abs(expected).max()

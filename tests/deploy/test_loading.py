@@ -1,0 +1,311 @@
+"""Reading of files that are damaged or hostile."""
+
+import json
+import pathlib
+import re
+import struct
+import time
+import zlib
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from tf_supermask import He, SignedMaskDense
+from tf_supermask.deploy import architecture, container, loading
+from tf_supermask.deploy.container_format import VERSION, sealed
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import networks
+from tf_supermask.experiments.spec import Spec
+
+HEAD = 21  # bytes before what the checksum covers
+
+
+def crafted(model, kernels=(), arrays=b"", codes=b""):
+    """The bytes of a file with a right checksum, as somebody could make it; `arrays` are deflated already."""
+    parts = [
+        zlib.compress(json.dumps({"model": model, "kernels": dict(kernels)}).encode()),
+        arrays or zlib.compress(b""),
+    ]
+    body = b"".join(struct.pack("<I", len(part)) + part for part in parts)
+    return sealed(VERSION, body + codes)
+
+
+def described(*layers, shape=(4,), dtype=None, **changes):
+    """Keras' description of layers in a row; `changes` are to the configurations of all classes that are named."""
+    model = keras.Sequential([keras.Input(shape, dtype=dtype), *layers])
+    description = architecture.stripped(json.loads(model.to_json()))
+    change(description, changes)
+    return description
+
+
+def change(part, changes):
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        change(inner, changes)
+    if isinstance(part, dict) and part.get("class_name") in changes:
+        part["config"] |= changes[part["class_name"]]
+
+
+def wide(size):
+    return {"batch_shape": [None, size]}
+
+
+def named(class_name, module="keras.layers", registered=None, **config):
+    """The description of a model with an object of any class in place of a layer."""
+    description = described(keras.layers.Dense(3))
+    its = {"class_name": class_name, "module": module, "config": {"name": "its", **config}}
+    description["config"]["layers"][1] = its | ({"registered_name": registered} if registered else {})
+    return description
+
+
+def operation(class_name, module, arguments, **config):
+    """The description of a functional model of one operation; TENSOR among the arguments is the model's input."""
+    inputs = keras.Input((4, 8), name="input")
+    description = architecture.stripped(json.loads(keras.Model(inputs, keras.ops.relu(inputs)).to_json()))
+    its = {
+        "class_name": class_name,
+        "module": f"keras.src.ops.{module}",
+        "config": {"name": "its", **config},
+        "name": "its",
+    }
+    description["config"]["layers"][1] = its | {"inbound_nodes": [{"args": arguments, "kwargs": {}}]}
+    description["config"]["output_layers"] = [["its", 0, 0]]
+    return description
+
+
+def chained(count, step=1):
+    """The description of activations in a row, listed in this order or against it."""
+    x = inputs = keras.Input((4,), name="input")
+    description = architecture.stripped(json.loads(keras.Model(inputs, keras.layers.Activation("relu")(x)).to_json()))
+    (first, layer), layers = description["config"]["layers"], []
+    for number in range(count):
+        its = json.loads(json.dumps(layer))
+        its["name"] = its["config"]["name"] = f"layer{number}"
+        its["inbound_nodes"][0]["args"][0]["config"]["keras_history"][0] = f"layer{number - 1}" if number else "input"
+        layers.append(its)
+    description["config"] |= {"layers": [first, *layers[::step]], "output_layers": [[f"layer{count - 1}", 0, 0]]}
+    return description
+
+
+def doubled(levels):
+    """The description of a model that calls a model twice, which calls a model twice..."""
+    inner = chained(1)
+    for _ in range(levels):
+        outer = chained(1)
+        its = outer["config"]["layers"][1]
+        outer["config"]["layers"][1] = its | inner | {"inbound_nodes": its["inbound_nodes"] * 2}
+        inner = outer
+    return inner
+
+
+def within(count):
+    """The description of wrappers in wrappers."""
+    its = {"class_name": "Dense", "module": "keras.layers", "config": {"units": 3}}
+    for _ in range(count):
+        its = {"class_name": "TimeDistributed", "module": "keras.layers", "config": {"layer": its}}
+    return its
+
+
+def kernel(*shape, **more):
+    return {"view": [1] * (4 - len(shape)) + list(shape), "codes": [[0, 1]] * 3, "scale": 1.0} | more
+
+
+def zeros(mebibytes):
+    """So many deflated: a thousandth of that."""
+    deflate = zlib.compressobj(9)
+    return b"".join(deflate.compress(bytes(2**20)) for _ in range(mebibytes)) + deflate.flush()
+
+
+_HISTORY = {"shape": [None, 4, 8], "dtype": "float32", "keras_history": ["input", 0, 0]}
+
+
+TENSOR = {"class_name": "__keras_tensor__", "config": _HISTORY}
+
+
+DENSE = keras.layers.Dense(3, use_bias=False, name="dense")
+
+
+FUNCTION = {"class_name": "function", "module": "os", "config": "system", "registered_name": "system"}
+
+
+HOSTILE = {
+    # larger than what the file holds
+    "dense": lambda: crafted(described(DENSE, Dense={"units": 2**19}, InputLayer=wide(2**12))),
+    "embedding": lambda: crafted(
+        described(keras.layers.Embedding(3, 3), dtype="int32", Embedding={"input_dim": 2**40})
+    ),
+    "convolution": lambda: crafted(described(keras.layers.Conv2D(3, 1), shape=(4, 4, 3), Conv2D={"filters": 10**10})),
+    "recurrent": lambda: crafted(
+        described(keras.layers.Bidirectional(keras.layers.LSTM(3)), shape=(4, 3), LSTM={"units": 2**16})
+    ),
+    "wrapped": lambda: crafted(
+        described(keras.layers.TimeDistributed(keras.layers.Dense(3)), shape=(4, 3), Dense={"units": 2**32})
+    ),
+    "model in a model": lambda: crafted(
+        described(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]), Dense={"units": 2**33})
+    ),
+    "normalization": lambda: crafted(described(keras.layers.Normalization(), InputLayer=wide(2**33))),
+    "beyond integers": lambda: crafted(described(keras.layers.BatchNormalization(), InputLayer=wide(2**70))),
+    "kernel of no layer": lambda: crafted(described(keras.layers.ReLU()), {"other": kernel(2**13, 2**14)}),
+    "kernel of another shape": lambda: crafted(described(DENSE), {"dense": kernel(2**13, 2**14)}),
+    "kernels without codes": lambda: crafted(
+        described(DENSE, Dense={"units": 2**11}, InputLayer=wide(2**11)),
+        {"dense": kernel(2**11, 2**11)},
+        codes=b"code" * 99,
+    ),
+    "arrays of no layer": lambda: crafted(described(keras.layers.ReLU()), arrays=zeros(100)),
+    "arrays without end": lambda: crafted(described(DENSE), arrays=zeros(1)[:-8]),
+    "header": lambda: sealed(VERSION, struct.pack("<I", len(zeros(100))) + zeros(100)),
+    # longer than a few seconds
+    "layers in a row": lambda: crafted(described(*[keras.layers.ReLU()] * 2) | {"config": many_layers()}),
+    "layers in a graph": lambda: crafted(chained(3000)),
+    "layers in the wrong order": lambda: crafted(chained(2000, -1)),
+    "calls": lambda: crafted(doubled(30)),
+    "depth": lambda: crafted(within(60)),
+    "depth of lists": lambda: sealed_header(b'{"model":' + b"[" * 10**5 + b"]" * 10**5 + b"}"),
+    "loop": lambda: crafted(
+        operation("Relu", "nn", [TENSOR | {"config": _HISTORY | {"keras_history": ["its", 0, 0]}}])
+    ),
+    "operation on numbers": lambda: crafted(operation("Tile", "numpy", [1.0], repeats=10**10)),
+    "outputs": lambda: crafted(operation("Split", "numpy", [TENSOR], indices_or_sections=10**8)),
+    "words out of vocabulary": lambda: crafted(named("StringLookup", vocabulary=["a"], num_oov_indices=10**9)),
+    "constant": lambda: crafted(
+        operation(
+            "Add", "numpy", [TENSOR, {"class_name": "__numpy__", "config": {"value": "a", "dtype": "S999999999"}}]
+        )
+    ),
+    # code and files
+    "code": lambda: crafted(named("Lambda", function={"class_name": "__lambda__", "config": {"code": ""}})),
+    "code as an activation": lambda: crafted(
+        named("Dense", units=3, activation={"class_name": "__lambda__", "config": {}})
+    ),
+    "function of a module": lambda: crafted(named("Dense", units=3, activation=FUNCTION)),
+    "function of Keras": lambda: crafted(named("Dense", units=3, activation=FUNCTION | {"module": "keras.utils"})),
+    "class of a module": lambda: crafted(named("Popen", "subprocess", args="true")),
+    "class of Keras": lambda: crafted(named("TFSMLayer", filepath="/")),
+    "class of Keras inside": lambda: crafted(named("Orbax", "keras.src.saving.saving_lib")),
+    "class under another name": lambda: crafted(named("Dense", registered="package>Dense", units=3)),
+    "operation with a function": lambda: crafted(operation("Map", "core", [{"class_name": "function"}, TENSOR])),
+    "type": lambda: crafted(named("Dense", units=3, other={"class_name": "__typespec__", "config": []})),
+    "quantized": lambda: crafted(
+        named("Dense", units=3, dtype={"class_name": "QuantizedDTypePolicy", "module": "keras", "config": {}})
+    ),
+    "vocabulary in a file": lambda: crafted(named("StringLookup", vocabulary="/etc/hostname")),
+    "initializer of a module": lambda: crafted(
+        described(DENSE), {"dense": kernel(4, 3, draw={"initializer": named("x", "os"), "shape": [4, 3], "sha256": ""})}
+    ),
+    "no model": lambda: crafted([1, 2]),
+    "an initializer": lambda: crafted({"class_name": "Zeros", "module": "keras.initializers", "config": {}}),
+}
+
+
+def many_layers():
+    config = described(keras.layers.ReLU())["config"]
+    return config | {"layers": config["layers"][:1] + config["layers"][1:] * 5000}
+
+
+def sealed_header(text):
+    header = zlib.compress(text)
+    return sealed(VERSION, struct.pack("<I", len(header)) + header + struct.pack("<I", 0))
+
+
+def memory(key):
+    """MiB of this process: `VmRSS` now, `VmHWM` at most since it was last reset."""
+    (line,) = re.findall(rf"{key}:\s+(\d+)", pathlib.Path("/proc/self/status").read_text())
+    return int(line) / 1024
+
+
+@pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_files_are_refused_before_they_cost_anything(make, monkeypatch):
+    """In one line, without a call of anything that they name, soon, and within 200 MiB."""
+    for name in ("system", "popen"):
+        monkeypatch.setattr(f"os.{name}", lambda *args: pytest.fail("called"))
+    content, began = make(), time.monotonic()
+    measured = pathlib.Path("/proc/self/clear_refs").exists()
+    if measured:
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+        before = memory("VmRSS")
+    with pytest.raises(InputError, match="^x(:| is damaged:) ") as error:
+        loading.built(loading.parsed(content, "x"))
+    assert len(str(error.value).splitlines()) == 1 and time.monotonic() - began < 20
+    assert not measured or memory("VmHWM") - before < 200
+
+
+def test_committed_containers_hold_what_their_records_say():
+    """One of each network and kind of weights."""
+    folders = ("koster_table1_fcn_signed_elus", "koster_appendix_d_fcn_he_uniform", "koster_table12_conv2_signed_elus")
+    for folder in (*folders, "reduced/koster_check_resnet20_signed_lr.3"):
+        path = sorted(pathlib.Path(ROOT, "results", folder).glob("*.supermask"))[0]
+        record = json.loads(path.with_suffix(".json").read_text())
+        model = loading.load(path)
+        found = {its.name: np.count_nonzero(its.kernel) for its in model.layers if hasattr(its, "kernel")}
+        assert found == {its["name"]: its["counts"][0] + its["counts"][2] for its in record["layers"]}
+
+
+@pytest.fixture(scope="module")
+def content():
+    return container.packed(networks.build(Spec.of(model="fcn"), (8, 8, 3), 10))
+
+
+def test_ten_thousand_damaged_files_are_refused(content):
+    draw = np.random.default_rng(0)
+    for number in range(10_000):
+        damaged, place = bytearray(content), int(draw.integers(len(content)))
+        if number % 4 < 2:
+            damaged[place] ^= 1 << int(draw.integers(8))
+        elif number % 4 == 2:
+            damaged = damaged[:place]
+        else:
+            damaged.insert(place, int(draw.integers(256)))
+        with pytest.raises(InputError, match=r"x (is damaged|is not a \.supermask file)"):
+            loading.parsed(bytes(damaged), "x")
+
+
+def test_files_with_a_right_checksum_and_wrong_content_are_refused_or_read(content, tmp_path):
+    path, draw = tmp_path / "x.supermask", np.random.default_rng(1)
+    for _ in range(300):
+        body = bytearray(content[HEAD:])
+        body[int(draw.integers(len(body)))] ^= 1 << int(draw.integers(8))
+        path.write_bytes(sealed(VERSION, bytes(body)))
+        try:
+            assert loading.read(path).kernels  # other codes, where a bit of the codes was changed
+        except InputError as error:
+            assert "is damaged" in str(error)
+
+
+def test_sizes_are_bounded_before_memory_is_taken(content, tmp_path):
+    path = tmp_path / "x.supermask"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="weights, more than 1,000"):
+        loading.read(path, most_weights=1000)
+
+
+@pytest.mark.parametrize(
+    "change", [{"draw": {"shape": [20000, 5000]}}, {"scale": float("nan")}, {"view": [1, 1, 1, 10**9]}]
+)
+def test_headers_that_lie_are_refused(change, tmp_path):
+    """With a checksum that is right, as somebody could make it."""
+    model = keras.Sequential([keras.Input((4,)), SignedMaskDense(3, weight_initializer=He("uniform", seed=1))])
+    body = container.packed(model)[HEAD:]
+    (length,) = struct.unpack_from("<I", body)
+    header = json.loads(zlib.decompress(body[4 : 4 + length]))
+    (kernel,) = header["kernels"].values()
+    kernel |= {key: kernel[key] | value if isinstance(value, dict) else value for key, value in change.items()}
+    part = zlib.compress(json.dumps(header).encode())
+    path = tmp_path / "x.supermask"
+    path.write_bytes(sealed(VERSION, struct.pack("<I", len(part)) + part + body[4 + length :]))
+    with pytest.raises(InputError, match="is damaged"):
+        loading.load(path)
+
+
+def test_newer_versions_and_other_files_are_named(content, tmp_path):
+    path = tmp_path / "x.supermask"
+    path.write_bytes(sealed(VERSION + 1, content[HEAD:]))
+    with pytest.raises(InputError, match=r"version 3, newer than 2; update"):
+        loading.read(path)
+    path.write_bytes(sealed(1, content[HEAD:]))
+    with pytest.raises(InputError, match=r"version 1, which is not read any more; export its run again"):
+        loading.read(path)
+    with pytest.raises(InputError, match="cannot read .*none"):
+        loading.read(tmp_path / "none")

@@ -1,0 +1,34 @@
+"""Commands end with an error of one line."""
+
+import os
+
+import pytest
+from absl import flags
+
+from tf_supermask import command_line
+
+
+def test_errors_are_one_line_and_an_exit_status(capsys):
+    with pytest.raises(SystemExit) as stop:
+        command_line.fail("a\n  message  of lines", 3)
+    assert stop.value.code == 3 and capsys.readouterr().err == "error: a message of lines\n"
+
+
+def test_wrong_flags_are_one_line(monkeypatch, capsys):
+    values = flags.FlagValues()
+    flags.DEFINE_integer("images", None, "a number", lower_bound=1, flag_values=values)
+    monkeypatch.setattr(command_line.flags, "FLAGS", values)
+    assert command_line.parse(["command", "--images=2", "file"]) == ["command", "file"] and values.images == 2
+    for given in ("--images=0", "--nosuch=1"):
+        with pytest.raises(SystemExit):
+            command_line.parse(["command", given])
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and given.split("=")[0][2:] in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("level, shown", [("3", ""), ("0", "noise")])
+def test_an_import_is_silent_unless_messages_are_asked_for(level, shown, monkeypatch, capfd):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+    with command_line.silence_tensorflow():
+        os.write(2, b"noise")
+    assert capfd.readouterr().err == shown
