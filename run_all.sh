@@ -6,16 +6,24 @@
 #   bash run_all.sh --scale=paper koster_table1_ --seeds=0-9 as published, with further flags of tf_supermask.main:
 #                                                            --jobs=4, --executor=ray, --status...
 #
-# Rows named `check` answer questions about the papers and are left out, unless the prefix says check. Without a prefix, quick
-# scale also leaves out Zhou et al.'s Conv4 and Conv6: the same methods once more, in three times the time.
-# Sets up what is missing. The rows that tell most for their time come first. Finished runs are skipped and an interrupted
-# one goes on: stop and start it at will.
+#   bash run_all.sh --flagfile=my.flags                      the row in a file of yours; a file without --model and --mode gives
+#                                                            further flags for all rows
+#
+# Rows named `check` answer questions about the papers and are left out, unless the prefix contains check. Without a prefix, quick
+# scale also leaves out Conv4 and Conv6 of Zhou et al., which take three times the time of the same methods on other networks.
+# Sets up what is missing. The cheapest and most informative rows are trained first. Finished runs are skipped, an interrupted one
+# continues from its checkpoint.
 set -euo pipefail
+called_from=$PWD
 cd "$(dirname "$0")"
-scale=quick prefix= further=()
+scale=quick prefix= further=() rows=()
 for argument; do
   case $argument in
     --scale=*) scale=${argument#*=} ;;
+    --flagfile=*)
+      file=${argument#*=}
+      [[ $file != /* && -e $called_from/$file ]] && file=$called_from/$file
+      if grep -qsE '^--?mode(l)?=' "$file"; then rows+=("$file"); else further+=("--flagfile=$file"); fi ;;
     -*) further+=("$argument") ;;
     *) [ -z "$prefix" ] || { echo "error: two prefixes, $prefix and $argument; give one" >&2; exit 2; }; prefix=$argument ;;
   esac
@@ -24,8 +32,9 @@ done
 left_out=_check_
 [[ $prefix == *_check* ]] && left_out=none
 [[ $scale == quick && -z $prefix ]] && left_out='_check_\|zhou_.*conv[46]'
-# without a prefix, the rows of the papers, not what else lies there
-mapfile -t rows < <(for its in ${prefix:-koster_ zhou_}; do compgen -G "flags/$its*.flags"; done | grep -v -e /_ -e "$left_out" | sort)
+if [[ -n $prefix || ${#rows[@]} -eq 0 ]]; then  # without a prefix, the rows of the papers, not other files in flags/
+  mapfile -t -O ${#rows[@]} rows < <(for start in ${prefix:-koster_ zhou_}; do compgen -G "flags/$start*.flags"; done | grep -v -e /_ -e "$left_out" | sort)
+fi
 [ ${#rows[@]} -gt 0 ] || { echo "error: no row is named flags/$prefix*.flags; see flags/ for those there are" >&2; exit 2; }
 source tests/environment.sh
 

@@ -26,7 +26,7 @@ with silence_tensorflow():
     from tf_supermask.deploy.saved_model import export_saved_model
     from tf_supermask.errors import InputError
     from tf_supermask.evidence import results, tables
-    from tf_supermask.experiments import device, flag_files, flagfile, modes, records, runs
+    from tf_supermask.experiments import device, flag_files, modes, records, runs
     from tf_supermask.papers.koster import reported as koster_reported
     from tf_supermask.papers.zhou import reported as zhou_reported
     from tf_supermask.scheduling import cluster, jobs, local, run_flags, scheduler, status
@@ -46,7 +46,7 @@ def usage():
 
 
 def parse(argv):
-    """Parser of flags for absl's `app.run`: `(names of flag files, arguments that are further flags of them)`.
+    """Parser of flags for absl's `app.run`: `(paths of rows, arguments that are further flags of them)`.
 
     Prints one line instead of a page where flags are wrong.
     """
@@ -54,7 +54,7 @@ def parse(argv):
         print(usage())
         sys.exit(0)
     try:
-        argv = flagfile.expanded(argv, FLAGS)
+        argv = flag_files.expanded(argv, FLAGS)
         rows = list(map(os.path.expanduser, FLAGS(argv)[1:]))
         for row in rows:
             if not row.endswith(".flags"):
