@@ -8,18 +8,26 @@
 #   bash run_all.sh --scale=paper koster_table1_ --seeds=0-9 as published, with further flags of tf_supermask.main:
 #                                                            --jobs=4, --executor=ray, --status...
 #
-# Rows named `check` answer questions about the papers and are left out, unless the prefix says check. At quick scale as many
+#   bash run_all.sh --flagfile=my.flags                      the row in a file of yours; a file without --model and --mode gives
+#                                                            further flags for all rows
+#
+# Rows named `check` answer questions about the papers and are left out, unless the prefix contains check. At quick scale as many
 # runs as there are processors are trained at a time, each with its share of them, unless --jobs is given. The number of
 # processors of a run can change the last bits of its results, the number of jobs cannot: --deterministic gives equal bits.
-# Sets up what is missing. The rows that tell most for their time come first. Finished runs are skipped and an interrupted
-# one goes on: stop and start it at will.
+# Sets up what is missing. The cheapest and most informative rows are trained first. Finished runs are skipped, an interrupted one
+# continues from its checkpoint.
 set -euo pipefail
+called_from=$PWD
 cd "$(dirname "$0")"
-scale=quick prefix= all=false further=()
+scale=quick prefix= all=false further=() rows=()
 for argument; do
   case $argument in
     --scale=*) scale=${argument#*=} ;;
     --all) all=true ;;
+    --flagfile=*)
+      file=${argument#*=}
+      [[ $file != /* && -e $called_from/$file ]] && file=$called_from/$file
+      if grep -qsE '^--?mode(l)?=' "$file"; then rows+=("$file"); else further+=("--flagfile=$file"); fi ;;
     -*) further+=("$argument") ;;
     *) [ -z "$prefix" ] || { echo "error: two prefixes, $prefix and $argument; give one" >&2; exit 2; }; prefix=$argument ;;
   esac
@@ -29,8 +37,9 @@ left_out=_check_
 [[ $prefix == *_check* ]] && left_out=none
 # What is left out of the first look: of each table, all networks but one that shows it.
 [[ $scale == quick && -z $prefix && $all == false ]] && left_out='_check_\|_conv[468]_\|_conv[246]\.\|zhou_.*_conv2_\|table15_conv\|appendix_._conv\|resnet20x\|resnet110\|table6_resnet56'
-# without a prefix, the rows of the papers, not what else lies there
-mapfile -t rows < <(for its in ${prefix:-koster_ zhou_}; do compgen -G "flags/$its*.flags"; done | grep -v -e /_ -e "$left_out" | sort)
+if [[ -n $prefix || ${#rows[@]} -eq 0 ]]; then  # without a prefix, the rows of the papers, not other files in flags/
+  mapfile -t -O ${#rows[@]} rows < <(for start in ${prefix:-koster_ zhou_}; do compgen -G "flags/$start*.flags"; done | grep -v -e /_ -e "$left_out" | sort)
+fi
 [ ${#rows[@]} -gt 0 ] || { echo "error: no row is named flags/$prefix*.flags; see flags/ for those there are" >&2; exit 2; }
 jobs=()
 [[ $scale == quick && " ${further[*]-}" != *" --executor"* ]] && jobs=("--jobs=$(getconf _NPROCESSORS_ONLN)")

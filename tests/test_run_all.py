@@ -71,6 +71,16 @@ def test_scale_prefix_and_further_flags(run_all, arguments):
     assert walk.endswith("--flagfile=flags/_paper.flags --seeds=0-9") and report.endswith("--scale=paper")
 
 
+def test_a_flag_file_is_a_row_or_gives_further_flags(run_all, tmp_path):
+    (tmp_path / "jobs.flags").write_text("--jobs=2\n")
+    row = "flags/zhou_fig4_fcn.flags"
+    _, (training, _), _ = run_all(f"--flagfile={row}", "--seeds=1")
+    assert training == f"-m tf_supermask.main {tmp_path}/{row} --flagfile=flags/_quick.flags --jobs={os.cpu_count()} --seeds=1"
+    _, (training, _), _ = run_all("koster_table1_", f"--flagfile={row}", "--flagfile=jobs.flags")
+    assert training.count("flags/koster_table1_fcn_") == 6 and f" {tmp_path}/{row} " in training
+    assert training.endswith(f"--flagfile={tmp_path}/jobs.flags")
+
+
 def test_a_prefix_or_another_scale_leaves_no_network_out(run_all):
     for arguments in (("zhou",), ("--scale=paper",)):
         assert "flags/zhou_fig3_conv6.flags" in run_all(*arguments)[1][0]

@@ -17,7 +17,7 @@ from absl import app, flags
 from tf_supermask.command_line import fail, silence_tensorflow
 from tf_supermask.errors import InputError
 from tf_supermask.evidence import results
-from tf_supermask.experiments import flag_files, flagfile
+from tf_supermask.experiments import flag_files
 from tf_supermask.scheduling import run_flags, status
 
 FLAGS = flags.FLAGS
@@ -38,7 +38,7 @@ def parse(argv):
         print(usage())
         sys.exit(0)
     try:
-        argv = flagfile.expanded(argv, FLAGS)
+        argv = flag_files.expanded(argv, FLAGS)
         rows = list(map(os.path.expanduser, FLAGS(argv)[1:]))
         for row in rows:
             if not row.endswith(".flags"):

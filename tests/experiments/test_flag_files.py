@@ -1,6 +1,8 @@
 import dataclasses
+import pathlib
 
 import pytest
+from absl import flags
 from conftest import ROOT
 
 from tf_supermask.errors import InputError
@@ -42,7 +44,6 @@ def test_a_run_with_the_settings_of_a_row_has_its_name():
     [
         ("--model=fcn\n--sparsity=0.9", "sparsity"),
         ("--model=fcn\n--epochs=0\n--experiment=x", "--epochs must be at least 1, not 0"),
-        ("--model=fcn", "needs a line --experiment=NAME"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path, lines, message):
@@ -51,6 +52,45 @@ def test_a_bad_row_is_named(tmp_path, lines, message):
     with pytest.raises(InputError, match="bad.flags: ") as error:
         flag_files.read(path)
     assert message in str(error.value)
+
+
+def test_no_row_repeats_its_name():
+    assert not [path for path in ROWS if "--experiment=" in pathlib.Path(path).read_text()]
+
+
+def test_the_name_of_the_file_is_the_name_of_the_experiment(tmp_path):
+    path = tmp_path / "my_run.v2.flags"
+    path.write_text("# x\n--model=fcn\n")
+    assert [experiment.name for experiment in flag_files.read(path)] == ["my_run.v2"]
+    assert [experiment.name for experiment in flag_files.read(path, ["--experiment=other"])] == ["other"]
+    path.write_text("# x\n--model=fcn\n--experiment=own\n")
+    assert [experiment.name for experiment in flag_files.read(path)] == ["own"]
+
+
+ROW = f"--flagfile={ROOT}/flags/koster_check_conv2_signed_lr.04.flags"
+
+
+@pytest.mark.parametrize(
+    "arguments, name",
+    [
+        ([ROW], "koster_check_conv2_signed_lr.04"),
+        ([ROW, "--epochs=3"], "koster_check_conv2_signed_lr.04"),  # with other settings, too
+        (["--flagfile", "../flags/koster_table1_fcn_signed_he.flags"], "koster_table1_fcn_signed_he"),
+        ([ROW, f"--flagfile={ROOT}/flags/_quick.flags"], "koster_check_conv2_signed_lr.04"),
+        ([ROW, "--flagfile=jobs.flags"], "koster_check_conv2_signed_lr.04"),
+        (["--flagfile=jobs.flags", "--model=conv4"], "koster_table12_conv4_signed_elus"),  # that of its settings
+        (["--experiment=mine", ROW], "mine"),
+    ],
+)
+def test_a_row_of_the_command_line_names_the_experiment(tmp_path, monkeypatch, arguments, name):
+    (tmp_path / "flags").symlink_to(ROOT / "flags")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "jobs.flags").write_text("--jobs=2\n")
+    monkeypatch.chdir(tmp_path / "here")
+    values = flags.FlagValues()
+    flag_files.define_flags(values)
+    values(flag_files.expanded(["command", *arguments], values))
+    assert [experiment.name for experiment in flag_files.described(values)] == [name]
 
 
 def test_two_rows_of_one_name(tmp_path):

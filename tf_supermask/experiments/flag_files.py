@@ -1,7 +1,7 @@
 """Makes experiments, a name and a Spec for each seed, from command lines and flag files.
 
-A row is a flag file of one experiment, named after the table row or figure of a paper that it reproduces. Its first line, a
-comment, gives the paper's claim.
+A row is a flag file of one experiment, named after the table row or figure of a paper that it reproduces: the name of the file is
+the name of the experiment. Its first line, a comment, gives the paper's claim.
 """
 
 import contextlib
@@ -59,7 +59,7 @@ def define_flags(values=flags.FLAGS):
     define(float, "gpus_per_run", 0.0, "GPUs, or a part of one, for each run on Ray", RUNNING)
     define(bool, "status", False, "train nothing; say which runs are done, running, waiting or failed", RUNNING)
     define(float, "checkpoint_seconds", 30.0, "least time between two checkpoints", RUNNING)
-    named = "name of the results; default: the row in flags/ with these settings, else model_mode_dataset"
+    named = "name of the results; default: that of the flag file or of a row with these settings, else model_mode_dataset"
     define(str, "experiment", None, named, FILES)
     folder = "folder of all results, of one scale; default: results, results/reduced or results/quick"
     define(pathlib.Path, "results_dir", None, folder, FILES)
@@ -126,8 +126,31 @@ def row_of(spec, folder=ROWS):
     return None
 
 
+def expanded(argv, values):
+    """The command line `argv` with the flags of files in place of --flagfile=FILE; `values` defines the flags.
+
+    The last of these files that is a row names the experiment, unless a flag does. Raises flags.Error.
+    """
+    names = [name_of_file(path) for path in flagfile.paths(argv) if _is_row(path, values)]
+    command, *arguments = flagfile.expanded(argv, values)
+    return [command, *(f"--experiment={name}" for name in names), *arguments]
+
+
+def name_of_file(path):
+    """Name of the experiment of a row, which does not depend on the working directory or on the name of a link to the file."""
+    return pathlib.Path(path).resolve().name.removesuffix(".flags")
+
+
+def _is_row(path, values):
+    """Whether a file of --flagfile=FILE says what to train; others, such as _quick.flags, add flags to a row."""
+    return not name_of_file(path).startswith("_") and any(
+        line.name in ("model", "mode") for line in flagfile.read(path, values)
+    )
+
+
 def read(path, further=()):
-    """The Experiments of the flag file at `path`, with `further` flags in place of the file's own.
+    """The Experiments of the flag file at `path`, with `further` flags in place of the file's own. They are named after the file,
+    unless a flag gives another name.
 
     Raises InputError, with the file's name, for a file that is not a row.
     """
@@ -135,9 +158,7 @@ def read(path, further=()):
     define_flags(values)
     settings = [line.argument for line in lines(path, values)]
     try:
-        values(["row", *settings, *flagfile.expanded(further, values)])
-        if values["experiment"].value is None:
-            raise InputError("a row needs a line --experiment=NAME")
+        values(["row", f"--experiment={name_of_file(path)}", *settings, *flagfile.expanded(further, values)])
         about = flagfile.texts(path)[0].removeprefix("# ")
         return [experiment._replace(about=about) for experiment in described(values)]
     except (flags.Error, InputError) as error:

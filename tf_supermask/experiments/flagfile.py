@@ -33,17 +33,28 @@ def expanded(argv, values):
 
     Raises flags.Error, with file and line, for a line that is not such a flag.
     """
-    arguments, rest = [], iter(argv)
+    arguments = []
+    for argument, path in _parts(argv):
+        arguments += [argument] if path is None else [line.argument for line in read(path, values)]
+    return arguments
+
+
+def paths(argv):
+    """The paths of the files that the command line `argv` names by --flagfile=FILE."""
+    return [path for _, path in _parts(argv) if path is not None]
+
+
+def _parts(argv):
+    """Yields `(argument, None)` for each argument, but `(None, path)` for --flagfile=PATH."""
+    rest = iter(argv)
     for argument in rest:
         match = re.fullmatch(r"--?flagfile(=.*)?", argument, re.DOTALL)
         if match:
-            path = match[1][1:] if match[1] else next(rest, "")
-            arguments += [line.argument for line in read(os.path.expanduser(path), values)]
+            yield None, os.path.expanduser(match[1][1:] if match[1] else next(rest, ""))
         else:
-            arguments.append(argument)
+            yield argument, None
         if argument == "--":  # no flags after it
-            arguments += rest
-    return arguments
+            yield from ((other, None) for other in rest)
 
 
 def read(path, values, parents=()):
