@@ -2,6 +2,7 @@
 
 import runpy
 
+import numpy as np
 import pytest
 from conftest import ROOT
 
@@ -29,6 +30,15 @@ def test_small_model(run):
     assert (
         its["accuracy"] > 0.88 and container < compact / 10 and compact < dense / 2 < its["sizes"]["digits.keras"] / 2
     )
+
+
+def test_microcontroller(run, tmp_path):
+    result = run("microcontroller")
+    assert result["accuracy"] > 0.9 and result["program"].constants < 2000
+    assert (tmp_path / "digits_c" / "network.c").exists()
+    if "classes" not in result:
+        pytest.skip("no make or C compiler: the exported C was not run")
+    assert np.mean(result["classes"] == result["test_y"]) > result["accuracy"] - 0.02
 
 
 def test_lottery_ticket(run):

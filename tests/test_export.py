@@ -1,5 +1,7 @@
 """The command that exports a committed run."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -36,14 +38,41 @@ def test_products_are_measured_for_a_saved_model(command, tmp_path, capsys):
     assert "out: " in capsys.readouterr().out and (tmp_path / "saved" / "saved_model.pb").exists()
 
 
+def test_c_code_of_a_run(command, tmp_path, capsys, real_data):
+    """Oracles: the record's accuracy, and the program that `export_c` makes of the same model."""
+    arguments = (f"--run={RECORD}", "--format=c", "--main", f"--data_dir={real_data}")
+    command(*arguments, f"--output={tmp_path}/c")
+    printed = capsys.readouterr().out
+    recorded = runs.find_run(RECORD)[1]["final"]["test_accuracy"]
+    accuracies = [float(percent) for percent in re.findall(r"test accuracy as \w+: ([\d.]+) %", printed)]
+    assert accuracies == [pytest.approx(recorded, abs=0.011), pytest.approx(recorded, abs=0.2)]
+    assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["Makefile", "main.c", "network.c", "network.h"]
+    assert "uint8_t" in (tmp_path / "c" / "main.c").read_text()  # pixels, prepared as for the run
+    constants = int(re.search(r"([\d,]+) bytes of constants", printed)[1].replace(",", ""))
+    assert f"NETWORK_CONSTANTS {constants} " in (tmp_path / "c" / "network.h").read_text()
+
+
 @pytest.mark.parametrize(
     "given, message",
     [
         ([], "--run is missing; name a record: --run=results/EXPERIMENT/seed0"),
         ([f"--run={RECORD}", "--format=onnx"], "--format=onnx is unknown; choose from saved_model, keras, tflite"),
         ([f"--run={RECORD}", "--format=keras", "--int8"], "--int8 is for --format=tflite, not keras"),
-        ([f"--run={RECORD}", "--format=supermask", "--compact"], "--compact has no effect on a container"),
-        ([f"--run={RECORD}", "--format=tflite", "--images=1"], "--images takes 1 or more, with --format=saved_model"),
+        (
+            [f"--run={RECORD}", "--format=supermask", "--compact"],
+            "--compact is for --format=saved_model or keras or tflite, not supermask; a container has",
+        ),
+        (
+            [f"--run={RECORD}", "--format=c", "--compact"],
+            "--compact is for --format=saved_model or keras or tflite, not c",
+        ),
+        ([f"--run={RECORD}", "--format=tflite", "--images=1"], "--images is for --format=saved_model, not tflite"),
+        ([f"--run={RECORD}", "--format=keras", "--main"], "--main is for --format=c, not keras"),
+        ([f"--run={RECORD}", "--format=keras", "--arithmetic=int8"], "--arithmetic is for --format=c, not keras"),
+        (
+            [f"--run={RECORD}", "--format=c", "--arithmetic=int4"],
+            "--arithmetic=int4 is unknown; choose from int8, float",
+        ),
         (
             [f"--run={RECORD}", "--images=0"],
             "--images takes 1 or more, with --format=saved_model. Received: --images=0",

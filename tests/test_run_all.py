@@ -75,7 +75,10 @@ def test_a_flag_file_is_a_row_or_gives_further_flags(run_all, tmp_path):
     (tmp_path / "jobs.flags").write_text("--jobs=2\n")
     row = "flags/zhou_fig4_fcn.flags"
     _, (training, _), _ = run_all(f"--flagfile={row}", "--seeds=1")
-    assert training == f"-m tf_supermask.main {tmp_path}/{row} --flagfile=flags/_quick.flags --jobs={os.cpu_count()} --seeds=1"
+    assert (
+        training
+        == f"-m tf_supermask.main {tmp_path}/{row} --flagfile=flags/_quick.flags --jobs={os.cpu_count()} --seeds=1"
+    )
     _, (training, _), _ = run_all("koster_table1_", f"--flagfile={row}", "--flagfile=jobs.flags")
     assert training.count("flags/koster_table1_fcn_") == 6 and f" {tmp_path}/{row} " in training
     assert training.endswith(f"--flagfile={tmp_path}/jobs.flags")

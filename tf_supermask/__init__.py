@@ -31,6 +31,7 @@ _PUBLIC = {
     "load": "deploy.loading",  # and back
     "export_saved_model": "deploy.saved_model",  # a SavedModel that needs no code of this package
     "export_tflite": "deploy.tflite",  # a TensorFlow Lite file
+    "export_c": "deploy.c_source",  # C code without any library
     "Spec": "experiments.spec",  # everything that decides the outcome of a run
     "load_run": "experiments.runs",  # the trained model of a record
     "InputError": "errors",  # the error of bad input

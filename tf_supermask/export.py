@@ -1,7 +1,7 @@
 """Export of a trained run: python -m tf_supermask.export --run=results/EXPERIMENT/seed0 --format=saved_model
 
-The masked model of the run is written as a SavedModel, a Keras file or a TFLite file, which need no code of this package, or as a
-small container, which does.
+The masked model of the run is written as a SavedModel, a Keras file, a TFLite file or C code, which need no code of this package,
+or as a small container, which does.
 """
 
 import os
@@ -13,7 +13,7 @@ from tf_supermask.command_line import silence_tensorflow
 with silence_tensorflow():
     from tf_supermask import conversion, sparsity
     from tf_supermask.command_line import fail, parse
-    from tf_supermask.deploy import compaction, container, matmul
+    from tf_supermask.deploy import c_source, compaction, container, matmul
     from tf_supermask.deploy.saved_model import export_keras, export_saved_model, size_of
     from tf_supermask.deploy.tflite import export_tflite
     from tf_supermask.errors import InputError
@@ -21,37 +21,73 @@ with silence_tensorflow():
 
 FLAGS = flags.FLAGS
 
-FORMATS = {"saved_model": "", "keras": ".keras", "tflite": ".tflite", "supermask": ".supermask"}  # format -> ending
+FORMATS = {"saved_model": "", "keras": ".keras", "tflite": ".tflite", "supermask": ".supermask", "c": "_c"}  # -> ending
+# Flags that only some formats take, and why the others do not.
+_ONLY_FOR = {
+    "int8": (("tflite",), ""),
+    "images": (("saved_model",), ""),
+    "arithmetic": (("c",), ""),
+    "main": (("c",), ""),
+    "compact": (("saved_model", "keras", "tflite"), "; a container has the codes of all units, C never has dead ones"),
+}
+_CALIBRATION = 500  # images that scale the activations of C code
+
+
+def _check():
+    """Raises InputError for flags that do not go together."""
+    if FLAGS.images is not None and FLAGS.images < 1:
+        raise InputError(f"--images takes 1 or more, with --format=saved_model. Received: --images={FLAGS.images}")
+    if FLAGS.arithmetic not in (None, *c_source.ARITHMETICS):
+        raise InputError(f"--arithmetic={FLAGS.arithmetic} is unknown; choose from {', '.join(c_source.ARITHMETICS)}")
+    for name, (formats, reason) in _ONLY_FOR.items():
+        if FLAGS[name].value and FLAGS.format not in formats:
+            raise InputError(
+                f"--{name} is for --format={' or '.join(formats)}, not {FLAGS.format}{reason}; leave it out"
+            )
 
 
 def _export(model, path):
-    """Writes a model in the format of the flags. Raises InputError for flags that do not go together."""
-    if FLAGS.compact and FLAGS.format == "supermask":
-        raise InputError("--compact has no effect on a container, which has the codes of all units; leave it out")
-    if FLAGS.int8 and FLAGS.format != "tflite":
-        raise InputError(f"--int8 is for --format=tflite, not {FLAGS.format}")
-    if FLAGS.images is not None and (FLAGS.format != "saved_model" or FLAGS.images < 1):
-        raise InputError(
-            f"--images takes 1 or more, with --format=saved_model. Received: --images={FLAGS.images} --format={FLAGS.format}"
-        )
+    """Writes a model in the format of the flags."""
     if FLAGS.compact:
         model = compaction.compact(model)
     if FLAGS.images:
         model, rows = matmul.fastest(model, FLAGS.images)
         print("\n".join(map(matmul.line, rows)))
     if FLAGS.format == "tflite":
-        export_tflite(model, path, _calibration_images() if FLAGS.int8 else None)
+        export_tflite(model, path, _images(_data(), "train", 200) if FLAGS.int8 else None)
+    elif FLAGS.format == "c":
+        _export_c(model, path)
     else:
         write = {"saved_model": export_saved_model, "keras": export_keras, "supermask": container.save}[FLAGS.format]
         write(model, path)
 
 
-def _calibration_images():
-    """200 training images of the data set of the run, preprocessed."""
-    _, record = runs.find_run(FLAGS.run)
+def _export_c(model, path):
+    """Writes C code; prints a line on each layer, and the accuracy of the float network and of the C code's arithmetic."""
+    dataset = _data()
+    main = _record()["spec"]["preprocess"] if FLAGS.main else False
+    images = _images(dataset, "train", _CALIBRATION)
+    program = c_source.export_c(model, path, images, FLAGS.arithmetic or "int8", main)
+    print("\n".join(program.lines()))
+    print(f"{program.constants:,} bytes of constants, {program.ram:,} bytes of buffers, without the instructions")
+    accuracies = c_source.accuracies(program, _images(dataset, "test"), dataset.test_labels)
+    print(", ".join(f"test accuracy as {name}: {percent:.2f} %" for name, percent in accuracies.items()))
+
+
+def _record():
+    return runs.find_run(FLAGS.run)[1]
+
+
+def _data():
+    """The data set of the run."""
+    record = _record()
     spec, shape = record["spec"], tuple(record["data"]["input_shape"])
-    dataset = data.load(spec["dataset"], FLAGS.data_dir, paths.default_cache_dir(), shape, spec.get("splits"))
-    return data.PREPROCESS[spec["preprocess"]](dataset.train_images[:200])
+    return data.load(spec["dataset"], FLAGS.data_dir, paths.default_cache_dir(), shape, spec.get("splits"))
+
+
+def _images(dataset, split, count=None):
+    """The first `count` images of a split of the run's data set, all by default, preprocessed as for the run."""
+    return data.PREPROCESS[_record()["spec"]["preprocess"]](getattr(dataset, f"{split}_images")[:count])
 
 
 def main(argv):
@@ -62,6 +98,7 @@ def main(argv):
             raise InputError("--run is missing; name a record: --run=results/EXPERIMENT/seed0")
         if FLAGS.format not in FORMATS:
             raise InputError(f"--format={FLAGS.format} is unknown; choose from {', '.join(FORMATS)}")
+        _check()
         run, _ = runs.find_run(FLAGS.run)
         name = (
             f"{run.experiment}_seed{run.seed}{'_compact' * FLAGS.compact}{'_int8' * FLAGS.int8}{FORMATS[FLAGS.format]}"
@@ -88,8 +125,15 @@ def define_flags(values=FLAGS):
             None,
             "for SavedModels: choose the fastest product of each dense layer for so many images per call",
         ),
+        (
+            text,
+            "arithmetic",
+            None,
+            f"for C: {' or '.join(c_source.ARITHMETICS)}; default: int8, calibrated with training images",
+        ),
+        (boolean, "main", False, "for C: also a main.c that reads images from standard input, and a Makefile"),
         (path, "output", None, "file or folder to write; default: exported/EXPERIMENT_seedN..."),
-        (path, "data_dir", None, "folder of tensorflow-datasets, for --int8; default: $TFDS_DATA_DIR"),
+        (path, "data_dir", None, "folder of tensorflow-datasets, for --int8 and C; default: $TFDS_DATA_DIR"),
     ):
         define(name, default, help_, flag_values=values)
 

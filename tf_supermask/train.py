@@ -82,6 +82,7 @@ def is_done(job):
 def train_all(experiments, folder):
     """Trains all runs that are not done, exports networks and prints results. Raises InputError if runs fail."""
     silence_warnings()
+    run_flags.check_machine(FLAGS)
     if run_flags.in_this_process(FLAGS):
         device.set_up(run_flags.threads(FLAGS), FLAGS.deterministic)
     else:

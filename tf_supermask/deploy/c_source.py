@@ -19,6 +19,7 @@ from tf_supermask.errors import InputError
 from tf_supermask.files import write as write_file
 
 FAVORS = ("size", "speed")
+ARITHMETICS = tuple(c_render.TYPES)
 
 
 @dataclasses.dataclass
@@ -115,7 +116,7 @@ def accuracies(program, images, labels):
 
 def _check(arithmetic, images, main, name, favor):
     known = {
-        "arithmetic": (arithmetic, c_render.TYPES),
+        "arithmetic": (arithmetic, ARITHMETICS),
         "favor": (favor, FAVORS),
         "main": (main, (False, *c_render.MAINS)),
     }

@@ -59,7 +59,9 @@ def define_flags(values=flags.FLAGS):
     define(float, "gpus_per_run", 0.0, "GPUs, or a part of one, for each run on Ray", RUNNING)
     define(bool, "status", False, "train nothing; say which runs are done, running, waiting or failed", RUNNING)
     define(float, "checkpoint_seconds", 30.0, "least time between two checkpoints", RUNNING)
-    named = "name of the results; default: that of the flag file or of a row with these settings, else model_mode_dataset"
+    named = (
+        "name of the results; default: that of the flag file or of a row with these settings, else model_mode_dataset"
+    )
     define(str, "experiment", None, named, FILES)
     folder = "folder of all results, of one scale; default: results, results/reduced or results/quick"
     define(pathlib.Path, "results_dir", None, folder, FILES)

@@ -32,7 +32,6 @@ def _check_positive(name, value):
 def _rules(values):
     """Pairs of a condition that must not hold, and the error message where it does."""
     ray = values.executor == "ray"
-    several = values.threads not in (None, 1)
     no_tensorboard = values.tensorboard_dir and importlib.util.find_spec("tensorboard") is None
     return (
         (
@@ -60,17 +59,18 @@ def _rules(values):
             values.gpus_per_run > 1 and values.gpus_per_run % 1,
             f"--gpus_per_run={values.gpus_per_run} must be below 1 or a whole number of GPUs",
         ),
-        (
-            values.deterministic and several and not (values.gpus_per_run if ray else _has_gpu()),
-            f"--deterministic takes one thread on a CPU, --threads={values.threads} does not; leave one out",
-        ),
     )
 
 
-def _has_gpu():
+def check_machine(values):
+    """Raises InputError for flags that this machine cannot follow."""
     from tf_supermask.experiments import device
 
-    return device.has_gpu()
+    on_gpu = values.gpus_per_run if values.executor == "ray" else device.has_gpu()
+    if values.deterministic and values.threads not in (None, 1) and not on_gpu:
+        raise InputError(
+            f"--deterministic takes one thread on a CPU, --threads={values.threads} does not; leave one out"
+        )
 
 
 def options(values):
