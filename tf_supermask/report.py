@@ -23,7 +23,7 @@ with silence_tensorflow():
     from tf_supermask.errors import InputError
     from tf_supermask.evidence import benchmarks, claims, figures, markup, pages, sizes, tables
     from tf_supermask.evidence.results import FOLDERS, home
-    from tf_supermask.experiments import data, flag_files, paths, records, runs
+    from tf_supermask.experiments import data, flag_files, names, paths, records, runs
     from tf_supermask.papers import catalogue
 
 FLAGS = flags.FLAGS
@@ -52,9 +52,9 @@ def table_files(evidence, folder):
 
 def without_flag_file(rows):
     """`(missing, unused)`: experiments that tables or figures show but no flag file of `rows` trains, and the reverse."""
-    names = {experiment.name for experiment in flag_files.read_all(rows)}
+    trained = {experiment.name for experiment in flag_files.read_all(rows)}
     shown = catalogue.shown()
-    return sorted(shown - names), sorted(name for name in names - shown if "_check_" not in name)
+    return sorted(shown - trained), sorted(name for name in trained - shown if not names.ablation(name))
 
 
 def check(source):

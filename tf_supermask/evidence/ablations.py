@@ -5,6 +5,7 @@ import dataclasses
 import pandas as pd
 
 from tf_supermask.evidence import statistics, tables
+from tf_supermask.experiments import names
 from tf_supermask.experiments.spec import Spec
 
 MEASURES = ("test_accuracy", "remaining")
@@ -27,7 +28,7 @@ def _line(evidence, name, usual):
     records = evidence.experiments[name]
     epochs = records[0]["spec"]["epochs"]
     line = {
-        "ablation": name.partition("_check_")[2] or name,
+        "ablation": names.ablation(name) or name,
         "scale": evidence.scale,
         "n": len(records),
         "epochs": epochs,

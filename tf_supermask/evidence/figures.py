@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from tf_supermask import files
 from tf_supermask.evidence.results import Missing
+from tf_supermask.experiments.names import group
 
 # One style for all figures: readable in print, with colours for the colour-blind (Okabe and Ito).
 BLUE, RED, GREEN, PINK, ORANGE, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
@@ -127,9 +128,7 @@ def update(drawings, evidence, folder, again=False):
     """Draws the stale figures of a folder, or all if `again`; yields a line on each, with the experiments that it lacks."""
     for name, drawing in _of_scale(drawings, evidence).items():
         path, expected = pathlib.Path(folder, f"{name}.svg"), fingerprint(evidence, drawing)
-        lacking = dict.fromkeys(
-            "_".join(experiment.split("_")[:3]) for experiment in drawing.experiments if experiment not in evidence
-        )
+        lacking = dict.fromkeys(group(other) for other in drawing.experiments if other not in evidence)
         if again or expected not in _text(path):
             try:
                 picture = rendered(draw(drawing, evidence), expected)

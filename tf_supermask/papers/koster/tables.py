@@ -4,6 +4,21 @@ import pandas as pd
 
 from tf_supermask.evidence.tables import Row, Table
 from tf_supermask.papers.koster import reported as koster_reported
+from tf_supermask.papers.koster.names import (
+    BINARY,
+    CONVS,
+    DEEP,
+    NETS,
+    TITLE,
+    WIDTHS,
+    baseline,
+    elus_scores,
+    learned_batch_norm,
+    resnet,
+    signed,
+    sinn,
+    uniform,
+)
 
 _TIMES = "Seconds are of runs on an otherwise idle machine only, ours a CPU's."
 _TURNS = f"{_TIMES} Per step: benchmarks/train_step.py takes both networks in turns, in one process."
@@ -13,56 +28,45 @@ _BASELINES = (
     "gain over them depends on it."
 )
 _LABEL = {"he": "He", "elu": "ELU", "elus": "ELUS", "xavier": "Xavier"}
-_CONVS = ("conv2", "conv4", "conv6", "conv8")
-_WIDTHS = ("", "x1.5", "x2", "x2.5", "x3")
 
 
-def _inits(prefix, network):
+def _inits(net):
     """Rows of all initializations of a network: its baselines, then the signed networks, each tested against its baseline."""
-    baselines = {s: f"{prefix}_baseline_{s}" for s in ("he", "elu", "xavier")}
-    for scheme, experiment in baselines.items():
-        yield Row(f"{network} baseline, {_LABEL[scheme]}", experiment)
+    for scheme in ("he", "elu", "xavier"):
+        yield Row(f"{TITLE[net]} baseline, {_LABEL[scheme]}", baseline(net, scheme))
     for scheme in ("he", "elus", "xavier"):
-        partner = baselines["elu" if scheme == "elus" else scheme]
-        yield Row(f"{network} signed, {_LABEL[scheme]}", f"{prefix}_signed_{scheme}", partner)
+        partner = baseline(net, "elu" if scheme == "elus" else scheme)
+        yield Row(f"{TITLE[net]} signed, {_LABEL[scheme]}", signed(net, scheme), partner)
 
 
 def _pairs(rows):
-    """Two rows for each `(label, experiment, baseline)`: the baseline, and the experiment tested against it."""
-    for label, experiment, baseline in rows:
-        yield Row(f"{label.removesuffix(' signed')} baseline", baseline)
-        yield Row(label, experiment, baseline)
+    """Two rows for each `(network, experiment, baseline)`: the baseline, and the signed network tested against it."""
+    for net, experiment, partner in rows:
+        yield Row(f"{TITLE[net]} baseline", partner)
+        yield Row(f"{TITLE[net]} signed", experiment, partner)
 
 
-# Table 2 has the He baseline for Conv2, the ELU baselines for the others: as the numbers show.
-_CONV_PAIRS = tuple(
-    (f"{net.capitalize()} signed", f"koster_table12_{net}_signed_elus", f"koster_table12_{net}_baseline_{scheme}")
-    for net, scheme in zip(_CONVS, ("he", "elu", "elu", "elu"), strict=True)
-)
-_RESNET20_PAIRS = tuple(
-    (f"ResNet20{w} signed", f"koster_table4_resnet20{w}_signed", f"koster_table4_resnet20{w}_baseline") for w in _WIDTHS
-)
+# Table 2 has the He baseline for Conv2, the ELU baselines for the others, as the numbers show.
+_CONV_PAIRS = tuple((net, signed(net), baseline(net)) for net in CONVS)
+_RESNET20_PAIRS = tuple((net, resnet(net), resnet(net, "baseline")) for net in WIDTHS)
 _APPENDICES = {
-    "D": ("uniform weights (He)", "koster_appendix_d_{}_he_uniform", "signed constant (He)", "he"),
-    "E": ("ELUS scores", "koster_appendix_e_{}_elus_elus", "Xavier scores", "elus"),
+    "D": ("uniform weights (He)", uniform, "signed constant (He)", "he"),
+    "E": ("ELUS scores", elus_scores, "Xavier scores", "elus"),
 }
 
 
 def _appendix(letter):
     changed, name, standard, scheme = _APPENDICES[letter]
-    for net in ("fcn", *_CONVS):
-        label = net.upper() if net == "fcn" else net.capitalize()
-        usual = f"koster_table{1 if net == 'fcn' else 12}_{net}_signed_{scheme}"
-        yield Row(f"{label}, {standard}", usual)
-        yield Row(f"{label}, {changed}", name.format(net), usual)
+    for net in NETS:
+        usual = signed(net, scheme)
+        yield Row(f"{TITLE[net]}, {standard}", usual)
+        yield Row(f"{TITLE[net]}, {changed}", name(net), usual)
 
 
 def _sinns():
-    for net in ("fcn", *_CONVS):
-        label = net.upper() if net == "fcn" else net.capitalize()
-        baseline = f"koster_table{1 if net == 'fcn' else 12}_{net}_baseline_elu"
+    for net in NETS:
         for number in (1, 2):
-            yield Row(f"{label}, SiNN{number}", f"koster_table15_{net}_sinn{number}", baseline)
+            yield Row(f"{TITLE[net]}, SiNN{number}", sinn(net, number), baseline(net, "elu"))
 
 
 TABLES = {
@@ -70,8 +74,8 @@ TABLES = {
         "FCN on MNIST",
         ("test_accuracy", "remaining", "seconds_per_epoch"),
         (
-            *_inits("koster_table1_fcn", "FCN"),
-            Row("FCN binary, ELUS", "koster_fig3_fcn_binary", "koster_table1_fcn_signed_elus"),
+            *_inits("fcn"),
+            Row("FCN binary, ELUS", BINARY, signed("fcn")),
         ),
         (
             "The binary supermask is of Figure 3, and tested against signed ELUS.",
@@ -92,7 +96,7 @@ TABLES = {
     "koster_table3": Table(
         "Cost and compression of Conv2 to Conv8, signed",
         ("additional_time", "additional_step_time", "csr_compression"),
-        tuple(Row(label, experiment, baseline) for label, experiment, baseline in _CONV_PAIRS),
+        tuple(Row(f"{TITLE[net]} signed", experiment, partner) for net, experiment, partner in _CONV_PAIRS),
         (_TURNS,),
     ),
     "koster_table4": Table(
@@ -104,12 +108,7 @@ TABLES = {
     "koster_table5": Table(
         "ResNet56 and ResNet110 on CIFAR-100",
         ("test_accuracy", "remaining"),
-        tuple(
-            _pairs(
-                (f"ResNet{n} signed", f"koster_table5_resnet{n}_signed", f"koster_table5_resnet{n}_baseline")
-                for n in (56, 110)
-            )
-        ),
+        tuple(_pairs((net, resnet(net), resnet(net, "baseline")) for net in DEEP)),
         (
             "The ResNet110 baseline has 1,705,904 weights; the paper prints the signed network's 1,668,272 for both.",
             "The paper's counts of weights do not agree with its percentages, which stand here.",
@@ -119,12 +118,8 @@ TABLES = {
         "Signed ResNets with learned batch normalization",
         ("test_accuracy", "remaining"),
         tuple(
-            Row(f"ResNet{n} signed, learned normalization", f"koster_table6_resnet{n}_bn", f"{table}_baseline")
-            for n, table in (
-                (20, "koster_table4_resnet20"),
-                (56, "koster_table5_resnet56"),
-                (110, "koster_table5_resnet110"),
-            )
+            Row(f"{TITLE[net]} signed, learned normalization", learned_batch_norm(net), resnet(net, "baseline"))
+            for net in ("resnet20", *DEEP)
         ),
         (
             "As in the authors' files these runs differ from those of Tables 4 and 5 not in the normalization alone: rates, "
@@ -134,7 +129,7 @@ TABLES = {
     "koster_table12": Table(
         "Conv2 to Conv8 on CIFAR-10, all initializations",
         ("test_accuracy", "test_loss", "seconds_per_epoch"),
-        tuple(row for net in _CONVS for row in _inits(f"koster_table12_{net}", net.capitalize())),
+        tuple(row for net in CONVS for row in _inits(net)),
         (
             "Misprint: the paper's 2.51 s of Conv4 signed Xavier lie outside their interval, about 4.25 s.",
             "The authors' configuration of Conv8 signed Xavier loads He signed constants: that row may be mislabelled.",
@@ -145,7 +140,7 @@ TABLES = {
     "koster_table13": Table(
         "Cost and compression of ResNet20, signed",
         ("additional_time", "additional_step_time", "csr_compression"),
-        tuple(Row(label, experiment, baseline) for label, experiment, baseline in _RESNET20_PAIRS),
+        tuple(Row(f"{TITLE[net]} signed", experiment, partner) for net, experiment, partner in _RESNET20_PAIRS),
         (
             _TURNS,
             "Signed ResNets are faster than their baselines here because only these learn their batch normalization: where both "

@@ -4,6 +4,7 @@ An experiment is the name of its flag file and of its folder of records. A name 
 """
 
 from tf_supermask.experiments.criteria import CRITERIA
+from tf_supermask.experiments.names import Name
 
 NETS = ("fcn", "conv2", "conv4", "conv6")
 CONVS = NETS[1:]
@@ -20,20 +21,24 @@ LONGER = {"best": "epochs", "rescaled_constant": "rescaled_constant_epochs"}
 VARIANTS = ("rescaled_constant", "rounded", *LONGER.values())  # from one score each
 
 
+def _name(part, net, variant=None, view=None):
+    return str(Name("zhou", part, net, variant, view))
+
+
 def dense(net):
-    return f"zhou_dense_{net}"
+    return _name("dense", net)
 
 
 def chain(net, criterion="large_final", mask1="rewind", mask0="zero"):
     """The experiment of iterative pruning that differs from the usual one, that of large_final, in one of the three settings."""
     if mask1 != "rewind":
-        return f"zhou_fig4_{net}_{mask1}"
-    return f"zhou_fig5_{net}_{mask0}" if mask0 != "zero" else f"zhou_fig3_{net}_{criterion}"
+        return _name("fig4", net, mask1)
+    return _name("fig5", net, mask0) if mask0 != "zero" else _name("fig3", net, criterion)
 
 
 def supermask(net, treatment=None):
-    return f"zhou_fig7_{net}/{treatment}" if treatment else f"zhou_fig7_{net}"
+    return _name("fig7", net, view=treatment)
 
 
 def learned(net, score="best"):
-    return f"zhou_learned_{net}/best" if score == "best" else f"zhou_learned_{net}_{score}"
+    return _name("learned", net, view="best") if score == "best" else _name("learned", net, score)

@@ -5,7 +5,7 @@ import numpy as np
 from tf_supermask.evidence import statistics
 from tf_supermask.evidence.claims import LEAST
 from tf_supermask.evidence.results import Missing
-from tf_supermask.papers.koster.names import DEEP, TITLE
+from tf_supermask.papers.koster.names import TITLE, is_deep
 
 SIGNIFICANT = 0.01  # the paper's level
 # Least runs for a verdict. With fewer, tests miss differences of the paper's size, and the order of close means is chance.
@@ -22,7 +22,7 @@ def by_net(*nets):
 
 def accuracy(e, name):
     """Mean test accuracy; three runs of ResNet56 and 110 are enough, as in the paper."""
-    return e.mean(name, "test_accuracy", LEAST if any(f"_{net}_" in name for net in DEEP) else ORDERED)
+    return e.mean(name, "test_accuracy", LEAST if is_deep(name) else ORDERED)
 
 
 def weights(e, name):

@@ -1,0 +1,47 @@
+"""Names of the papers' experiments: made and parsed here, and nowhere else.
+
+    koster_table12_conv8_signed_elus       paper _ part of the paper _ network _ variant
+    koster_check_conv2_signed_lr.04        part `check`: an ablation, which is in no table or figure of the paper
+    zhou_fig7_fcn                          without a variant
+    zhou_fig7_fcn/init                     a view: a part of the records of zhou_fig7_fcn
+
+A name is that of a flag file and of a folder of records.
+"""
+
+import re
+from typing import NamedTuple
+
+CHECK = "check"
+_FORM = re.compile(r"(koster|zhou)_(appendix_[a-z]|[a-z]+\d*)_([a-z]+\d+(?:_1c|x[\d.]+)?|fcn)(?:_([^/]+))?(?:/(.+))?")
+
+
+class Name(NamedTuple):
+    """The parts of a name. `str(name)` joins them."""
+
+    paper: str
+    part: str  # table12, fig3, appendix_d, check...
+    network: str
+    variant: str | int | None = None
+    view: str | None = None
+
+    def __str__(self):
+        name = "_".join(str(part) for part in self[:4] if part is not None)
+        return name if self.view is None else f"{name}/{self.view}"
+
+
+def parsed(text):
+    """The Name that `text` is, or None, as for a run that is in no row of the papers."""
+    match = _FORM.fullmatch(text)
+    return match and Name(*match.groups())
+
+
+def ablation(text):
+    """Network and variant of the ablation that `text` names, as conv2_signed_lr.04; None for other experiments."""
+    name = parsed(text)
+    return None if name is None or name.part != CHECK else f"{name.network}_{name.variant}"
+
+
+def group(text):
+    """`text` without its variant, if it is a Name: what a prefix of `run_all.sh` selects."""
+    name = parsed(text)
+    return text if name is None else str(name._replace(variant=None, view=None))
