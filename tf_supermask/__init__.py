@@ -17,6 +17,7 @@ import sys
 _PUBLIC = {
     "SignedMaskDense": "layers",  # Dense layer with a mask
     "SignedMaskConv2D": "layers",  # 2-D convolution with a mask
+    "Masked": "masked",  # any other Keras layer with masks
     "masks": None,  # mask rules: score -> mask; masks.register adds one
     "He": "initializers",  # initializers: a scheme and a distribution
     "Xavier": "initializers",
@@ -37,6 +38,7 @@ _PUBLIC = {
     "InputError": "errors",  # the error of bad input
 }
 __all__ = list(_PUBLIC)
+_EVERY_BACKEND = {"layers", "masked", "masks", "initializers", "errors"}  # modules; all others need TensorFlow
 
 
 def __getattr__(name):
@@ -44,10 +46,11 @@ def __getattr__(name):
         return importlib.metadata.version("tf_supermask")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tf_supermask' has no attribute {name!r}")
-    home = _PUBLIC[name]
-    importlib.import_module("tf_supermask.errors").require_tensorflow()
-    module = importlib.import_module(f"tf_supermask.{home or name}")
-    return getattr(module, name) if home else module
+    home = _PUBLIC[name] or name
+    if home not in _EVERY_BACKEND:
+        importlib.import_module("tf_supermask.errors").require_tensorflow()
+    module = importlib.import_module(f"tf_supermask.{home}")
+    return getattr(module, name) if _PUBLIC[name] else module
 
 
 def __dir__():
@@ -73,10 +76,8 @@ class _RegisterLayers(importlib.abc.MetaPathFinder):
 
 
 def _register_layers():
-    if (
-        sys.modules["keras"].config.backend() == "tensorflow"
-    ):  # on another one the first use of a name says what is needed
-        importlib.import_module("tf_supermask.layers")
+    for module in ("layers", "masked"):
+        importlib.import_module(f"tf_supermask.{module}")
 
 
 if "keras" in sys.modules:

@@ -6,10 +6,10 @@ stand-in for each use. The model and its layers are not changed.
 
 import contextlib
 import random
+import sys
 from typing import NamedTuple
 
 import keras
-import tensorflow as tf
 
 
 class Call(NamedTuple):
@@ -96,19 +96,25 @@ def is_graph(layer):
 def inside(layer):
     """All layers inside a layer, each once: those of a model or wrapper, and those in attributes, lists and dictionaries of a
     user's own layer, at any depth."""
+    return (part for _, part in paths(layer))
+
+
+def paths(layer):
+    """`(names, part)` of all layers `inside` a layer: the names of the layers that lead to it and its own."""
     seen = {id(layer)}
 
-    def held(part):
+    def held(part, names):
         if id(part) in seen or not isinstance(part, (keras.layers.Layer, dict, list, tuple, set)):
             return
         seen.add(id(part))
         if isinstance(part, keras.layers.Layer):
-            yield part
+            names = (*names, part.name)
+            yield names, part
             part = vars(part)
         for inner in items(part):
-            yield from held(inner)
+            yield from held(inner, names)
 
-    yield from held(vars(layer))
+    yield from held(vars(layer), ())
 
 
 def items(structure):
@@ -118,7 +124,12 @@ def items(structure):
 
 def own_variables(layer):
     """Variables of TensorFlow that a layer or model keeps itself, in order. Keras neither counts nor saves them."""
-    return list(parts(layer, tf.Variable))
+    return list(parts(layer, _tensorflow("Variable")))
+
+
+def _tensorflow(name):
+    """`(tensorflow.NAME,)`, empty where TensorFlow is not loaded: then nothing is of that class."""
+    return (getattr(sys.modules["tensorflow"], name),) if "tensorflow" in sys.modules else ()
 
 
 def parts(obj, kind, seen=None):
@@ -129,7 +140,7 @@ def parts(obj, kind, seen=None):
     seen[id(obj)] = obj
     if isinstance(obj, kind):
         yield obj
-    content = vars(obj) if isinstance(obj, (keras.layers.Layer, tf.Module)) else obj
+    content = vars(obj) if isinstance(obj, (keras.layers.Layer, *_tensorflow("Module"))) else obj
     if isinstance(content, (list, tuple, set, dict)):
         for part in list(items(content)):
             yield from parts(part, kind, seen)

@@ -4,9 +4,6 @@ import keras
 from keras import ops
 
 from tf_supermask import signed_mask
-from tf_supermask.errors import require_tensorflow
-
-require_tensorflow()
 
 
 @keras.saving.register_keras_serializable("tf_supermask")
@@ -53,7 +50,7 @@ class SignedMaskDense(signed_mask.SignedMask):
         self._add_variables((input_shape[-1], self.units))
 
     def call(self, inputs):
-        return self._finish(ops.matmul(inputs, self._kernel()))
+        return self._finish(ops.matmul(inputs, self._kernel_of_call()))
 
 
 @keras.saving.register_keras_serializable("tf_supermask")
@@ -113,7 +110,7 @@ class SignedMaskConv2D(signed_mask.SignedMask):
     def call(self, inputs):
         outputs = ops.conv(
             inputs,
-            self._kernel(),
+            self._kernel_of_call(),
             strides=self.strides,
             padding=self.padding,
             dilation_rate=self.dilation_rate,

@@ -7,14 +7,17 @@ gradients below. To add a rule, register it; layers, `mask_model`, flags and rec
 
     @masks.register("keep_large", threshold=0.1)
     def keep_large(score, threshold):
-        return masks.straight_through(score, tf.cast(tf.abs(score) > threshold, score.dtype))
+        return masks.straight_through(score, ops.cast(ops.abs(score) > threshold, score.dtype))
+
+Rules are made of `keras.ops`, and run on every backend of Keras.
 """
 
 import dataclasses
 import numbers
 from typing import Callable
 
-import tensorflow as tf
+import keras
+from keras import ops
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +30,8 @@ class Rule:
     signed: bool  # masks have values below 0
 
     def __call__(self, score, threshold):
-        score = tf.convert_to_tensor(score)
-        return self.function(score, tf.cast(threshold, score.dtype))
+        score = ops.convert_to_tensor(score)
+        return self.function(score, ops.cast(threshold, score.dtype))
 
 
 RULES = {}
@@ -97,17 +100,47 @@ def threshold_of(name, threshold=None, relative_threshold=None):
 # The two gradients. Both reach the scores of pruned weights too; neither is clipped.
 
 
-@tf.custom_gradient
+def _with_gradient(function, derivative):
+    """`(score, mask) -> mask` with the gradient of `function(score)`, which `derivative(score, upstream)` gives; None: upstream.
+
+    Both forms give the same values. On TensorFlow a custom gradient needs no arithmetic in the forward pass.
+    """
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        @tf.custom_gradient
+        def replaced(score, mask):
+            return tf.identity(mask), lambda upstream: (
+                upstream if derivative is None else derivative(score, upstream),
+                None,
+            )
+
+        return replaced
+
+    def replaced(score, mask):
+        smooth = function(score)
+        return ops.stop_gradient(mask) + (smooth - ops.stop_gradient(smooth))  # mask + 0
+
+    return replaced
+
+
+def _sigmoid_gradient(score, upstream):
+    probability = ops.sigmoid(score)
+    return upstream * probability * (1 - probability)
+
+
+_straight_through = _with_gradient(lambda score: score, None)
+_through_sigmoid = _with_gradient(ops.sigmoid, _sigmoid_gradient)
+
+
 def straight_through(score, mask):
     """`mask` with the gradient d mask / d score = 1 (Koster et al. 2022, section 2)."""
-    return tf.identity(mask), lambda upstream: (upstream, None)
+    return _straight_through(score, mask)
 
 
-@tf.custom_gradient
 def through_sigmoid(score, mask):
     """`mask` with the gradient d mask / d score = p (1 - p), p = sigmoid(score) (Zhou et al. 2019, section S6.1)."""
-    probability = tf.sigmoid(score)
-    return tf.identity(mask), lambda upstream: (upstream * probability * (1 - probability), None)
+    return _through_sigmoid(score, mask)
 
 
 @register("signed", threshold=0.01, signed=True)  # Koster et al. 2022, section 3.2
@@ -118,14 +151,14 @@ def signed(score, threshold):
     They differ only for a score that equals the threshold exactly.
     """
     # int8 until the end: for millions of weights memory traffic decides the speed.
-    ternary = tf.cast(score > threshold, tf.int8) - tf.cast(score < -threshold, tf.int8)
-    return straight_through(score, tf.cast(ternary, score.dtype))
+    ternary = ops.cast(score > threshold, "int8") - ops.cast(score < -threshold, "int8")
+    return straight_through(score, ops.cast(ternary, score.dtype))
 
 
 @register("binary", threshold=0.01)
 def binary(score, threshold):
     """Keep or hide: 1 where score > threshold, else 0, one-sided (Koster et al. 2022, Figure 3)."""
-    return straight_through(score, tf.cast(score > threshold, score.dtype))
+    return straight_through(score, ops.cast(score > threshold, score.dtype))
 
 
 @register("bernoulli", sampled=True)
@@ -137,4 +170,4 @@ def probable(score, threshold):
     with 1/2 it is the rounded probability. Deviation: all weights are rounded, as the paper says; the authors' code rounds a
     random half.
     """
-    return through_sigmoid(score, tf.cast(tf.sigmoid(score) > threshold, score.dtype))
+    return through_sigmoid(score, ops.cast(ops.sigmoid(score) > threshold, score.dtype))

@@ -6,27 +6,11 @@ All else is that of the Keras counterpart, a Dense or Conv2D layer: `plain()` re
 output shape and, with `effective_kernel` for its kernel, computes the same function without this package.
 """
 
-import contextlib
-import contextvars
-import math
-
 import keras
-import numpy as np
 from keras import ops
 
 from tf_supermask import graph, initializers, masks
-
-_KERNEL_OF = contextvars.ContextVar("layer -> kernel", default=None)
-
-
-@contextlib.contextmanager
-def kernels_from(kernel_of):
-    """Inside this context masked layers use the kernel `kernel_of(layer)` in place of `weight * mask(score)`."""
-    token = _KERNEL_OF.set(kernel_of)
-    try:
-        yield
-    finally:
-        _KERNEL_OF.reset(token)
+from tf_supermask.masked_kernel import MaskedKernel
 
 
 class SignedMask(keras.layers.Layer):
@@ -125,46 +109,35 @@ class SignedMask(keras.layers.Layer):
             constraint=self.bias_constraint,
         )
 
-    def _mask(self):
-        rule, threshold = masks.rule(self.rule), self.threshold
-        if rule.sampled:
-            threshold = keras.random.uniform(self.score.shape, dtype="float32", seed=self.seed_generator)
-        return rule(self.score, threshold)
+    @property
+    def masked_kernels(self):
+        """`{"kernel": MaskedKernel}`. Raises ValueError before the layer is built."""
+        if not self.built:
+            raise ValueError(f"{self.name} is not built, and has no mask yet: call it, or build(input_shape)")
+        return {"kernel": self._kernel}
+
+    @property
+    def _kernel(self):
+        return MaskedKernel(self, "kernel", self.weight, self.score, self.threshold)
 
     def draw_kernel(self):
         """weight * mask(score), as a call of the layer uses it. A rule that samples draws a new sample each time."""
-        mask = self._mask()
-        kernel = self.weight * mask
-        if self.rescale:
-            # A mask of 0 and 1 is its own |mask|: the derivative of the absolute value would be 0 at 0.
-            remaining = ops.sum(ops.abs(mask) if masks.rule(self.rule).signed else mask)
-            kernel = kernel * (math.prod(mask.shape) / ops.maximum(remaining, 1))
-        return kernel
+        return self._kernel.draw()
 
     @property
     def effective_kernel(self):
         """weight * mask(score): float32 tensor of the kernel's shape. If the rule samples, the kernel of the next call, which
         reading does not change. Raises ValueError before the layer is built."""
-        return self._without_effect(self.draw_kernel)
+        return self.masked_kernels["kernel"].array()
 
     @property
     def mask(self):
         """The mask: int8 numpy array of the kernel's shape, values -1, 0, +1. If the rule samples, the mask of the next call,
         which reading does not change. Raises ValueError before the layer is built."""
-        return np.asarray(self._without_effect(self._mask), np.int8)
+        return self.masked_kernels["kernel"].mask()
 
-    def _without_effect(self, function):
-        """`function()`, after which the random generator is where it was."""
-        if not self.built:
-            raise ValueError(f"{self.name} is not built, and has no mask yet: call it, or build(input_shape)")
-        if not masks.rule(self.rule).sampled:
-            return function()
-        with keras.StatelessScope():  # discards the update of the generator
-            return function()
-
-    def _kernel(self):
-        kernel_of = _KERNEL_OF.get()
-        return ops.cast(kernel_of(self) if kernel_of else self.draw_kernel(), self.compute_dtype)
+    def _kernel_of_call(self):
+        return ops.cast(self._kernel.value(), self.compute_dtype)
 
     def _finish(self, outputs):
         return self.activation(outputs if self.bias is None else outputs + self.bias)

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tf_supermask import graph
-from tf_supermask.signed_mask import kernels_from
+from tf_supermask.masked_kernel import kernels_from
 
 _RESOURCES = (tf.saved_model.experimental.TrackableResource, tf.saved_model.Asset)
 
@@ -35,14 +35,14 @@ def save(model, folder):
 
 
 def _folded(kernels):
-    """A function layer -> kernel, a variable that is made at the first call of the layer and kept in `kernels`."""
+    """A function MaskedKernel -> kernel, a variable that is made at the first call of the layer and kept in `kernels`."""
 
-    def kernel_of(layer):
-        if id(layer) not in kernels:
+    def kernel_of(masked):
+        if id(masked.score) not in kernels:
             with tf.init_scope():
-                kernel = keras.ops.cast(layer.effective_kernel, layer.variable_dtype)
-                kernels[id(layer)] = tf.Variable(kernel, trainable=False, name="kernel")
-        return kernels[id(layer)]
+                kernel = keras.ops.cast(masked.array(), masked.layer.variable_dtype)
+                kernels[id(masked.score)] = tf.Variable(kernel, trainable=False, name="kernel")
+        return kernels[id(masked.score)]
 
     return kernel_of
 

@@ -1,0 +1,301 @@
+"""Masked: a mask for every kernel of any Keras layer.
+
+    kernel = weight * mask(score)          for each kernel: weight frozen, where the layer has it; score trained
+
+Inside `keras.StatelessScope(state_mapping)` a variable reads as the tensor that it is mapped to. So the layer runs as it is, with
+`weight * mask(score)` in place of each of its kernels, on every backend of Keras.
+"""
+
+import inspect
+import re
+
+import keras
+from keras import ops
+
+from tf_supermask import graph, initializers, masks
+from tf_supermask.masked_kernel import MaskedKernel
+
+# Trained variables of two axes or more that are no kernels, by their names in Keras' layers -> what they are.
+NO_KERNELS = {
+    "embeddings": "rows of a table",
+    "gamma": "scales",
+    "scale": "scales",
+    "beta": "shifts",
+    "alpha": "slopes",
+}
+
+
+def kernels_of(layer):
+    """Name -> variable of what `Masked` can mask in a built layer: its trained variables of two axes or more, without biases.
+
+    The name is that of the variable, as in `recurrent_kernel`; where several have one name, that of the layer inside which the
+    variable belongs to comes first: `query/kernel`. Variables of frozen layers are among them.
+    """
+    variables = [v for v in _trained(layer) if len(v.shape) > 1 and "bias" not in v.name]
+    paths = {id(v): path for path, part in [((), layer), *graph.paths(layer)] for v in part.weights}
+    several = {v.name for v in variables for other in variables if v is not other and v.name == other.name}
+    found = {}
+    for v in variables:
+        name = "/".join((*paths[id(v)], v.name)) if v.name in several else v.name
+        while name in found:
+            name += "'"
+        found[name] = v
+    return found
+
+
+def _trained(layer):
+    """The variables of a layer that are trained where none of its parts is frozen."""
+    parts = [layer, *graph.inside(layer)]
+    before = [(part, part.trainable) for part in parts] + [(v, v.trainable) for v in layer.variables]
+    for part in parts:
+        part.trainable = True
+    try:
+        return layer.trainable_variables
+    finally:
+        for part, trainable in 2 * before:  # twice: a part has its parts follow, also those that have had their turn
+            if part.trainable != trainable:
+                part.trainable = trainable
+
+
+def _checked(layer):
+    """Raises ValueError where `layer` is not one whose kernels can be masked."""
+    if not isinstance(layer, keras.layers.Layer):
+        raise ValueError(f"`layer` must be a Keras layer. Received: {type(layer).__name__}")
+    for part in (layer, *graph.inside(layer)):
+        what = f"{layer.name} ({type(layer).__name__})"
+        if hasattr(type(part), "masked_kernels"):
+            raise ValueError(f"{what} has masks already, in {part.name}")
+        if isinstance(part, keras.layers.SpectralNormalization):
+            raise ValueError(
+                f"{what} sets its kernel while it trains, which a frozen weight does not allow: leave it out"
+            )
+        if getattr(part, "quantization_mode", None) or getattr(part, "lora_enabled", False):
+            raise ValueError(f"{what} is quantized or has LoRA, in {part.name}: mask it first")
+    return layer
+
+
+@keras.saving.register_keras_serializable("tf_supermask")
+class Masked(keras.layers.Wrapper):
+    """A layer with supermasks: it computes what `layer` does with `weight * mask(score)` for each of its kernels.
+
+    The weights stay in `layer`, frozen; the scores are this layer's variables, float32 under every precision policy. All other
+    variables of `layer` are used, trained and updated as ever, and its inputs and arguments are passed on.
+
+    Regularizers and constraints of a kernel act on `weight * mask(score)`, the former in `losses` of a call.
+
+    Args:
+        layer: any Keras layer or model, built or not, without masks, LoRA and quantization; also one of your own, if it reads
+            its weights from Keras variables.
+        rule: name of a mask rule, a key of `masks.RULES`.
+        threshold, relative_threshold: as in `SignedMaskDense`; the latter a share of the largest |score| of each kernel.
+        rescale: multiply each kernel by its size / the number of its remaining weights.
+        kernels: names of the kernels to mask. By default all trained variables of two axes or more, without biases, scales and
+            embeddings; `kernels=["embeddings"]` masks those of an Embedding.
+        score_initializer: initializer of the scores. Of an initializer with a seed, each kernel after the first gets another
+            seed, from this one and its position.
+        sample_seed: seed of the thresholds that a rule that samples draws.
+        kwargs: name, dtype and trainable; by default those of `layer`.
+
+    Raises:
+        ValueError: the layer cannot have masks, or has no kernel, or none of a name in `kernels`: the last two when it is built.
+
+    Example:
+
+        keras.Sequential([keras.Input((28, 28)), Masked(keras.layers.LSTM(64)), Masked(keras.layers.Dense(10))])
+    """
+
+    def __init__(
+        self,
+        layer,
+        rule="signed",
+        threshold=None,
+        relative_threshold=None,
+        rescale=False,
+        kernels=None,
+        score_initializer="glorot_uniform",
+        sample_seed=None,
+        **kwargs,
+    ):
+        # Keras tells tensors from options, and finds masks, by the names of arguments; it reads them in its own __init__.
+        self.call = _with_signature(self.call, _checked(layer).call)
+        given = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}
+        super().__init__(layer, autocast=False, **given | kwargs)  # `layer` casts its inputs and its variables itself
+        self.threshold = masks.threshold_of(rule, threshold, relative_threshold)
+        self.rule, self.relative_threshold, self.rescale = rule, relative_threshold, rescale
+        self.kernels = None if kernels is None else _names(kernels)
+        self.score_initializer = keras.initializers.get(score_initializer)
+        self.sample_seed = sample_seed
+        self.supports_masking = layer.supports_masking
+        self._masked = []  # MaskedKernels
+
+    def __call__(self, *args, **kwargs):
+        if (
+            not self._masked
+        ):  # `layer` is built as Keras builds it: with several shapes, with parts that only a call builds
+            symbols, options = keras.tree.map_structure(_symbol, (args, kwargs))
+            self.layer(*symbols, **options)
+            self.build()
+        return super().__call__(*args, **kwargs)
+
+    def build(self, input_shape=None, *shapes, **named_shapes):
+        """Builds `layer` with the shapes that its own `build` takes, and adds the scores."""
+        if not self.layer.built:
+            if type(self.layer).build is keras.layers.Layer.build:  # only a call builds its parts
+                self.layer(keras.tree.map_shape_structure(keras.KerasTensor, input_shape))
+            else:
+                self.layer.build(input_shape, *shapes, **named_shapes)
+        if masks.rule(self.rule).sampled:
+            self.seed_generator = keras.random.SeedGenerator(self.sample_seed)
+        chosen = self._chosen(kernels_of(self.layer))
+        self._masked = [self._add(name, kernel, i) for i, (name, kernel) in enumerate(chosen.items())]
+        self.input_spec = self.layer.input_spec
+
+    def _chosen(self, found):
+        """Name -> variable of the kernels to mask."""
+        who = f"{self.layer.name} ({type(self.layer).__name__})"
+        names = (
+            [name for name in found if name.split("/")[-1] not in NO_KERNELS] if self.kernels is None else self.kernels
+        )
+        if not names:
+            further = f": only {', '.join(found)}, which kernels={list(found)} masks" if found else ""
+            raise ValueError(f"{who} has no kernel to mask{further}")
+        unknown = [name for name in names if name not in found]
+        if unknown:
+            raise ValueError(f"`kernels` of {who} can be {', '.join(found) or 'none'}. Received: {', '.join(unknown)}")
+        return {name: found[name] for name in names}
+
+    def _add(self, name, kernel, position):
+        """The MaskedKernel of a variable, which is frozen."""
+        prefix = re.sub(r"\W", "_", name)
+        exact = {"dtype": "float32", "autocast": False}
+        initializer = _at(position, self.score_initializer)
+        score = self.add_weight(name=f"{prefix}_score", shape=kernel.shape, initializer=initializer, **exact)
+        score.trainable, kernel.trainable = kernel.trainable and self.trainable, False
+        threshold = self.threshold
+        if self.relative_threshold is not None:
+            threshold = self.add_weight(
+                name=f"{prefix}_threshold",
+                shape=(),
+                initializer=lambda shape, dtype: self.relative_threshold * ops.max(ops.abs(score)),
+                trainable=False,
+                **exact,
+            )
+        return MaskedKernel(self, name, kernel, score, threshold)
+
+    @property
+    def trainable(self):
+        """Whether scores, biases and all else that is not frozen for good are trained."""
+        return super().trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        keras.layers.Wrapper.trainable.fset(self, value)
+        for kernel in self._masked:
+            kernel.weight.trainable = False
+
+    def call(self, *args, **kwargs):
+        kernels = {id(kernel.weight): kernel.value() for kernel in self._masked}
+        variables = self.layer.variables
+        # All of them: on JAX there is a scope with their values already, which this one hides.
+        mapping = [(v, kernels[id(v)] if id(v) in kernels else v.value) for v in variables]
+        with keras.StatelessScope(mapping, collect_losses=True) as scope:
+            before = [scope.get_current_value(v) for v in variables]
+            outputs = self.layer(*args, **kwargs)
+        for variable, value in zip(variables, before, strict=True):
+            self._update(variable, value, scope.get_current_value(variable))
+        for loss in scope.losses:
+            self.add_loss(1 * loss)  # another tensor: Keras knows losses by their identity, and `layer` has this one
+        for kernel in self._masked:
+            if kernel.weight.regularizer is not None:
+                self.add_loss(kernel.weight.regularizer(kernels[id(kernel.weight)]))
+        return outputs
+
+    def _update(self, variable, before, now):
+        """Gives a variable the value that the call of `layer` has given it: statistics, states, seeds."""
+        if now is before:
+            return
+        if any(variable is kernel.weight for kernel in self._masked):
+            raise ValueError(
+                f"{self.layer.name} sets its kernel {variable.name} in a call, so that it cannot be masked"
+            )
+        variable.assign(now)
+
+    @property
+    def masked_kernels(self):
+        """Name -> MaskedKernel. Raises ValueError before the layer is built."""
+        if not self._masked:
+            raise ValueError(f"{self.name} is not built, and has no mask yet: call it, or build(input_shape)")
+        return {kernel.name: kernel for kernel in self._masked}
+
+    @property
+    def mask(self):
+        """Name of a kernel -> its mask, as of `SignedMaskDense`."""
+        return {name: kernel.mask() for name, kernel in self.masked_kernels.items()}
+
+    @property
+    def effective_kernel(self):
+        """Name of a kernel -> weight * mask(score), as of `SignedMaskDense`."""
+        return {name: kernel.array() for name, kernel in self.masked_kernels.items()}
+
+    def plain(self):
+        """A layer like `layer`, not built, under the name of this one."""
+        return type(self.layer).from_config(self.layer.get_config() | {"name": self.name})
+
+    def compute_output_shape(self, *shapes, **named_shapes):
+        return self.layer.compute_output_shape(*shapes, **named_shapes)
+
+    def compute_output_spec(self, *args, **kwargs):
+        return self.layer.compute_output_spec(*args, **kwargs)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return self.layer.compute_mask(inputs, previous_mask)
+
+    def get_build_config(self):
+        return {"kernels": [kernel.name for kernel in self._masked]}
+
+    def build_from_config(self, config):
+        # The description of `layer` has built it. Parts that only a call builds are not there: the call to come adds the scores.
+        if self.layer.built and set(config["kernels"]) <= kernels_of(self.layer).keys():
+            self.build()
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "rule": self.rule,
+            "threshold": None if self.relative_threshold is not None else self.threshold,
+            "relative_threshold": self.relative_threshold,
+            "rescale": self.rescale,
+            "kernels": self.kernels,
+            "score_initializer": keras.initializers.serialize(self.score_initializer),
+            "sample_seed": self.sample_seed,
+        }
+
+
+def _with_signature(function, other):
+    """`function` under the signature of another one."""
+
+    def called(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    called.__signature__ = inspect.signature(other)
+    return called
+
+
+def _symbol(x):
+    return keras.KerasTensor(x.shape, x.dtype) if hasattr(x, "shape") and hasattr(x, "dtype") else x
+
+
+def _names(kernels):
+    if isinstance(kernels, str) or not all(isinstance(name, str) for name in kernels) or not kernels:
+        raise ValueError(f"`kernels` must be names in a list, such as ['kernel']. Received: {kernels!r}")
+    return list(kernels)
+
+
+def _at(position, initializer):
+    """The initializer of the kernel at a position: of one with a seed, another seed for each."""
+    if position == 0 or not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    config = initializer.get_config()
+    if isinstance(config.get("seed"), int):
+        config["seed"] = initializers.layer_seed(config["seed"], str(position), "score")
+    return type(initializer).from_config(config)
