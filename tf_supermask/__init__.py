@@ -28,6 +28,7 @@ _PUBLIC = {
     "summary": "deploy.summary",  # what is left of a model, per layer
     "csr_compression": "sparsity",  # compression in scipy's CSR form, percent
     "compact": "deploy.compaction",  # the same function without dead units
+    "shrink": "deploy.shrinking",  # a masked model without units that are dead for good, to train on
     "save": "deploy.container",  # a masked model -> a small file
     "load": "deploy.loading",  # and back
     "export_saved_model": "deploy.saved_model",  # a SavedModel that needs no code of this package

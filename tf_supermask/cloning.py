@@ -137,6 +137,11 @@ def carry(source, copy):
             variable.assign(value)
 
 
+def state(layer):
+    """All variables of Keras of a layer: its weights, and where its random generators are."""
+    return [*layer.weights, *_generators(layer)]
+
+
 def _generators(layer):
     weights = set(map(id, layer.weights))
     return [variable for variable in layer.variables if id(variable) not in weights]

@@ -28,6 +28,7 @@ class Rule:
     threshold: float | None  # default threshold
     sampled: bool  # the layer draws a new threshold from [0, 1) for each weight at each use
     signed: bool  # masks have values below 0
+    interval: bool = False  # the scores whose mask is 0 form an interval
 
     def __call__(self, score, threshold):
         score = ops.convert_to_tensor(score)
@@ -37,7 +38,7 @@ class Rule:
 RULES = {}
 
 
-def register(name, threshold=None, sampled=False, signed=False):
+def register(name, threshold=None, sampled=False, signed=False, interval=False):
     """Decorator that makes a function `(score, threshold) -> mask` the rule `name`.
 
     Args:
@@ -45,6 +46,8 @@ def register(name, threshold=None, sampled=False, signed=False):
         threshold: default threshold, >= 0; required unless `sampled`.
         sampled: the threshold is drawn from [0, 1) for each weight at each use.
         signed: masks have values below 0, so that `rescale` counts their absolute values.
+        interval: the scores whose mask is 0 form an interval: what lies between two pruned scores is pruned. `shrink` removes
+            units only where this is so.
 
     Raises:
         ValueError: the name is registered already; neither or both of `threshold` and `sampled` are given.
@@ -57,7 +60,7 @@ def register(name, threshold=None, sampled=False, signed=False):
         )
 
     def add(function):
-        RULES[name] = Rule(function, threshold, sampled, signed)
+        RULES[name] = Rule(function, threshold, sampled, signed, interval)
         return function
 
     return add
@@ -143,7 +146,7 @@ def through_sigmoid(score, mask):
     return _through_sigmoid(score, mask)
 
 
-@register("signed", threshold=0.01, signed=True)  # Koster et al. 2022, section 3.2
+@register("signed", threshold=0.01, signed=True, interval=True)  # Koster et al. 2022, section 3.2
 def signed(score, threshold):
     """Keep, hide or invert: +1 where score > threshold, -1 where score < -threshold, else 0.
 
@@ -155,14 +158,14 @@ def signed(score, threshold):
     return straight_through(score, ops.cast(ternary, score.dtype))
 
 
-@register("binary", threshold=0.01)
+@register("binary", threshold=0.01, interval=True)
 def binary(score, threshold):
     """Keep or hide: 1 where score > threshold, else 0, one-sided (Koster et al. 2022, Figure 3)."""
     return straight_through(score, ops.cast(score > threshold, score.dtype))
 
 
 @register("bernoulli", sampled=True)
-@register("rounded", threshold=0.5)
+@register("rounded", threshold=0.5, interval=True)
 def probable(score, threshold):
     """1 where sigmoid(score) > threshold, else 0 (Zhou et al. 2019).
 

@@ -82,8 +82,8 @@ class SignedMask(keras.layers.Layer):
         )
 
     def _add_variables(self, kernel_shape):
-        # float32 whatever the policy: half precision would lose the decay of a score by less than a thousandth.
-        exact = {"dtype": "float32", "autocast": False}
+        # At least float32 whatever the policy: half precision would lose the decay of a score by less than a thousandth.
+        exact = {"dtype": "float64" if self.variable_dtype == "float64" else "float32", "autocast": False}
         self.weight = self.add_weight(
             name="weight", shape=kernel_shape, initializer=self.weight_initializer, trainable=False, **exact
         )
@@ -126,8 +126,8 @@ class SignedMask(keras.layers.Layer):
 
     @property
     def effective_kernel(self):
-        """weight * mask(score): float32 tensor of the kernel's shape. If the rule samples, the kernel of the next call, which
-        reading does not change. Raises ValueError before the layer is built."""
+        """weight * mask(score): tensor of the kernel's shape and type, float32 or float64. If the rule samples, the kernel of the
+        next call, which reading does not change. Raises ValueError before the layer is built."""
         return self.masked_kernels["kernel"].array()
 
     @property

@@ -1,0 +1,70 @@
+"""How far SGD can still move a score whose gradient stays 0: which scores may yet get another mask than 0.
+
+With velocity v, momentum m, learning rate r_t and decoupled decay w, step t of Keras' SGD does, where the gradient is 0,
+
+    s <- s - r_t w s;    v <- m v;    s <- s + v,  or with Nesterov momentum  s <- s + m v
+
+so v_t = m^t v_0. The velocity has the learning rate in it already. All that is ever added to a score is
+
+    d = v_0 (m + m^2 + ...) = v_0 m / (1 - m),          with Nesterov momentum  d = v_0 (m^2 + m^3 + ...) = v_0 m^2 / (1 - m).
+
+As long as 0 <= r_t w <= 1, whatever the schedule, decay multiplies by a number from 0 to 1, and the score stays in the interval
+
+    min(s_0, 0) + min(d, 0)  <=  s_t  <=  max(s_0, 0) + max(d, 0).
+
+Proof of the upper end: u_t = max(s_0, 0) + max(v_0, 0) (m + ... + m^t) is >= 0, grows, and is at most this end. If
+s_(t-1) <= u_(t-1), then s_t = (1 - r_t w) s_(t-1) + m^t v_0 <= u_(t-1) + m^t max(v_0, 0) = u_t. The lower end is that of -s.
+
+Where the scores with mask 0 form an interval, as for `signed`, `binary` and `rounded`, it is enough to look at both ends.
+"""
+
+import keras
+import numpy as np
+
+from tf_supermask import masks
+
+
+def reachable(layer, drift):
+    """Bool array of the kernel's shape: the scores of a masked layer whose mask is, or may get, another one than 0.
+
+    `drift`: of `drifts`, None for scores without velocity.
+    """
+    rule, score = masks.rule(layer.rule), np.asarray(layer.score)
+    drift = np.zeros_like(score) if drift is None else drift
+    ends = np.minimum(score, 0) + np.minimum(drift, 0), np.maximum(score, 0) + np.maximum(drift, 0)
+    return np.any([np.asarray(rule(end, layer.threshold)) != 0 for end in ends], axis=0)
+
+
+def drifts(model):
+    """id of a trained variable -> d, array of its shape, with a margin for rounding. Raises ValueError as `velocities` does.
+
+    A step rounds by eps / 2 of what it adds to, at most; after 22 / (1 - m) steps the velocity is less than that.
+    """
+    moving = velocities(model)
+    if not moving:
+        return {}
+    m, nesterov = float(model.optimizer.momentum), model.optimizer.nesterov
+    total = m * (m if nesterov else 1) / (1 - m)
+
+    def drift(velocity):
+        return velocity * (total * (1 + 32 * np.finfo(velocity.dtype).eps / (1 - m)))
+
+    return {key: drift(np.asarray(velocity)) for key, velocity in moving.items()}
+
+
+def velocities(model):
+    """id of a trained variable -> its velocity, a variable; {} for a model without momentum, or that is not compiled.
+
+    Raises ValueError for optimizers without a known bound.
+    """
+    if not model.compiled:
+        return {}
+    sgd = model.optimizer
+    if type(sgd) is not keras.optimizers.SGD or sgd.use_ema or sgd.gradient_accumulation_steps:
+        raise ValueError(
+            "this needs keras.optimizers.SGD, without averages and accumulated gradients: of others it is not known how far "
+            f"they move a score without gradient. Received: {type(sgd).__name__}"
+        )
+    if not sgd.built or not sgd.momentums:
+        return {}
+    return dict(zip(map(id, model.trainable_variables), sgd.momentums, strict=True))
