@@ -10,8 +10,8 @@ from conftest import ROOT
 
 from tf_supermask.experiments import records
 
-SHORT = ("--dataset=digits", "--epochs=2", "--progress=silent", "--checkpoint_seconds=0")
-LONG = ("--dataset=digits", "--epochs=600", "--progress=silent", "--checkpoint_seconds=0")
+SHORT = ("--dataset=digits", "--epochs=2", "--nojit_compile", "--progress=silent", "--checkpoint_seconds=0")  # compiling takes longer
+LONG = ("--dataset=digits", "--epochs=600", "--nojit_compile", "--progress=silent", "--checkpoint_seconds=0")
 NAME = "fcn_signed_digits"
 
 

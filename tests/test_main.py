@@ -16,7 +16,7 @@ from tf_supermask import sparsity
 from tf_supermask.experiments import data, flag_files, records, runs
 from tf_supermask.experiments.spec import Spec
 
-SHORT = ("--model=fcn", "--dataset=digits", "--epochs=3", "--batch_size=64", "--progress=silent")
+SHORT = ("--model=fcn", "--dataset=digits", "--epochs=3", "--batch_size=64", "--nojit_compile", "--progress=silent")
 
 
 def record(folder, experiment="fcn_signed_digits", seed=0):
@@ -53,7 +53,7 @@ def test_trains_records_exports_and_says_so(main, tmp_path):
 
 
 def test_tensorboard_and_the_progress_bar(main, tmp_path):
-    done = main(*SHORT[:4], "--progress=bar", f"--results_dir={tmp_path}/r", f"--tensorboard_dir={tmp_path}/t")
+    done = main(*SHORT[:5], "--progress=bar", f"--results_dir={tmp_path}/r", f"--tensorboard_dir={tmp_path}/t")
     assert list((tmp_path / "t" / "train").glob("events.*")) and "━" in done.stdout
 
 
@@ -87,7 +87,7 @@ def test_help_status_and_wrong_flags_load_no_tensorflow(flags):
 
 
 def test_processes_of_jobs_are_as_quiet_as_one(main, tmp_path):
-    done = main(*SHORT[:4], "--seeds=0-1", "--jobs=2", f"--results_dir={tmp_path}")
+    done = main(*SHORT[:5], "--seeds=0-1", "--jobs=2", f"--results_dir={tmp_path}")
     assert done.stderr == "" and done.stdout.count(": done") == 2
 
 
@@ -193,7 +193,7 @@ def test_kill_9_and_resume(main, tmp_path):
         "--model=fcn",
         "--dataset=digits",
         "--epochs=40",
-        "--shuffle",
+        "--nojit_compile",
         "--progress=silent",
         "--checkpoint_seconds=0",
     )

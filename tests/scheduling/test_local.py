@@ -98,7 +98,7 @@ def test_killed_at_random_moments_nothing_is_lost(main, tmp_path):
     flags = (
         "--dataset=digits",
         f"--epochs={20 + 8 * kills}",
-        "--shuffle",
+        "--nojit_compile",
         "--progress=silent",
         "--checkpoint_seconds=0",
     )
