@@ -8,6 +8,7 @@ import time
 
 from conftest import ROOT
 
+from tf_supermask.deploy import loading
 from tf_supermask.experiments import records
 
 SHORT = ("--dataset=digits", "--epochs=2", "--nojit_compile", "--progress=silent", "--checkpoint_seconds=0")  # compiling takes longer
@@ -22,16 +23,24 @@ def start(*flags, **kwargs):
 
 
 def outcome(folder):
-    """Path -> what a run gave: its record without times and machine, and its final masks."""
+    """Path -> the result of a run: its record without times and machine, and its masks or weights."""
     outcomes = {}
     for path in sorted(pathlib.Path(folder).glob("*/seed*.json")):
         record = json.loads(path.read_text())
         del record["environment"]
         record["history"].pop("seconds", None)
         record["final"].pop("seconds_per_epoch", None)
-        arrays = records.load_arrays(path.with_name(path.name.replace(".json", ".final.npz")))
-        outcomes[f"{path.parent.name}/{path.name}"] = record, {name: array.tobytes() for name, array in arrays.items()}
+        run = records.Run(path.parent.parent, path.parent.name, record["spec"]["seed"])
+        outcomes[f"{path.parent.name}/{path.name}"] = record, weights(run)
     return outcomes
+
+
+def weights(run):
+    """The masks or weights of a finished run as bytes."""
+    if run.weights == run.container:
+        contents = loading.read(run.container)
+        return contents.codes, contents.packed
+    return {name: array.tobytes() for name, array in records.load_arrays(run.final).items()}
 
 
 def wait_for(condition, *processes, seconds=120):

@@ -1,5 +1,6 @@
 """What a user sees: the command line, in processes of their own."""
 
+import dataclasses
 import functools
 import json
 import resource
@@ -11,6 +12,7 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT
+from processes import weights
 
 from tf_supermask import sparsity
 from tf_supermask.experiments import data, flag_files, records, runs
@@ -215,11 +217,7 @@ def test_kill_9_and_resume(main, tmp_path):
     for one in (whole, killed):
         del one["history"]["seconds"], one["final"]["seconds_per_epoch"], one["environment"]
     assert whole == killed
-    arrays = [
-        records.load_arrays(tmp_path / which / "fcn_signed_digits" / "seed0.final.npz") for which in ("whole", "killed")
-    ]
-    for name in arrays[0]:
-        np.testing.assert_array_equal(arrays[0][name], arrays[1][name])
+    assert weights(dataclasses.replace(run, results_dir=tmp_path / "whole")) == weights(run)
 
 
 def test_a_disk_that_fills_up_keeps_what_was_recorded(main, tmp_path):
@@ -276,12 +274,12 @@ def test_every_committed_record_is_of_its_flag_file(folder, monkeypatch):
 
 @pytest.mark.parametrize(
     "path",  # the first seed of each experiment
-    list({path.parent: path for path in sorted(ROOT.glob("results/*signed*/seed*.final.npz"), reverse=True)}.values()),
+    list({path.parent: path for path in sorted(ROOT.glob("results/*signed*/seed*.supermask"), reverse=True)}.values()),
     ids=lambda path: path.parent.name,
 )
 def test_committed_masks_are_those_of_their_records(path):
-    """Weights come from the seed, masks from the file: together they are what the record describes, on this machine too."""
-    found = records.read(path.with_name(path.name.replace("final.npz", "json")))
+    """Weights come from the seed, masks from the container: together they are what the record describes, on this machine too."""
+    found = records.read(path.with_suffix(".json"))
     spec, run = Spec(**found["spec"]), records.Run(path.parent.parent, path.parent.name, found["spec"]["seed"])
     model = runs.rebuild(spec, found, run)
     assert sparsity.remaining(sparsity.masks_of(model).values()) == pytest.approx(found["final"]["remaining"])

@@ -77,7 +77,7 @@ class Evidence:
     def __init__(self, experiments, scale, folder=".", steps=None):
         self.experiments, self.scale, self.folder, self.steps = experiments, scale, pathlib.Path(folder), steps or {}
         self.used, self.lacking, self.least = {}, None, 1
-        self._load = functools.lru_cache(maxsize=2)(_masks)  # masks of 50 runs of Conv8 are 264 MB
+        self._load = functools.lru_cache(maxsize=2)(self._masks)  # masks of 50 runs of Conv8 are 264 MB
 
     def __contains__(self, name):
         return name in self.experiments
@@ -135,14 +135,23 @@ class Evidence:
         return {layer["name"]: int(np.prod(layer["shape"])) for layer in self.need(name)[0]["layers"]}
 
     def mask_files(self, name):
-        """Paths, relative to the folder, of the existing files of final masks of an experiment."""
+        """Paths, relative to the folder, of the existing files with the final masks of an experiment."""
+        return [run.weights.relative_to(self.folder) for run, _ in self._masked(name)]
+
+    def _masked(self, name):
+        """`(run, record)` of each run that has a file with its final masks."""
         masked = [record for record in self.experiments[name] if record["layers"][0]["mask_sha256"]]
-        paths = [records.Run(self.folder, name, _seed(record)).final for record in masked]
-        return [path.relative_to(self.folder) for path in paths if path.exists()]
+        pairs = [(records.Run(self.folder, name, _seed(record)), record) for record in masked]
+        return [(run, record) for run, record in pairs if run.weights.exists()]
 
     def final_masks(self, name):
         """A dict layer -> int8 mask for each run that has a file of masks."""
-        return self._load(tuple(self.folder / path for path in self.mask_files(name)))
+        return self._load(name)
+
+    def _masks(self, name):
+        from tf_supermask.experiments.runs import masks_of  # loads TensorFlow, which records alone do not need
+
+        return [masks_of(run, record) for run, record in self._masked(name)]
 
     def masks(self, name, least=1, few=1):
         """A dict layer -> int8 mask for each run."""
@@ -152,11 +161,6 @@ class Evidence:
         self.require(len(runs) >= least, lacking, len(runs) >= few)
         self.used[name] = len(runs)
         return runs
-
-
-def _masks(paths):
-    files = [records.load_arrays(path) for path in paths]
-    return [{key[: -len("/mask")]: arrays[key] for key in sorted(arrays) if key.endswith("/mask")} for arrays in files]
 
 
 def _runs(number):

@@ -18,9 +18,9 @@ import zlib
 import keras
 import numpy as np
 
-from tf_supermask import files, initializers, sparsity
+from tf_supermask import files, sparsity
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import criteria, form, records, settings, training
+from tf_supermask.experiments import criteria, form, networks, records, settings, training
 from tf_supermask.experiments.environment import current_environment, runtime_info
 from tf_supermask.experiments.spec import PRUNING
 from tf_supermask.experiments.trainer import KEPT, Layer, trainer_of
@@ -81,8 +81,7 @@ def _next(spec, name, layer, final, initial, rate, number):
 
 def draw(spec, name, shape):
     """A kernel of `shape` from the weight initializer of `spec`, with a seed made of the run's seed and `name`."""
-    seed = initializers.layer_seed(spec.seed, name, "weight")
-    return np.asarray(initializers.SCHEMES[spec.weight_scheme](spec.weight_distribution, seed)(shape, "float32"))
+    return np.asarray(networks.initializer(spec, name, "weight")(shape, "float32"))
 
 
 def pruning_rates(spec, model):

@@ -87,15 +87,19 @@ def network(name, input_shape, classes, make):
     return keras.Model(inputs, build(inputs, classes, make, **widths), name=name.replace(".", "_"))
 
 
+def initializer(spec, name, role):
+    """The initializer of the weights (`role="weight"`) or scores (`role="score"`) of the layer `name`, with a seed of its own."""
+    scheme, distribution = getattr(spec, f"{role}_scheme"), getattr(spec, f"{role}_distribution")
+    return initializers.SCHEMES[scheme](distribution, initializers.layer_seed(spec.seed, name, role))
+
+
 def plain_layers(spec):
     """Trained kernels: the baseline. Weights start from the spec's weight initializer."""
     activation, use_bias = choices.VARIANTS[spec.dialect]
 
     def make(layer_class):
         def layer(*args, name, **kwargs):
-            start = initializers.SCHEMES[spec.weight_scheme](
-                spec.weight_distribution, initializers.layer_seed(spec.seed, name, "weight")
-            )
+            start = initializer(spec, name, "weight")
             return layer_class(*args, kernel_initializer=start, use_bias=use_bias, name=name, **kwargs)
 
         return layer
@@ -109,16 +113,13 @@ def masked_layers(spec):
 
     def make(layer_class):
         def layer(*args, name, **kwargs):
-            def drawn(role, scheme, distribution):
-                return initializers.SCHEMES[scheme](distribution, initializers.layer_seed(spec.seed, name, role))
-
             score = keras.initializers.Constant(spec.score_value)
             if spec.score_value is None:
-                score = drawn("score", spec.score_scheme, spec.score_distribution)
+                score = initializer(spec, name, "score")
             return layer_class(
                 *args,
                 rule=spec.mode,
-                weight_initializer=drawn("weight", spec.weight_scheme, spec.weight_distribution),
+                weight_initializer=initializer(spec, name, "weight"),
                 score_initializer=score,
                 threshold=spec.threshold,
                 relative_threshold=spec.relative_threshold,

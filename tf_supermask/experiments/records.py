@@ -1,10 +1,10 @@
 """Files of a run, each written beside its place and renamed, so that no moment leaves half a file.
 
 results/<experiment>/seed<k>.json        the record: spec, history, final, layers, environment
-results/<experiment>/seed<k>.csv         the history, one line per epoch, for other tools
-results/<experiment>/seed<k>.final.npz   what training changed: masks (int8) in place of scores, and all other trained variables
-results/<experiment>/seed<k>.supermask   the masked network in one small file (container.py), of runs with masks
+results/<experiment>/seed<k>.supermask   of runs with masks that are not sampled: the network in one small file (container.py)
+results/<experiment>/seed<k>.final.npz   of other runs: trained variables, or the rounds in which weights were pruned
 results/<experiment>/seed<k>.ckpt.npz    the checkpoint of an unfinished run
+results/<experiment>/seed<k>.csv         its history so far, one line per epoch, by which others see its progress
 results/<experiment>/seed<k>.lock        says which process trains it (locks.py)
 results/<experiment>/seed<k>.error       why it failed when it was last tried
 """
@@ -73,9 +73,24 @@ class Run:
         return self._file("error")
 
     @property
+    def weights(self):
+        """Path of the masks or weights of a finished run: `final`, else `container`. Runs of earlier versions may have both."""
+        return self.container if self.container.exists() and not self.final.exists() else self.final
+
+    @property
+    def temporary(self):
+        """Paths of the files that only an unfinished run has."""
+        return [self.history, self.checkpoint]
+
+    @property
     def made(self):
         """Paths of the files that a run writes, the record last: with it the run is finished."""
-        return [self.history, self.checkpoint, self.final, self.container, self.record]
+        return [*self.temporary, self.final, self.container, self.record]
+
+    def remove_temporary(self):
+        """Deletes the temporary files of a finished run."""
+        for path in self.temporary:
+            path.unlink(missing_ok=True)
 
 
 def _damaged(path, reason):

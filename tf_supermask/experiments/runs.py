@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 
+from tf_supermask import files
 from tf_supermask.deploy import loading
 from tf_supermask.deploy.container_format import ENDING
 from tf_supermask.errors import InputError
@@ -14,7 +15,7 @@ from tf_supermask.experiments.spec import Spec
 
 
 def load_run(path):
-    """The trained Keras model of a run: masked, from `.final.npz`, or plain where there is only a container.
+    """The trained Keras model of a run, with its masks.
 
     Args:
         path: of the record, with or without `.json`.
@@ -29,9 +30,7 @@ def load_run(path):
         raise InputError(
             f"{run.record} is of mode {spec.mode}, which keeps which weights were pruned, but no trained model"
         )
-    if run.final.exists() or not run.container.exists():
-        return rebuild(spec, record, run)
-    return loading.load(run.container)
+    return rebuild(spec, record, run)
 
 
 def find_run(path):
@@ -47,12 +46,53 @@ def find_run(path):
 
 
 def rebuild(spec, record, run):
-    """The model of a finished run, from its spec and `.final.npz`. Raises InputError."""
+    """The model of a finished run, from its spec and its `.final.npz` or container. Raises InputError."""
     model = networks.build(spec, tuple(record["data"]["input_shape"]), record["data"]["classes"])
-    networks.restore(model, records.load_arrays(run.final))
+    in_container = run.weights == run.container
+    networks.restore(model, _contained(run, record) if in_container else records.load_arrays(run.final))
     if _comparable(training.layer_table(model), spec) != _comparable(record["layers"], spec):
-        raise InputError(f"{run.final} and {run.record} do not give one model; move both away to train it again")
+        raise InputError(f"{run.weights} and {run.record} do not give one model; move both away to train it again")
     return model
+
+
+def masks_of(run, record):
+    """Layer name -> int8 mask of a finished run. Raises InputError where its file is missing, damaged or of another run."""
+    if run.weights == run.container:
+        return _masks(loading.read(run.container).kernels, run, record)
+    arrays = records.load_arrays(run.final)
+    return {name.removesuffix("/mask"): arrays[name] for name in sorted(arrays) if name.endswith("/mask")}
+
+
+def _masks(kernels, run, record):
+    """Layer name -> int8 mask, of the Kernels of a container.
+
+    Codes of a kernel with signed constants are sign(weight) * mask; the weights are drawn again from the seed.
+    """
+    spec, masks = Spec.recorded(record["spec"], run.record), {}
+    for row in sorted(record["layers"], key=lambda row: row["name"]):
+        name, shape = row["name"], tuple(row["shape"])
+        kernel = kernels.get(name)
+        mask = None if kernel is None or kernel.codes.size != np.prod(shape) else kernel.codes.reshape(shape)
+        if mask is not None and kernel.draw is None:
+            mask = (np.sign(networks.initializer(spec, name, "weight")(shape, "float32")) * mask).astype(np.int8)
+        if mask is None or files.sha256(mask) != row["mask_sha256"]:
+            raise InputError(
+                f"{run.container} and {run.record} do not give one mask of {name}: they are of different runs, or this "
+                "TensorFlow draws other weights from the seed; tf_supermask.load reads the container alone"
+            )
+        masks[name] = mask
+    return masks
+
+
+def _contained(run, record):
+    """`networks.snapshot` of the model in a container."""
+    contents = loading.read(run.container)
+    arrays = {f"{name}/mask": mask for name, mask in _masks(contents.kernels, run, record).items()}
+    for layer in loading.built(contents).layers:
+        for number, variable in enumerate(layer.weights):
+            if number > 0 or layer.name not in contents.headers:
+                arrays[f"{layer.name}/{variable.name}"] = np.asarray(variable)
+    return arrays
 
 
 def _comparable(table, spec):

@@ -89,8 +89,8 @@ def compile_model(model, spec, steps, options):
 def train(spec, dataset, run=None, options=Options(), dense_run=None):
     """Trains `spec` on `dataset`; returns `(model, record)`. It needs no `dense_run`.
 
-    With a `records.Run`, goes on from its checkpoint if there is one, writes record, masks and history, and removes the
-    checkpoint; without, writes nothing.
+    With a `records.Run`, continues from its checkpoint if there is one, and writes the files of a finished run; without, writes
+    nothing.
     """
     environment = current_environment()  # before the training, during which the source tree may change
     model = compiled(spec, dataset, options)
@@ -127,8 +127,8 @@ def train(spec, dataset, run=None, options=Options(), dense_run=None):
 def finish(run, spec, dataset, model, *, initial, history, final, layers, environment, arrays=None):
     """Writes what is left of a run, and returns its record; only returns that where `run` is None.
 
-    `final`: measures, of which those that every record has are None where they are not given; `arrays`: name -> array, for
-    `run.final`; masks that are not sampled get a container.
+    `final`: measures, of which those that every record has are None where they are not given. A network with masks that are not
+    sampled is written to `run.container`; of others `arrays`, name -> array, are written to `run.final` if they are given.
     """
     record = {
         "spec": dataclasses.asdict(spec),
@@ -145,12 +145,12 @@ def finish(run, spec, dataset, model, *, initial, history, final, layers, enviro
         "environment": environment,
     }
     if run is not None:
-        if arrays is not None:
-            records.save_arrays(run.final, arrays)
         if spec.masked and not spec.sampled:
             container.save(model, run.container)
+        elif arrays is not None:
+            records.save_arrays(run.final, arrays)
         records.save(run, record)  # last: a run without a record is not finished
-        run.checkpoint.unlink(missing_ok=True)
+        run.remove_temporary()
     return record
 
 

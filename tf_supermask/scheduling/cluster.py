@@ -176,7 +176,7 @@ class _Driver:
         write(files, run.results_dir)
         if not error:
             run.error.unlink(missing_ok=True)
-            run.checkpoint.unlink(missing_ok=True)
+            run.remove_temporary()
             return
         scheduler.note_failure(run, *error)
         if files and run.checkpoint.exists() and not contents([run.checkpoint]).keys() & files.keys():
