@@ -126,7 +126,7 @@ KINDS = {
 
 def multiplications(model, tile=1):
     """Those of a network whose layers have a whole number of tiles of units."""
-    units = {name: layer.kernel.shape[-1] for name, layer in sparsity.kernels(model).items()}
+    units = {name: kernel.shape[-1] for name, (_, kernel) in sparsity.kernels(model).items()}
     return sum(count / units[name] * -(-units[name] // tile) * tile for name, count in sparsity.macs(model).items())
 
 

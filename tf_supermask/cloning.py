@@ -8,13 +8,17 @@ import warnings
 import keras
 
 from tf_supermask import graph
+from tf_supermask.masked import Masked
 
 
 def checked(model):
     """Raises ValueError if `model` is not a built Sequential or functional model that Keras can clone."""
     keras_model(model)
     if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
-        raise ValueError(f"this needs a Sequential or functional model. Received: {type(model).__name__}, subclassed")
+        raise ValueError(
+            f"this needs a Sequential or functional model. Received: {type(model).__name__}, "
+            "subclassed; wrap the layers that it makes in tf_supermask.Masked"
+        )
     built_model(model)
     kind = type(graph.functional(model)) if hasattr(model, "operations") else keras.Sequential
     if type(model).call is not kind.call:
@@ -73,8 +77,10 @@ def copied(layer, **changes):
     """A layer or operation with the same configuration but for `changes`, not built: with the same functions, and with the
     vocabulary that the layer has adapted to. Raises ValueError if it cannot be made from its configuration.
     """
-    if graph.is_graph(layer) and type(layer).__module__.startswith("keras."):
+    if graph.is_model(layer):
         return cloned(layer, copied)[0]
+    if isinstance(layer, Masked):
+        return layer.around(copied(layer.layer))
     with refused_in_one_line(layer):
         copy = _configured(layer, layer.get_config() | changes)
     copy.name = layer.name  # a user's get_config may leave it out

@@ -1,47 +1,96 @@
 """Masks for any Keras model, and back: mask_model, strip_masks."""
 
-import functools
 import inspect
 import numbers
 import random
 
 import keras
-import numpy as np
+from keras import ops
 
-from tf_supermask import cloning, graph, initializers, sparsity
+from tf_supermask import choosing, cloning, graph, initializers, masked
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
+from tf_supermask.masked import Masked
 from tf_supermask.signed_mask import SignedMask
 
 
-def convertible(layer):
-    """Whether `mask_model` can give a layer a mask: Dense without LoRA, Conv2D without groups and with channels last."""
-    dense = type(layer) is keras.layers.Dense and layer.lora_rank is None
-    conv = type(layer) is keras.layers.Conv2D and layer.groups == 1 and layer.data_format == "channels_last"
-    return dense or conv
+def _has_masked_form(layer):
+    """Whether a layer can become a SignedMaskDense or SignedMaskConv2D: those have no kernel to regularize or constrain."""
+    return (
+        choosing.convertible(layer)
+        and layer.kernel_regularizer is None
+        and layer.kernel_constraint is None
+        and not isinstance(layer.activation, keras.layers.PReLU)
+    )
 
 
 def strip_masks(model):
     """The same function in ordinary Keras layers: every `weight * mask(score)` becomes one kernel.
 
-    `model`: a Sequential or functional model with any mix of masked and other layers; it is not changed. Raises ValueError for
-    any other model, and for a model with masked layers inside another model or layer.
+    `model`: a Sequential or functional model with any mix of masked and other layers, also inside models inside it; it is not
+    changed. Raises ValueError for any other model, and for one with masked layers inside a wrapper or a user's own layer.
     """
-    cloning.checked(model)
-    for outer in model.layers:
-        if any(isinstance(layer, SignedMask) for layer in graph.inside(outer)):
-            raise ValueError(f"{model.name} has masked layers inside {outer.name}; use the layers inside instead of it")
+    return stripped(model)[0]
 
-    def unmasked(layer):
+
+def stripped(model):
+    """`(plain, kernels)`: what `strip_masks` returns, and id -> MaskedKernel of those of its variables that had masks."""
+    cloning.checked(model)
+    kernels = {}
+
+    def make(layer):
+        if isinstance(layer, Masked):
+            return cloning.copied(layer.layer, name=layer.name)
         return layer.plain() if isinstance(layer, SignedMask) else cloning.copied(layer)
 
-    plain, pairs = cloning.cloned(model, unmasked)
-    for source, target in pairs:
-        if isinstance(source, SignedMask):
-            bias = [] if source.bias is None else [np.asarray(source.bias)]
-            target.set_weights([np.asarray(source.effective_kernel), *bias])
-        else:
-            cloning.carry(source, target)
-    return plain
+    def fill(source, target):
+        if not isinstance(source, (SignedMask, Masked)):
+            return cloning.carry(source, target)
+        inner = source.layer if isinstance(source, Masked) else source
+        if isinstance(source, Masked):
+            cloning.carry(inner, target)
+        elif source.bias is not None:
+            target.bias.assign(source.bias)
+        places = [id(v) for v in inner.weights]
+        for kernel in source.masked_kernels.values():
+            variable = target.weights[places.index(id(kernel.weight))] if isinstance(source, Masked) else target.kernel
+            variable.assign(kernel.array())
+            kernels[id(variable)] = kernel
+
+    return _remade(model, make, fill, _not_inside(model)), kernels
+
+
+def _not_inside(model):
+    """Whether a layer has to be made again part by part: a model inside with masks. Raises ValueError for masks inside others."""
+
+    def has_masks(layer):
+        return any(isinstance(part, (SignedMask, Masked)) for part in graph.inside(layer))
+
+    for layer in graph.leaves(model):
+        if not isinstance(layer, Masked) and has_masks(layer):
+            raise ValueError(f"{model.name} has masked layers inside {layer.name}; use the layers inside instead of it")
+    return has_masks
+
+
+def _remade(model, make, fill, opened):
+    """A clone of a model: `make(layer)` is a new layer for each layer, `fill(layer, new)` gives it its variables once the clone
+    is built. Models inside for which `opened` holds are made again in the same way."""
+    made = {}
+
+    def remade(model):
+        def made_once(layer):
+            if layer not in made:
+                made[layer] = remade(layer) if graph.is_model(layer) and opened(layer) else make(layer)
+            return made[layer]
+
+        clone, pairs = cloning.cloned(model, made_once)
+        for source, target in pairs:
+            if not (graph.is_model(source) and opened(source)):
+                fill(source, target)
+            elif not source.trainable:
+                target.trainable = False
+        return clone
+
+    return remade(model)
 
 
 _MASKED = {keras.layers.Dense: SignedMaskDense, keras.layers.Conv2D: SignedMaskConv2D}
@@ -53,39 +102,54 @@ def mask_model(
 ):  # fmt: skip
     """A clone of a Sequential or functional model with masks: frozen weights, trained scores. Compile it before training.
 
+    Dense and Conv2D layers become `SignedMaskDense` and `SignedMaskConv2D`, those with a regularizer or constraint of the kernel
+    and all other layers with kernels become `Masked`, also in models inside the model. Embeddings have no kernel; `Masked` masks
+    one by name.
+
     Args:
         rule: name of a mask rule, a key of `masks.RULES`.
-        filter: `layer -> bool`, which of the Dense and Conv2D layers get a mask; all other layers keep their weights.
+        filter: `layer -> bool`, which of the layers with kernels get masks, or `(layer, name of the kernel) -> bool`, which of
+            their kernels do. All others keep their weights.
         scheme, distribution: initializer of the frozen weights, see `initializers`.
         keep_weights: freeze the kernels of the model in place of new ones.
         seed: seed of weights and scores, int >= 0; each layer gets its own from it and from the position of the layer among the
-            model's Dense and Conv2D layers. None draws one, which `keras.utils.set_random_seed` makes reproducible.
+            model's Dense and Conv2D layers, or among its others. None draws one, which `keras.utils.set_random_seed` makes
+            reproducible.
         threshold, relative_threshold, rescale: arguments of the masked layers, see `signed_mask.SignedMask`.
         score_initializer: name or initializer of the scores; one without a seed gets that of each layer.
-        use_bias: whether masked layers have a bias. By default those that have one in `model`. Biases keep their values; a new
-            bias starts with the bias_initializer of its layer, 0 by default.
+        use_bias: whether SignedMaskDense and SignedMaskConv2D layers have a bias. By default those that have one in `model`.
+            Biases keep their values; a new bias starts with the bias_initializer of its layer, 0 by default.
         verbose: print a line that names the kernels that get no mask although `filter` lets them have one.
 
     Raises:
-        ValueError: for any other model; for arguments that are not supported; if there is no layer to mask; if a model or
-            wrapper inside the model has layers that pass `filter`. Layers inside a user's own layer stay as they are.
+        ValueError: for any other model, for arguments that are not supported, and if there is no kernel to mask.
     """
     cloning.checked(model)
-    passes = _passing(filter)
-    chosen = _chosen(model, passes)
+    chosen = choosing.chosen(model, filter)
     arguments = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold, "rescale": rescale}
-    arguments |= {} if use_bias is None else {"use_bias": use_bias}
     initializers_of = _initializers(scheme, distribution, score_initializer, _seed(seed))
 
     def make(layer):
-        return _masked(layer, initializers_of(chosen[layer]) | arguments) if layer in chosen else cloning.copied(layer)
+        if layer not in chosen:
+            return cloning.copied(layer)
+        drawn = initializers_of(chosen[layer].position)
+        if _has_masked_form(layer):
+            return _masked(layer, drawn | arguments | ({} if use_bias is None else {"use_bias": use_bias}))
+        del drawn["weight_initializer"]
+        return Masked(cloning.copied(layer), kernels=chosen[layer].kernels, **drawn | arguments)
 
-    masked, pairs = cloning.cloned(model, make)
-    for source, target in pairs:
-        _fill(source, target, keep_weights) if source in chosen else cloning.carry(source, target)
+    def fill(source, target):
+        if source not in chosen:
+            cloning.carry(source, target)
+        elif isinstance(target, Masked):
+            _fill_masked(source, target, None if keep_weights else initializers_of, chosen[source].position)
+        else:
+            _fill(source, target, keep_weights)
+
+    result = _remade(model, make, fill, lambda inner: any(layer in chosen for layer in graph.leaves(inner)))
     if verbose:
-        _print_unmasked(model, passes)
-    return masked
+        choosing.print_unmasked(model, chosen, filter)
+    return result
 
 
 def _initializers(scheme, distribution, score_initializer, seed):
@@ -107,15 +171,10 @@ def _initializers(scheme, distribution, score_initializer, seed):
 
 
 def _masked(layer, arguments):
-    """The masked form of a layer, not built: its own arguments, and those of masks. Raises ValueError for a layer with a
-    regularizer or constraint of its kernel, and for one that Keras cannot make again."""
+    """The masked form of a Dense or Conv2D layer, not built: its own arguments, and those of masks. Raises ValueError if Keras
+    cannot make the layer again."""
     with cloning.refused_in_one_line(layer):
         config = layer.get_config()
-    for name in ("kernel_regularizer", "kernel_constraint"):
-        if config[name]:
-            raise ValueError(
-                f"{layer.name} has a {name}, which its masked counterpart has not; leave it out: filter=lambda layer: ..."
-            )
     made = _MASKED[type(layer)]
     # Attributes rather than their configurations: Keras does not find functions again that are not registered.
     shared = {name: getattr(layer, name) for name in inspect.signature(made).parameters if name in config}
@@ -131,50 +190,23 @@ def _fill(source, target, keep_weights):
         target.bias.assign(source.bias)
 
 
+def _fill_masked(source, target, initializers_of, position):
+    """Gives a Masked layer the variables of the layer that it was made of and, unless `initializers_of` is None, new kernels."""
+    cloning.carry(source, target.layer)
+    before = masked.kernels_of(source)
+    for i, (name, kernel) in enumerate(target.masked_kernels.items()):
+        kernel.score.trainable = before[name].trainable and source.trainable
+        if initializers_of is not None:
+            initializer = initializers_of(f"{position}.{i}" if i else position)["weight_initializer"]
+            kernel.weight.assign(ops.cast(initializer(kernel.weight.shape, "float32"), kernel.weight.dtype))
+
+
 def _seed(seed):
     if seed is None:
         return random.randrange(2**31)  # Python's generator, as Keras uses for the seeds of layers
     if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or seed < 0:
         raise ValueError(f"`seed` must be an integer >= 0 or None. Received: {seed!r}")
     return int(seed)
-
-
-def _passing(filter):
-    """The user's filter as `layer -> bool` that is called once for each layer and whose answers are checked."""
-    if not callable(filter):
-        raise ValueError(
-            "`filter` must be a function from a layer to True or False, such as lambda layer: layer.name in names. "
-            f"Received: {filter!r}"
-        )
-
-    @functools.cache
-    def passes(layer):
-        answer = filter(layer)
-        if not isinstance(answer, (bool, np.bool_)):
-            raise ValueError(f"`filter` must return True or False. It returned {answer!r} for {layer.name}")
-        return answer
-
-    return passes
-
-
-def _chosen(model, passes):
-    """Layers to mask -> their positions among those that can be masked."""
-    for nested in model.layers:
-        if isinstance(nested, (keras.Model, keras.layers.Wrapper)):
-            if any(convertible(layer) and passes(layer) for layer in graph.inside(nested)):
-                raise ValueError(
-                    f"{nested.name} inside {model.name} has layers to mask; use the layers inside instead of it, or leave them "
-                    "out: filter=lambda layer: ..."
-                )
-    layers = [layer for layer in model.layers if convertible(layer)]
-    chosen = {layer: position for position, layer in enumerate(layers) if passes(layer)}
-    if not chosen:
-        already = ", and has masks already" if sparsity.masked_layers(model) else ""
-        raise ValueError(
-            f"{model.name} has no layer to mask{already}: only Dense and Conv2D can be, without groups and LoRA, channels last, "
-            "and the filter has to let one pass"
-        )
-    return chosen
 
 
 def _seeded(initializer, seed):
@@ -184,17 +216,3 @@ def _seeded(initializer, seed):
         return initializer
     config = initializer.get_config()
     return type(initializer).from_config(config | {"seed": seed}) if config.get("seed", seed) is None else initializer
-
-
-def _print_unmasked(model, passes):
-    """Prints which kernels have no mask although the filter lets them have one."""
-    layers = list(graph.inside(model))
-    masked = [layer for layer in layers if isinstance(layer, SignedMask)]
-    convertibles = [layer for layer in layers if convertible(layer)]
-    known = [layer for layer in convertibles if layer in model.layers or not passes(layer)]
-    unmasked = sparsity.others(model, masked + known)
-    if unmasked:
-        print(
-            f"{model.name}: {sum(unmasked.values()):,} weights stay without a mask, in {sparsity.listed(unmasked)}; masks are "
-            "for Dense and Conv2D layers of the model itself (verbose=False hides this line)"
-        )

@@ -93,28 +93,42 @@ def is_graph(layer):
     return hasattr(layer, "operations") or (isinstance(layer, keras.Sequential) and layer.built)
 
 
+def leaves(model):
+    """All layers of a model and of the models inside it, without these."""
+    for layer in model.layers:
+        if is_model(layer):
+            yield from leaves(layer)
+        else:
+            yield layer
+
+
 def inside(layer):
     """All layers inside a layer, each once: those of a model or wrapper, and those in attributes, lists and dictionaries of a
     user's own layer, at any depth."""
-    return (part for _, part in paths(layer))
+    return (path[-1] for path in paths(layer))
 
 
 def paths(layer):
-    """`(names, part)` of all layers `inside` a layer: the names of the layers that lead to it and its own."""
+    """For each of the layers `inside` a layer the tuple of layers that lead to it, and itself."""
     seen = {id(layer)}
 
-    def held(part, names):
+    def held(part, path):
         if id(part) in seen or not isinstance(part, (keras.layers.Layer, dict, list, tuple, set)):
             return
         seen.add(id(part))
         if isinstance(part, keras.layers.Layer):
-            names = (*names, part.name)
-            yield names, part
+            path = (*path, part)
+            yield path
             part = vars(part)
         for inner in items(part):
-            yield from held(inner, names)
+            yield from held(inner, path)
 
     yield from held(vars(layer), ())
+
+
+def is_model(layer):
+    """Whether a layer is a Sequential or functional model of Keras that only calls its layers, of which a clone can be made."""
+    return is_graph(layer) and type(layer).__module__.startswith("keras.")
 
 
 def items(structure):

@@ -29,18 +29,32 @@ def kernels_of(layer):
     """Name -> variable of what `Masked` can mask in a built layer: its trained variables of two axes or more, without biases.
 
     The name is that of the variable, as in `recurrent_kernel`; where several have one name, that of the layer inside which the
-    variable belongs to comes first: `query/kernel`. Variables of frozen layers are among them.
+    variable belongs to comes first: `query/kernel`. Numbers that Keras has given to names are left out. Variables of frozen
+    layers are among them.
     """
     variables = [v for v in _trained(layer) if len(v.shape) > 1 and "bias" not in v.name]
-    paths = {id(v): path for path, part in [((), layer), *graph.paths(layer)] for v in part.weights}
-    several = {v.name for v in variables for other in variables if v is not other and v.name == other.name}
+    paths = {}
+    for path in graph.paths(layer):  # an inner layer after the outer one; models have no variables of their own
+        paths |= {} if graph.is_graph(path[-1]) else {id(v): path for v in path[-1].weights}
+    names = [_unnumbered(v.name, "variable") for v in variables]
     found = {}
-    for v in variables:
-        name = "/".join((*paths[id(v)], v.name)) if v.name in several else v.name
-        while name in found:
-            name += "'"
-        found[name] = v
+    for v, name in zip(variables, names, strict=True):
+        if names.count(name) > 1:
+            parts = [_unnumbered(part.name, _snake_case(type(part).__name__)) for part in paths.get(id(v), ())]
+            name = "/".join((*parts, name))
+        count = sum(re.fullmatch(rf"{re.escape(name)}(_\d+)?", other) is not None for other in found)
+        found[f"{name}_{count}" if count else name] = v
     return found
+
+
+def _unnumbered(name, automatic):
+    """`name` without its number if Keras has made it of `automatic`, as in `dense_1` and `forward_lstm_2`."""
+    made = re.fullmatch(rf"(.*{automatic})_\d+", name)
+    return made[1] if made else name
+
+
+def _snake_case(name):
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z]+)", "_", name).lower()
 
 
 def _trained(layer):
@@ -57,20 +71,30 @@ def _trained(layer):
                 part.trainable = trainable
 
 
+def refusal(layer):
+    """Why the kernels of a layer cannot be masked, as a clause; None if they can."""
+    for part in (layer, *graph.inside(layer)):
+        if hasattr(type(part), "masked_kernels"):
+            return f"has masks already, in {part.name}"
+        if isinstance(part, keras.layers.SpectralNormalization):
+            return "sets its kernel while it trains, which a frozen weight does not allow"
+        if getattr(part, "quantization_mode", None) or getattr(part, "lora_enabled", False):
+            return f"is quantized or has LoRA, in {part.name}: mask it first"
+    return None
+
+
+def maskable(layer):
+    """Name -> variable of the kernels that `Masked` masks by default: those of `kernels_of` that are not in `NO_KERNELS`."""
+    return {name: v for name, v in kernels_of(layer).items() if name.split("/")[-1] not in NO_KERNELS}
+
+
 def _checked(layer):
     """Raises ValueError where `layer` is not one whose kernels can be masked."""
     if not isinstance(layer, keras.layers.Layer):
         raise ValueError(f"`layer` must be a Keras layer. Received: {type(layer).__name__}")
-    for part in (layer, *graph.inside(layer)):
-        what = f"{layer.name} ({type(layer).__name__})"
-        if hasattr(type(part), "masked_kernels"):
-            raise ValueError(f"{what} has masks already, in {part.name}")
-        if isinstance(part, keras.layers.SpectralNormalization):
-            raise ValueError(
-                f"{what} sets its kernel while it trains, which a frozen weight does not allow: leave it out"
-            )
-        if getattr(part, "quantization_mode", None) or getattr(part, "lora_enabled", False):
-            raise ValueError(f"{what} is quantized or has LoRA, in {part.name}: mask it first")
+    reason = refusal(layer)
+    if reason:
+        raise ValueError(f"{layer.name} ({type(layer).__name__}) {reason}")
     return layer
 
 
@@ -146,16 +170,14 @@ class Masked(keras.layers.Wrapper):
                 self.layer.build(input_shape, *shapes, **named_shapes)
         if masks.rule(self.rule).sampled:
             self.seed_generator = keras.random.SeedGenerator(self.sample_seed)
-        chosen = self._chosen(kernels_of(self.layer))
+        chosen = self._chosen()
         self._masked = [self._add(name, kernel, i) for i, (name, kernel) in enumerate(chosen.items())]
         self.input_spec = self.layer.input_spec
 
-    def _chosen(self, found):
+    def _chosen(self):
         """Name -> variable of the kernels to mask."""
-        who = f"{self.layer.name} ({type(self.layer).__name__})"
-        names = (
-            [name for name in found if name.split("/")[-1] not in NO_KERNELS] if self.kernels is None else self.kernels
-        )
+        who, found = f"{self.layer.name} ({type(self.layer).__name__})", kernels_of(self.layer)
+        names = list(maskable(self.layer)) if self.kernels is None else self.kernels
         if not names:
             further = f": only {', '.join(found)}, which kernels={list(found)} masks" if found else ""
             raise ValueError(f"{who} has no kernel to mask{further}")
@@ -237,9 +259,10 @@ class Masked(keras.layers.Wrapper):
         """Name of a kernel -> weight * mask(score), as of `SignedMaskDense`."""
         return {name: kernel.array() for name, kernel in self.masked_kernels.items()}
 
-    def plain(self):
-        """A layer like `layer`, not built, under the name of this one."""
-        return type(self.layer).from_config(self.layer.get_config() | {"name": self.name})
+    def around(self, layer):
+        """The same masks for another layer, not built."""
+        own = {name: value for name, value in self.get_config().items() if name != "layer"}
+        return type(self)(layer, **own)
 
     def compute_output_shape(self, *shapes, **named_shapes):
         return self.layer.compute_output_shape(*shapes, **named_shapes)

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import scipy.sparse
 
-from tf_supermask import graph
+from tf_supermask import graph, masked
+from tf_supermask.masked_kernel import MaskedKernel
 from tf_supermask.signed_mask import SignedMask
 
 _FLOAT_BYTES = 4
@@ -29,46 +30,65 @@ def kernel_layers(model):
 
 
 def masked_layers(model):
-    """Layers with a mask, in model order."""
+    """SignedMask layers of the model itself, in model order."""
     return [layer for layer in model.layers if isinstance(layer, SignedMask)]
 
 
+def masked_kernels(model):
+    """Name -> MaskedKernel of all kernels with a mask, also in models inside the model, in model order: those of a layer have its
+    name, with their own where it has several, and that of the model inside first: `block/lstm/recurrent_kernel`."""
+    return {name: masked for name, _, masked in _named(model) if isinstance(masked, MaskedKernel)}
+
+
 def masks_of(model):
-    """Layer name -> int8 mask."""
-    return {layer.name: layer.mask for layer in masked_layers(model)}
+    """Name, as in `masked_kernels` -> int8 mask."""
+    return {name: kernel.mask() for name, kernel in masked_kernels(model).items()}
 
 
 def kernels(model):
-    """Name -> layer, each layer once: those of `kernel_layers`, then those inside other layers. The name of an inner layer begins
-    with that of the outer one: `block/dense`."""
-    layers, seen = {}, set()
-    for name, layer in _named(model):
-        while name in layers and id(layer) not in seen:  # two layers inside a user's own layer may have the same name
+    """Name, as in `masked_kernels` -> (layer, variable) of all kernels that a mask may cover, each once: of Dense and Conv2D
+    first, then of other layers and of models inside the model. The variable of a kernel with a mask is its weight."""
+    found, seen = {}, set()
+    for name, layer, kernel in _named(model):
+        variable = kernel.weight if isinstance(kernel, MaskedKernel) else kernel
+        if id(variable) in seen:
+            continue
+        while name in found:  # two layers inside a user's own layer may have the same name
             name += "'"
-        if id(layer) not in seen:
-            layers[name] = layer
-        seen.add(id(layer))
-    return layers
+        found[name] = layer, variable
+        seen.add(id(variable))
+    return found
 
 
 def _named(model):
-    yield from ((layer.name, layer) for layer in kernel_layers(model))
-    for layer in model.layers:
-        if graph.is_graph(layer):
-            within = _named(layer)
-        else:
-            within = ((part.name, part) for part in graph.inside(layer) if isinstance(part, _KINDS) and part.built)
-        yield from ((f"{layer.name}/{name}", part) for name, part in within)
+    """`(name, layer, MaskedKernel or variable)`."""
+    first = kernel_layers(model)
+    for layer in [*first, *(layer for layer in model.layers if layer not in first)]:
+        if graph.is_model(layer):
+            yield from ((f"{layer.name}/{name}", its, kernel) for name, its, kernel in _named(layer))
+            continue
+        own = _kernels_of(layer)
+        for name, kernel in own.items():
+            single = len(own) == 1 and name == "kernel"
+            yield layer.name if single else f"{layer.name}/{name.removesuffix('/kernel')}", layer, kernel
+
+
+def _kernels_of(layer):
+    if isinstance(layer, (SignedMask, masked.Masked)) and layer.built:
+        inner = masked.maskable(layer.layer) if isinstance(layer, masked.Masked) else {}
+        return inner | layer.masked_kernels
+    return {"kernel": layer.kernel} if isinstance(layer, _KINDS) else masked.maskable(layer)
 
 
 def macs(model):
     """Name, as in `kernels` -> multiplications for one image, zeros included: the number of weights times the number of places at
-    which they are used, summed over the uses of the layer. None if the size of images is open, and inside a user's own layer.
+    which they are used, summed over the uses of the layer. None if the size of images is open, and for other layers than Dense
+    and Conv2D.
     """
     counts = collections.defaultdict(list)
     for layer, count in _uses(model):
         counts[id(layer)].append(count)
-    return {name: _sum(counts.get(id(layer), [None])) for name, layer in kernels(model).items()}
+    return {name: _sum(counts.get(id(layer), [None])) for name, (layer, _) in kernels(model).items()}
 
 
 def _uses(model):
@@ -94,9 +114,9 @@ def multiply_adds(model):
     return _sum(macs(model).values())
 
 
-def others(model, layers):
-    """`NAME (TYPE)` of each layer of a model -> number of weights in its matrices, without the weights of `layers`."""
-    known = {id(weight) for layer in layers for weight in layer.weights}
+def others(model, kernels):
+    """`NAME (TYPE)` of each layer of a model -> number of weights in its matrices, without those of `kernels`, variables."""
+    known = set(map(id, kernels))
     sizes = {}
     for layer in model.layers:
         matrices = [weight.shape for weight in layer.weights if len(weight.shape) > 1 and id(weight) not in known]

@@ -12,12 +12,11 @@ from random_models import LAST, executable, inputs_of, random_model
 from tf_supermask import compact, graph, mask_model, sparsity, strip_masks, summary
 from tf_supermask.deploy import container, loading
 from tf_supermask.errors import InputError
-from tf_supermask.signed_mask import SignedMask
 
 
 def masked_of(model, draw):
-    """With masks on some of its own layers: a model inside it would be refused."""
-    chosen = [layer for layer in model.layers if draw.random() < 0.7 or layer.name == LAST]
+    """With masks on some of its layers and of the layers of models inside it."""
+    chosen = [layer for layer in graph.leaves(model) if draw.random() < 0.7 or layer.name == LAST]
     return mask_model(model, filter=lambda layer: layer in chosen, verbose=False)
 
 
@@ -30,8 +29,8 @@ def trained(model, seed):
 
 def killed(model, draw):
     """Scores of 0 for half of the units."""
-    for layer in sparsity.masked_layers(model):
-        layer.score.assign(layer.score * (draw.random(layer.score.shape[-1]) < 0.5))
+    for kernel in sparsity.masked_kernels(model).values():
+        kernel.score.assign(kernel.score * (draw.random(kernel.score.shape[-1]) < 0.5))
 
 
 def outputs(model, x, training):
@@ -61,11 +60,8 @@ def test_random_models(seed, tmp_path):
         assert re.search("cannot be made again|no file may hold it", str(error)) and executable(masked)
         read = []
     found = summary(masked, print_fn=len)
-    assert sum(np.prod(its["shape"]) for its in found.values()) == sum(
-        np.prod(its.weight.shape if isinstance(its, SignedMask) else its.kernel.shape)
-        for its in graph.inside(masked)
-        if isinstance(its, (SignedMask, keras.layers.Dense, keras.layers.Conv2D))
-    )
+    kernels = {v.path: v for v in strip_masks(masked).weights if "kernel" in v.name}
+    assert sum(np.prod(its["shape"]) for its in found.values()) == sum(np.prod(v.shape) for v in kernels.values())
     expected = outputs(masked, x, False)
     for its in made + read:
         same(outputs(its, x, False), expected)

@@ -15,7 +15,7 @@ def test_summary_of_images_of_any_size():
     found = summary(model, print_fn=lines.append)
     assert found["conv"]["macs"] is found["conv"]["compact_macs"] is None
     assert lines[-1] == "108 of 108 weights remain (100.00 %); - multiplications, compact -"
-    with pytest.raises(ValueError, match="no dense layer and no convolution"):
+    with pytest.raises(ValueError, match="has no kernel"):
         summary(keras.Sequential([keras.Input((3,)), keras.layers.ReLU()]))
 
 
@@ -60,9 +60,24 @@ def test_summary_counts_kernels_wherever_they_are():
     lines = []
     masked = mask_model(with_a_block(), verbose=False)
     found = summary(masked, print_fn=lines.append)
-    shapes = {"in": (4, 4), "out": (4, 2), "block/first": (4, 5), "block/second": (5, 6), "block/third": (6, 4)}
+    shapes = {"in": (4, 4), "out": (4, 2), "block/matrix": (4, 4)}
+    shapes |= {"block/first": (4, 5), "block/second": (5, 6), "block/sequential/third": (6, 4)}
     assert {name: its["shape"] for name, its in found.items()} == shapes
-    assert found["block/first"]["remaining"] == 100 and found["block/first"]["macs"] is None
-    assert f"of {16 + 8 + 20 + 30 + 24} weights remain" in lines[-2]
-    assert lines[-2].endswith(", without block/first, block/second, block/third")
-    assert lines[-1] == "16 more weights are in other layers: block (Block)"
+    kernel = sparsity.masked_kernels(masked)["block/first"]
+    assert (
+        found["block/first"]["remaining"] == 100 * np.mean(kernel.mask() != 0) and found["block/first"]["macs"] is None
+    )
+    assert f"of {16 + 8 + 16 + 20 + 30 + 24} weights remain" in lines[-1]
+    assert lines[-1].endswith(", without block/matrix, block/first, block/second, block/sequential/third")
+
+
+def test_kernels_without_a_mask_are_named():
+    network = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Embedding(5, 4, name="rows"), keras.layers.LSTM(2, name="lstm")]
+    )
+    lines = []
+    summary(mask_model(network, filter=lambda layer, name: name == "kernel", verbose=False), print_fn=lines.append)
+    assert lines[-2:] == [
+        "without a mask: lstm/recurrent_kernel",
+        "20 more weights are in other layers: rows (Embedding)",
+    ]

@@ -9,7 +9,7 @@ import math
 import keras
 import numpy as np
 
-from tf_supermask import conversion
+from tf_supermask import choosing
 
 _SEPARATE = (keras.layers.ReLU, keras.layers.ELU, keras.layers.LeakyReLU)  # activations of each channel by itself
 _JOINT = ("softmax", "log_softmax", "sparsemax", "glu")  # Keras' activations of all channels together
@@ -148,7 +148,7 @@ def _of(*classes, where=lambda call, inputs: True):
 
 def _alone(call, inputs):
     """A kernel and a bias are the only weights: an activation may have weights too."""
-    return conversion.convertible(call.layer) and len(call.layer.weights) == 1 + call.layer.use_bias
+    return choosing.convertible(call.layer) and len(call.layer.weights) == 1 + call.layer.use_bias
 
 
 def _last_axis(call, inputs):

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from tf_supermask import cloning, conversion, graph
-from tf_supermask.conversion import convertible
+from tf_supermask.choosing import convertible
 from tf_supermask.deploy.channels import RULES, Channels, Tensor, bias_of, foldable, kernel_of, last, pinned
 
 

@@ -13,6 +13,7 @@ registered. Reading takes no more memory than for the weights that the file says
 """
 
 import json
+import math
 import struct
 import zlib
 
@@ -22,9 +23,8 @@ import numpy as np
 
 from tf_supermask import cloning, conversion, files, graph
 from tf_supermask.deploy import allowed, architecture, coding
-from tf_supermask.deploy.container_format import ENDING, MOST_HEADER, VERSION, Kernel, drawn, sealed
+from tf_supermask.deploy.container_format import ENDING, MOST_HEADER, VERSION, Kernel, drawn, key_of, sealed
 from tf_supermask.errors import InputError, one_line
-from tf_supermask.signed_mask import SignedMask
 
 
 def save(model, path):
@@ -44,8 +44,8 @@ def save(model, path):
 @graph.same_randomness()
 def packed(model):
     """The bytes of `save`."""
-    plain = conversion.strip_masks(model)
-    if not any(isinstance(layer, SignedMask) for layer in model.layers):
+    plain, masked = conversion.stripped(model)
+    if not masked:
         raise InputError(f"{model.name} has no layer with a mask; mask_model makes one with masks")
     for layer in model.layers:
         if cloning.adapted(layer):
@@ -58,19 +58,18 @@ def packed(model):
         )
     views, encoder = kernel_views(plain), constriction.stream.queue.RangeEncoder()
     kernels, arrays = {}, []
-    for source, layer in zip(model.layers, plain.layers, strict=True):
-        weights = layer.get_weights()
-        kernel = _kernel(source, weights[0]) if isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D)) else None
-        if kernel is not None:
-            view = views[layer.name]
-            coded = coding.encode(kernel.codes.reshape(view), encoder)
-            kernels[layer.name] = {"view": list(view), "codes": coded, "scale": float(kernel.scale)}
-            kernels[layer.name] |= {"draw": kernel.draw} if kernel.draw else {}
-            weights = weights[1:]
-        for array in weights:
-            if not np.array_equal(array, np.asarray(array, np.float32).astype(array.dtype), equal_nan=True):
-                raise InputError(f"{layer.name} has variables of {array.dtype} that float32, as files hold it, cannot")
-            arrays.append(np.asarray(array, np.float32).tobytes())
+    for layer in plain.layers:
+        for place, (variable, array) in enumerate(zip(layer.weights, layer.get_weights(), strict=True)):
+            source = masked.get(id(variable))
+            coded = source or (place == 0 and isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D)))
+            kernel = _kernel(source, array) if coded else None
+            if kernel is None:
+                arrays.append(_exact(layer, array))
+                continue
+            view = views[layer.name] if place == 0 and layer.name in views else view_of(array.shape)
+            header = {"view": list(view), "codes": coding.encode(kernel.codes.reshape(view), encoder)}
+            header |= {"scale": float(kernel.scale)} | ({"draw": kernel.draw} if kernel.draw else {})
+            kernels[key_of(layer.name, place)] = header
     description = _description(model, plain)
     header = json.dumps({"model": description, "kernels": kernels}, separators=(",", ":")).encode()
     if len(header) > MOST_HEADER:
@@ -79,6 +78,13 @@ def packed(model):
     body = b"".join(struct.pack("<I", len(part)) + part for part in parts)
     body += encoder.get_compressed().astype("<u4").tobytes()
     return sealed(VERSION, body)
+
+
+def _exact(layer, array):
+    """The bytes of an array as float32. Raises InputError if float32 cannot hold it."""
+    if not np.array_equal(array, np.asarray(array, np.float32).astype(array.dtype), equal_nan=True):
+        raise InputError(f"{layer.name} has variables of {array.dtype} that float32, as files hold it, cannot")
+    return np.asarray(array, np.float32).tobytes()
 
 
 def _description(model, plain):
@@ -97,27 +103,31 @@ def _description(model, plain):
 
 
 def _kernel(source, kernel):
-    """The Kernel of a layer; None if the array is neither masked nor ternary."""
+    """The Kernel of an array; None if it is not ternary and has no mask. `source`: its MaskedKernel, or None."""
     coded = coding.codes_of(kernel)
-    if coded is not None:
-        return Kernel(*coded)
-    if not isinstance(source, SignedMask):
-        return None
-    weight = np.asarray(source.weight)
-    initializer = keras.initializers.serialize(source.weight_initializer)
-    if not np.array_equal(drawn(initializer, weight.shape), weight):
+    if coded is not None or source is None:
+        return coded and Kernel(*coded)
+    weight, layer = np.asarray(source.weight), source.layer
+    initializer = keras.initializers.serialize(getattr(layer, "weight_initializer", None))
+    if initializer is None or not np.array_equal(drawn(initializer, weight.shape), weight):
         raise InputError(
-            f"the frozen weights of {source.name} cannot be drawn again: they are not "
+            f"the frozen weights of {layer.name} cannot be drawn again: they are not "
             "signed constants, nor what its weight_initializer draws from a seed"
         )
     codes = (np.sign(kernel) * np.sign(weight)).astype(np.int8)
     remaining = np.count_nonzero(codes)
-    scale = np.float32(kernel.size / remaining) if source.rescale and remaining else np.float32(1)
+    scale = np.float32(kernel.size / remaining) if layer.rescale and remaining else np.float32(1)
     draw = {"initializer": initializer, "shape": list(weight.shape), "sha256": files.sha256(weight)}
     made = Kernel(codes, scale, draw)
     if not np.array_equal(made.array(), kernel):
-        raise InputError(f"the kernel of {source.name} is not weight * mask")
+        raise InputError(f"the kernel of {layer.name} is not weight * mask")
     return made
+
+
+def view_of(shape):
+    """The shape in which a kernel is coded whose layer says no more about it: its last two axes are channels and units."""
+    *window, channels, units = shape
+    return (*window[:1], *(1,) * (1 - len(window[:1])), math.prod(window[1:]), channels, units)
 
 
 def kernel_views(model):

@@ -41,3 +41,9 @@ def drawn(initializer, shape):
 def sealed(version, body):
     """The bytes of a file: magic, version, checksum, `body`."""
     return MAGIC + bytes([version]) + hashlib.sha256(bytes([version]) + body).digest()[:CHECKSUM_BYTES] + body
+
+
+def key_of(layer, place):
+    """Key of a kernel in the header: the name of its layer in the model itself, and its place among the layer's variables, which
+    is left out for the first."""
+    return f"{layer}/{place}" if place else layer  # names of layers have no slash

@@ -14,7 +14,16 @@ import numpy as np
 
 from tf_supermask import cloning
 from tf_supermask.deploy import allowed, architecture, coding
-from tf_supermask.deploy.container_format import CHECKSUM_BYTES, ENDING, MAGIC, MOST_HEADER, VERSION, Kernel, sealed
+from tf_supermask.deploy.container_format import (
+    CHECKSUM_BYTES,
+    ENDING,
+    MAGIC,
+    MOST_HEADER,
+    VERSION,
+    Kernel,
+    key_of,
+    sealed,
+)
 from tf_supermask.deploy.remasking import remasked
 from tf_supermask.errors import InputError, one_line
 
@@ -27,7 +36,9 @@ class Contents:
 
     name: str  # of the file, for error messages
     model: dict  # Keras' description
-    headers: dict  # layer name -> parameters that decode its kernel: view, codes, scale, draw
+    headers: (
+        dict  # key of a kernel (container_format.key_of) -> parameters that decode its kernel: view, codes, scale, draw
+    )
     numbers: int  # in `arrays`
     size: int  # of the file, in bytes
     packed: bytes  # arrays, deflated
@@ -45,7 +56,7 @@ class Contents:
 
     @functools.cached_property
     def kernels(self):
-        """Layer name -> Kernel. Raises InputError if the codes are damaged."""
+        """Key of a kernel -> Kernel. Raises InputError if the codes are damaged."""
         with _damage(self.name):
             decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(self.codes, "<u4").astype(np.uint32))
             return {name: _decoded(header, decoder) for name, header in self.headers.items()}
@@ -168,8 +179,9 @@ def built(contents):
         for layer in model.layers:
             weights = []
             for number, variable in enumerate(layer.weights):
-                if number == 0 and layer.name in contents.headers:
-                    weights.append(contents.kernels[layer.name].array().reshape(variable.shape))
+                key = key_of(layer.name, number)
+                if key in contents.headers:
+                    weights.append(contents.kernels[key].array().reshape(variable.shape))
                     continue
                 size = math.prod(variable.shape)
                 weights.append(rest[:size].reshape(variable.shape))
@@ -180,13 +192,16 @@ def built(contents):
 
 def _check_shapes(model, contents):
     """Raises ValueError if a model has other weights than a file, before kernels are decoded."""
-    coded = [layer for layer in model.layers if layer.weights and layer.name in contents.headers]
-    kernels = {layer.name: layer.weights[0].shape for layer in coded}
-    if kernels.keys() != contents.headers.keys():
+    variables = {key_of(layer.name, i): v for layer in model.layers for i, v in enumerate(layer.weights)}
+    if not contents.headers.keys() <= variables.keys():
         raise ValueError("kernels of layers that it does not have")
     for name, header in contents.headers.items():
-        shape = header["draw"]["shape"] if "draw" in header else kernels[name]
-        if tuple(shape) != kernels[name] or math.prod(header["view"]) != math.prod(shape):
+        shape = tuple(variables[name].shape)
+        if (
+            "draw" in header
+            and tuple(header["draw"]["shape"]) != shape
+            or math.prod(header["view"]) != math.prod(shape)
+        ):
             raise ValueError(f"{name} has another shape than its codes")
     if sum(math.prod(weight.shape) for layer in model.layers for weight in layer.weights) != contents.weights:
         raise ValueError(f"another number of weights than {contents.weights:,}")

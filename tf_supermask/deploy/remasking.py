@@ -12,9 +12,8 @@ A file has kernels, not scores. Weights and scores are chosen so that weight * m
 import keras
 import numpy as np
 
-from tf_supermask import conversion, initializers, masks
-from tf_supermask.deploy.container_format import drawn
-from tf_supermask.signed_mask import SignedMask
+from tf_supermask import conversion, initializers, masked, masks, sparsity
+from tf_supermask.deploy.container_format import drawn, key_of
 
 
 def remasked(model, kernels, rule="signed", seed=0):
@@ -22,7 +21,7 @@ def remasked(model, kernels, rule="signed", seed=0):
 
     Args:
         model: plain model, Sequential or functional, whose kernels are those of `kernels`.
-        kernels: layer name -> Kernel of the file. Each gets a mask that `mask_model` can give one.
+        kernels: key of a kernel -> Kernel of the file. Each gets a mask that `mask_model` can give one.
         rule: mask rule, one that does not sample.
         seed: seed of signs, int >= 0.
 
@@ -31,29 +30,32 @@ def remasked(model, kernels, rule="signed", seed=0):
     """
     if masks.rule(rule).sampled:
         raise ValueError(f"`rule` must not sample, since the masks of a file are given. Received: {rule!r}")
-    # A file has codes of every ternary kernel, also of layers that cannot have a mask.
-    layers = [layer for layer in model.layers if layer.name in kernels]
-    layers = {layer for layer in layers if not isinstance(layer.activation, keras.layers.PReLU)}
-    masked = conversion.mask_model(model, rule, filter=lambda layer: layer in layers, seed=seed, verbose=False)
-    for layer in masked.layers:
-        if isinstance(layer, SignedMask):
-            signs = np.random.default_rng(initializers.layer_seed(seed, layer.name, "signs"))
-            _restore(layer, kernels[layer.name], signs)
-    return masked
+    variables = {key_of(layer.name, i): v for layer in model.layers for i, v in enumerate(layer.weights)}
+    coded = {id(variables[key]): kernel for key, kernel in kernels.items()}
+    names = {name: coded.get(id(variable)) for name, (_, variable) in sparsity.kernels(model).items()}
+
+    def filter(layer, name):  # a file has codes of every ternary kernel, also of layers that cannot have a mask
+        return id(masked.kernels_of(layer)[name]) in coded
+
+    result = conversion.mask_model(model, rule, filter=filter, seed=seed, verbose=False)
+    for name, kernel in sparsity.masked_kernels(result).items():
+        signs = np.random.default_rng(initializers.layer_seed(seed, name, "signs"))
+        _restore(kernel, names[name], signs)
+    return result
 
 
-def _restore(layer, kernel, signs):
-    """Gives a masked layer the weights and scores that make a Kernel. Raises ValueError if the rule of the layer cannot."""
-    shape = tuple(layer.weight.shape)
+def _restore(source, kernel, signs):
+    """Gives a MaskedKernel the weights and scores that make a Kernel. Raises ValueError if the rule of its layer cannot."""
+    layer, shape = source.layer, tuple(source.weight.shape)
     codes, array = kernel.codes.reshape(shape), kernel.array().reshape(shape)
     if kernel.draw is not None:
         layer.weight_initializer = keras.initializers.deserialize(kernel.draw["initializer"])
-        layer.weight.assign(drawn(kernel.draw["initializer"], shape))
+        source.weight.assign(drawn(kernel.draw["initializer"], shape))
         layer.rescale, mask = bool(kernel.scale != 1), codes
     else:
         mask = np.abs(codes)
         if kernel.scale:  # 0 where all weights are pruned: the magnitude is not known, and mask_model has drawn weights
-            layer.weight.assign(np.where(mask, array, kernel.scale * signs.choice([-1.0, 1.0], shape)))
-    layer.score.assign(mask * (2 * layer.threshold or 1.0))
-    if not np.array_equal(layer.effective_kernel, array):
+            source.weight.assign(np.where(mask, array, kernel.scale * signs.choice([-1.0, 1.0], shape)))
+    source.score.assign(mask * (2 * layer.threshold or 1.0))
+    if not np.array_equal(source.array(), array):
         raise ValueError(f"`rule` cannot make the mask of {layer.name}; use 'signed'. Received: {layer.rule!r}")

@@ -4,10 +4,10 @@ import constriction
 import numpy as np
 
 from tf_supermask import sparsity
-from tf_supermask.conversion import strip_masks
+from tf_supermask.conversion import stripped
 from tf_supermask.deploy import coding
 from tf_supermask.deploy.compaction import Analysis
-from tf_supermask.deploy.container import kernel_views
+from tf_supermask.deploy.container import kernel_views, view_of
 
 
 def summary(model, print_fn=print):
@@ -16,37 +16,39 @@ def summary(model, print_fn=print):
     Columns: shape; minus, zero, plus (weights by sign of the kernel); remaining, percent; dead_units and units; csr_bytes and
     coded_bytes (scipy's CSR of the kernel, and its codes in a container; None for kernels that are not ternary); macs and
     compact_macs (multiplications per image before and after `compact`). Unknown values are None: dead units of layers that
-    `compact` keeps whole, multiplications if the size of images is open, and inside a user's own layer. The name of a kernel
-    inside a layer begins with that of the layer: block/dense. If the rule samples, the masks are those of the next call.
+    `compact` keeps whole, multiplications if the size of images is open, and of other layers than Dense and Conv2D. The names
+    of the kernels of a layer with several, and of layers inside a model, begin with its name: lstm/recurrent_kernel. Rows are
+    of kernels with and without masks. If the rule samples, the masks are those of the next call.
 
-    Further lines name dead units that `compact` keeps, and why, and the number of weights in matrices of other layers. `print_fn`
-    gets one line at a time. Raises ValueError for a model without dense layers and convolutions.
+    Further lines name the kernels without masks, dead units that `compact` keeps, and why, and the number of weights in other
+    matrices, such as embeddings. `print_fn` gets one line at a time. Raises ValueError for a model without kernels.
     """
-    plain = strip_masks(model)
-    layers = list(sparsity.kernels(plain).values())
-    if not layers:
-        raise ValueError(f"{model.name} has no dense layer and no convolution")
+    plain, masked = stripped(model)
+    kernels = sparsity.kernels(plain)
+    if not kernels:
+        raise ValueError(f"{model.name} has no kernel")
     analysis = Analysis(plain)
     report = analysis.report()
-    rows = _rows(plain, layers, analysis, report)
-    # Layers inside a user's own layer have other names in a clone.
-    table = dict(zip(sparsity.kernels(model), rows, strict=True))
+    table = dict(zip(kernels, _rows(plain, kernels, analysis, report), strict=True))
     _print(table, model, print_fn)
     for name, row in report.items():
         if row["kept"]:
             print_fn(f"compact keeps all units of {name}: {row['kept']}")
-    others = sparsity.others(plain, layers)
+    without = [name for name, (_, variable) in kernels.items() if id(variable) not in masked]
+    if masked and without:
+        print_fn(f"without a mask: {sparsity.listed(without)}")
+    others = sparsity.others(plain, [variable for _, variable in kernels.values()])
     if others:
         print_fn(f"{sum(others.values()):,} more weights are in other layers: {sparsity.listed(others)}")
     return table
 
 
-def _rows(plain, layers, analysis, report):
-    """A dict of columns for each layer of a plain model."""
+def _rows(plain, kernels, analysis, report):
+    """A dict of columns for each kernel of a plain model."""
     views = kernel_views(plain)
     macs, compact_macs = (sparsity.macs(model).values() for model in (plain, analysis.compacted()))
-    for name, layer, before, after in zip(sparsity.kernels(plain), layers, macs, compact_macs, strict=True):
-        kernel = np.asarray(layer.kernel)
+    for (name, (layer, variable)), before, after in zip(kernels.items(), macs, compact_macs, strict=True):
+        kernel = np.asarray(variable)
         minus, zero, plus = sparsity.counts(np.sign(kernel))
         alive, units = report[layer.name]["units"] if layer in analysis.kernels else (None, kernel.shape[-1])
         yield {
@@ -58,7 +60,7 @@ def _rows(plain, layers, analysis, report):
             "dead_units": None if alive is None else units - alive,
             "units": units,
             "csr_bytes": sparsity.csr_bytes(kernel),
-            "coded_bytes": _coded(kernel, views.get(name, (1,) * (4 - kernel.ndim) + kernel.shape)),
+            "coded_bytes": _coded(kernel, views.get(name, view_of(kernel.shape))),
             "macs": before,
             "compact_macs": after,
         }
