@@ -11,8 +11,9 @@ from conftest import ROOT
 from tf_supermask.deploy import loading
 from tf_supermask.experiments import records
 
-SHORT = ("--dataset=digits", "--epochs=2", "--nojit_compile", "--progress=silent", "--checkpoint_seconds=0")  # compiling takes longer
-LONG = ("--dataset=digits", "--epochs=600", "--nojit_compile", "--progress=silent", "--checkpoint_seconds=0")
+QUIET = ("--nojit_compile", "--progress=silent", "--checkpoint_seconds=0")  # to compile takes longer than to train
+SHORT = ("--dataset=digits", "--epochs=2", *QUIET)
+LONG = ("--dataset=digits", "--epochs=600", *QUIET)
 NAME = "fcn_signed_digits"
 
 
