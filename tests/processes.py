@@ -11,7 +11,8 @@ from conftest import ROOT
 from tf_supermask.deploy import loading
 from tf_supermask.experiments import records
 
-SHORT = ("--dataset=digits", "--epochs=2", "--nojit_compile", "--progress=silent", "--checkpoint_seconds=0")  # compiling takes longer
+# Compiling takes longer than these trainings.
+SHORT = ("--dataset=digits", "--epochs=2", "--nojit_compile", "--progress=silent", "--checkpoint_seconds=0")
 LONG = ("--dataset=digits", "--epochs=600", "--nojit_compile", "--progress=silent", "--checkpoint_seconds=0")
 NAME = "fcn_signed_digits"
 
