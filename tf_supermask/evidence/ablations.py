@@ -6,7 +6,7 @@ import pandas as pd
 
 from tf_supermask.evidence import statistics, tables
 from tf_supermask.experiments import names
-from tf_supermask.experiments.spec import Spec
+from tf_supermask.experiments.spec import ROUNDING, Spec
 
 MEASURES = ("test_accuracy", "remaining")
 
@@ -58,4 +58,4 @@ def _usual(evidence, name, shown):
 def _settings(records):
     """Settings of an experiment but its seed, with those that did not exist when it was recorded."""
     settings = dataclasses.asdict(Spec.recorded(records[0]["spec"], "a record"))
-    return {key: value for key, value in settings.items() if key != "seed"}
+    return {key: value for key, value in settings.items() if key not in ("seed", *ROUNDING)}

@@ -28,7 +28,7 @@ def timed(*groups):
     """`(place, seconds, ...)`: for each group of records the seconds of its epochs in one place; () if no place has all groups.
 
     A place is a kind of device with a number of threads. Of several, the one with most runs is taken. Only runs on an otherwise
-    idle machine count; the first epoch, which includes tracing, does not.
+    idle machine count; the first epoch, which includes tracing, does not, nor do those of a network that has shrunk.
     """
     alone = [[record for record in records if is_idle(record)] for records in groups]
     places = [[_place(record) for record in records] for records in alone]
@@ -36,8 +36,14 @@ def timed(*groups):
     if not shared:
         return ()
     chosen = max(shared, key=lambda place: (min(group.count(place) for group in places), place))
-    seconds = [[s for r in group if _place(r) == chosen for s in r["history"]["seconds"][1:]] for group in alone]
+    seconds = [[s for r in group if _place(r) == chosen for s in _whole(r)] for group in alone]
     return (chosen, *seconds) if all(seconds) else ()
+
+
+def _whole(record):
+    """Seconds of the epochs of the whole network, without the first."""
+    shrunk = record.get("shrunk")
+    return record["history"]["seconds"][1 : shrunk[0]["epoch"] if shrunk else None]
 
 
 def slower(ours, theirs):

@@ -1,5 +1,6 @@
 """Callbacks that Keras does not have: history of a record, checkpoint, estimate of the time left."""
 
+import math
 import time
 
 import keras
@@ -17,19 +18,20 @@ class History(keras.callbacks.Callback):
     """Adds remaining weights, learning rate and seconds to Keras' logs, and collects the columns of the record.
 
     Deviation: the test loss is the mean over images; the authors average over batches, of which the last is smaller.
-    Seconds are those of training, evaluation and counting, as in the paper; writing files is not in them.
+    Seconds are those of training, evaluation and counting, as in the paper; writing files is not in them. `whole`: the network
+    whose weights are counted, where the one that is trained is a part of it.
     """
 
-    def __init__(self, history, images):
+    def __init__(self, history, images, whole=None):
         super().__init__()
-        self.history, self.images = history, images
+        self.history, self.images, self.whole = history, images, whole
         self.began = None
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["remaining"] = remaining(self.model)
+        logs["remaining"] = remaining(self.model, self.whole)
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         logs["seconds"] = time.perf_counter() - self.began
         row = {
@@ -66,23 +68,26 @@ def _percent(share, count):
     return 100 * round(share * count) / count
 
 
-def remaining(model):
-    """Remaining weights of a model in percent; 100 for a baseline."""
-    masks = sparsity.masks_of(model)
-    return sparsity.remaining(masks.values()) if masks else 100.0
+def remaining(model, whole=None):
+    """Remaining weights of a model in percent; 100 for a baseline. `whole`: the model of which it is a part, without weights that
+    are pruned."""
+    masks = sparsity.masks_of(model).values()
+    size = sum(math.prod(sparsity.kernel_shape(layer)) for layer in sparsity.masked_layers(whole or model))
+    return 100 * sum(map(np.count_nonzero, masks)) / size if size else 100.0
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves all variables and the history after an epoch, if the last checkpoint is at least `seconds` old."""
+    """Saves all variables of the whole network and the history after an epoch, if the last checkpoint is at least `seconds` old."""
 
-    def __init__(self, run, spec, history, seconds):
+    def __init__(self, run, spec, history, seconds, shrinking):
         super().__init__()
-        self.run, self.spec, self.history, self.seconds = run, spec, history, seconds
+        self.run, self.spec, self.history, self.seconds, self.shrinking = run, spec, history, seconds, shrinking
         self.last = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
         if time.monotonic() - self.last >= self.seconds:
-            records.save_checkpoint(self.run, self.spec, values_of(self.model), self.history)
+            shrunk = {} if (state := self.shrinking.state()) is None else {"shrunk": state}
+            records.save_checkpoint(self.run, self.spec, values_of(self.shrinking.whole), self.history, **shrunk)
             self.last = time.monotonic()
 
 

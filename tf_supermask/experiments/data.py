@@ -165,7 +165,12 @@ def steps_per_epoch(dataset, spec):
 
 
 def batches(dataset, spec, first_epoch=0):
-    """tf.data pipeline over the training batches of all epochs from `first_epoch` on.
+    """tf.data pipeline over the training batches of all epochs from `first_epoch` on, as `epochs_of` says."""
+    return epochs_of(dataset, spec)(first_epoch)
+
+
+def epochs_of(dataset, spec):
+    """A function `first_epoch -> tf.data pipeline` over training batches, with one copy of the images.
 
     Elements: images float32 `(batch, height, width, channels)`, labels int32 `(batch,)`. An epoch has
     `steps_per_epoch` elements, the last one smaller where the batch size does not divide it.
@@ -196,8 +201,8 @@ def batches(dataset, spec, first_epoch=0):
     options = tf.data.Options()
     options.autotune.enabled = False  # one slice of memory per step leaves nothing to tune
     options.threading.private_threadpool_size = 1  # off the threads that train
-    epochs = tf.data.Dataset.range(first_epoch, spec.epochs or -(-spec.iterations // steps))
-    return epochs.flat_map(one_epoch).prefetch(2).with_options(options)
+    epochs = spec.epochs or -(-spec.iterations // steps)
+    return lambda first: tf.data.Dataset.range(first, epochs).flat_map(one_epoch).prefetch(2).with_options(options)
 
 
 def augment(images, seed):

@@ -8,7 +8,7 @@ from operator import ge, gt, lt
 from tf_supermask.errors import InputError
 
 
-def spec_field(group, help, *, choices=None, low=None, above=None, below=None, when=None, parse=None):
+def spec_field(group, help, *, choices=None, low=None, above=None, below=None, when=None, parse=None, rounding=None):
     """A dataclasses.field with the default None.
 
     Args:
@@ -17,6 +17,7 @@ def spec_field(group, help, *, choices=None, low=None, above=None, below=None, w
         low: smallest allowed value; above, below: excluded bounds.
         when: values by field name -> whether a run reads the field; None: every run.
         parse: raises InputError for a bad text; a field with `parse` may be None.
+        rounding: a switch that changes a run by rounding only. A record may lack it, being older, and then counts as on and as off.
     """
     # None also stands for a field that was added after a record was written.
     return dataclasses.field(default=None, metadata={k: v for k, v in locals().items() if v is not None})
@@ -45,7 +46,7 @@ def check(field, values):
         if value is not None:
             raise InputError(f"--{field.name}={value} has no effect in this run (see --help); leave it out")
         return
-    if value is None and "parse" in rule:
+    if value is None and ("parse" in rule or "rounding" in rule):
         return
     if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
         raise InputError(f"--{field.name} must be a {field.type.__name__}, not {value!r}")

@@ -16,7 +16,7 @@ from absl import flags
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import flagfile, paths
 from tf_supermask.experiments.fields import names_of
-from tf_supermask.experiments.spec import Spec
+from tf_supermask.experiments.spec import ROUNDING, Spec, differences
 
 RUNNING, FILES = "running", "files"
 ROWS = flagfile.CHECKOUT / "flags"  # the rows of the papers; an installed package has none
@@ -123,7 +123,7 @@ def row_of(spec, folder=ROWS):
     for path in rows(folder):
         with contextlib.suppress(InputError):
             for experiment in read(path, [f"--seeds={spec.seed}", f"--scale={spec.scale}"]):
-                if experiment.specs == [spec]:
+                if not differences(experiment.specs[0], dataclasses.replace(spec, **dict.fromkeys(ROUNDING))):
                     return experiment.name
     return None
 

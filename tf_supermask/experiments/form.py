@@ -23,6 +23,9 @@ RECORD = {
     "environment": {"threads": NUMBER},
 }
 
+SHRUNK = [{"epoch": WHOLE, "units": {dict}}]  # of a run that shrank, beside RECORD
+SHRUNK_STATE = {"events": SHRUNK, "live": {dict}}  # of its checkpoint
+
 # Columns of the history, by mode; those of other modes are EPOCHS. Supermasks have further ones, of other lengths.
 EPOCHS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "remaining", "learning_rate", "seconds")
 LEARNED = ("iteration", "val_loss", "val_accuracy", "remaining")

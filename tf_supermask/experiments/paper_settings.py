@@ -8,6 +8,7 @@ _KOSTER = dict(
     dialect="koster", seed=0, preprocess="standardize", augment=False, shuffle=True, passes=1, batch_size=128,
     optimizer="sgd", momentum=0.9, nesterov=True,
     decay_rate=0.96, plateau_factor=0.2, plateau_patience=15, plateau_rest=10, plateau_limit=5,
+    shrink=True,
 )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from tf_supermask import files
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import form
-from tf_supermask.experiments.spec import Spec
+from tf_supermask.experiments.spec import Spec, differences
 
 CHECKPOINT = 1  # version of the form of checkpoints; those that name none have this one
 
@@ -136,6 +136,8 @@ def _differences(record, path):
     mode = Spec.recorded(record["spec"], path).mode
     yield from form.differences(record, form.RECORD, "record")
     yield from form.history_differences(record["history"], mode)
+    if record.get("shrunk", []) != []:
+        yield from form.differences(record, {"shrunk": form.SHRUNK}, "record")
 
 
 class Malformed(ValueError):
@@ -165,11 +167,11 @@ def find(run, spec):
 
 def _same_spec(path, settings, spec):
     """Raises InputError where `settings`, from the file at `path`, are not those of `spec`."""
-    old, new = dataclasses.asdict(spec.recorded(settings, path)), dataclasses.asdict(spec)
-    differences = [f"{name} {old[name]!r}, not {new[name]!r}" for name in sorted(old) if old[name] != new[name]]
-    if differences:
+    old = spec.recorded(settings, path)
+    others = [f"{name} {getattr(old, name)!r}, not {getattr(spec, name)!r}" for name in differences(old, spec)]
+    if others:
         raise InputError(
-            f"{path} was made with other settings: {'; '.join(differences)}; "
+            f"{path} was made with other settings: {'; '.join(others)}; "
             "give another --experiment or --results_dir, nothing was overwritten"
         )
 
@@ -191,9 +193,13 @@ def load_arrays(path):
         raise _damaged(path, error) from error
 
 
-def save_checkpoint(run, spec, variables, history):
-    """Writes variables and history to one file, so that they always belong together."""
-    note = json.dumps({"version": CHECKPOINT, "spec": dataclasses.asdict(spec), "history": history})
+def save_checkpoint(run, spec, variables, history, shrunk=None):
+    """Writes variables and history to one file, so that they always belong together.
+
+    `shrunk`: JSON that `shrunk_in_checkpoint` reads.
+    """
+    note = {"version": CHECKPOINT, "spec": dataclasses.asdict(spec), "history": history}
+    note = json.dumps(note | ({} if shrunk is None else {"shrunk": shrunk}))
     arrays = {f"variable{i}": value for i, value in enumerate(variables)}
     files.write(run.checkpoint, lambda file: np.savez(file, note=np.frombuffer(note.encode(), np.uint8), **arrays))
 
@@ -227,3 +233,12 @@ def load_checkpoint(run, spec, shapes=None):
         if not same or any(form.history_differences(history, spec.mode)):
             raise InputError(f"{run.checkpoint} was written by another version; move it away to start anew")
     return variables, history
+
+
+def shrunk_in_checkpoint(run):
+    """`shrunk` of the checkpoint that `load_checkpoint` has read, None where it has none. A damaged one is kept aside."""
+    note = json.loads(load_arrays(run.checkpoint)["note"].tobytes())
+    shrunk = note.get("shrunk")
+    for what in form.differences(note, {"shrunk": form.SHRUNK_STATE}, "note") if shrunk is not None else ():
+        raise _damaged(run.checkpoint, what)
+    return shrunk

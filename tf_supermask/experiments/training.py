@@ -17,6 +17,7 @@ from tf_supermask.experiments import data, device, networks, paths, records, set
 from tf_supermask.experiments.callbacks import COLUMNS, Checkpoint, Estimate, History, remaining, variables_of
 from tf_supermask.experiments.environment import current_environment, runtime_info
 from tf_supermask.experiments.optimizers import Plateau, finished, optimizer
+from tf_supermask.experiments.shrinking import Shrink, Shrinking
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,20 +97,10 @@ def train(spec, dataset, run=None, options=Options(), dense_run=None):
     model = compiled(spec, dataset, options)
     history = {name: [] for name in COLUMNS}
     initial = {"remaining": remaining(model)}
+    shrinking = Shrinking(spec, model, len(dataset.train_images) * spec.passes)
     if run is not None:
-        _continue(model, spec, run, history, options.log)
-    done = len(history["train_loss"])
-    if not finished(spec, history):
-        model.fit(
-            data.batches(dataset, spec, done),
-            epochs=spec.epochs,
-            initial_epoch=done,
-            steps_per_epoch=data.steps_per_epoch(dataset, spec),
-            validation_data=data.evaluation_batches(dataset, spec),
-            callbacks=_callbacks(spec, dataset, run, options, history),
-            shuffle=False,  # `batches` are in their order
-            verbose=options.progress,
-        )
+        _continue(model, spec, run, history, shrinking, options.log)
+    _fit(spec, dataset, run, options, history, shrinking)
     return model, finish(
         run,
         spec,
@@ -121,14 +112,36 @@ def train(spec, dataset, run=None, options=Options(), dense_run=None):
         layers=layer_table(model),
         environment=runtime_info(environment, model),
         arrays=networks.snapshot(model),
+        shrunk=shrinking.events if spec.shrink else None,
     )
 
 
-def finish(run, spec, dataset, model, *, initial, history, final, layers, environment, arrays=None):
+def _fit(spec, dataset, run, options, history, shrinking):
+    """Trains the network of `shrinking` to the end: one call of `fit` for each size that it has."""
+    if finished(spec, history):
+        return
+    epochs, test = data.epochs_of(dataset, spec), data.evaluation_batches(dataset, spec)
+    callbacks = _callbacks(spec, dataset, run, options, history, shrinking)
+    while not finished(spec, history):
+        done = len(history["train_loss"])
+        shrinking.network(done).fit(
+            epochs(done),
+            epochs=spec.epochs,
+            initial_epoch=done,
+            steps_per_epoch=data.steps_per_epoch(dataset, spec),
+            validation_data=test,
+            callbacks=callbacks,
+            shuffle=False,  # `epochs` are in their order
+            verbose=options.progress,
+        )
+
+
+def finish(run, spec, dataset, model, *, initial, history, final, layers, environment, arrays=None, shrunk=None):
     """Writes what is left of a run, and returns its record; only returns that where `run` is None.
 
     `final`: measures, of which those that every record has are None where they are not given. A network with masks that are not
     sampled is written to `run.container`; of others `arrays`, name -> array, are written to `run.final` if they are given.
+    `shrunk`: when the network shrank, and to how many units; None where it could not.
     """
     record = {
         "spec": dataclasses.asdict(spec),
@@ -136,6 +149,7 @@ def finish(run, spec, dataset, model, *, initial, history, final, layers, enviro
         "history": history,
         "final": {"csr_compression": None, "seconds_per_epoch": None} | final,
         "layers": layers,
+        **({} if shrunk is None else {"shrunk": shrunk}),
         "data": {
             "name": paths.title_of(spec.dataset),
             "input_shape": list(dataset.input_shape),
@@ -154,7 +168,7 @@ def finish(run, spec, dataset, model, *, initial, history, final, layers, enviro
     return record
 
 
-def _continue(model, spec, run, history, log):
+def _continue(model, spec, run, history, shrinking, log):
     """Puts the checkpoint's variables and history in place; the CSV file is cut back to it."""
     variables = variables_of(model)
     checkpoint = records.load_checkpoint(run, spec, [variable.shape for variable in variables])
@@ -164,21 +178,23 @@ def _continue(model, spec, run, history, log):
             variable.assign(value)
         for name in history:
             history[name].extend(past[name])
+        shrinking.restore(records.shrunk_in_checkpoint(run))
         log(f"  going on after epoch {len(past['train_loss'])}")
     done = len(history["train_loss"])
     lines = run.history.read_bytes().splitlines(keepends=True) if done and run.history.exists() else []
     files.write(run.history, lambda file: file.writelines(lines[: done + 1]))  # header, and one line per epoch
 
 
-def _callbacks(spec, dataset, run, options, history):
+def _callbacks(spec, dataset, run, options, history, shrinking):
     images = {"train": len(dataset.train_images) * spec.passes, "test": len(dataset.test_images)}
-    callbacks = [History(history, images), Estimate(spec, len(history["train_loss"]), options.log)]
+    callbacks = [History(history, images, shrinking.whole), Estimate(spec, len(history["train_loss"]), options.log)]
     if spec.schedule == "plateau":
         callbacks.append(Plateau(spec, history))
+    callbacks.append(Shrink(shrinking))  # after the learning rate is set, before all is saved
     if run is not None:
         callbacks.append(keras.callbacks.CSVLogger(run.history, append=True))
         # after the CSV file, which is cut back to the checkpoint when a run goes on, and never the other way round
-        callbacks.append(Checkpoint(run, spec, history, options.checkpoint_seconds))
+        callbacks.append(Checkpoint(run, spec, history, options.checkpoint_seconds, shrinking))
     if options.tensorboard_dir:
         callbacks.append(keras.callbacks.TensorBoard(options.tensorboard_dir))
     return callbacks
