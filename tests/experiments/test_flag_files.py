@@ -122,7 +122,15 @@ def test_seeds():
     assert flag_files.parse_seeds("0-2,7, 1") == [0, 1, 2, 7]
 
 
-@pytest.mark.parametrize("text, message", [("", "has no seeds to read"), ("3-1", "counts backwards")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "has no seeds to read"),
+        ("3-1", "counts backwards"),
+        ("0-1000000000", "at most 100,000"),
+        ("99999999999", "below 2.31"),
+    ],
+)
 def test_bad_seeds(text, message):
     with pytest.raises(InputError, match=message):
         flag_files.parse_seeds(text)

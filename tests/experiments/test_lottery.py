@@ -309,3 +309,11 @@ def test_chains_in_one_process_are_those_of_processes_of_their_own(tiny, tmp_pat
     keras.backend.clear_session()
     trainer_of.cache_clear()
     assert without_times(run_chain(other, tiny, tmp_path / "b")) == without_times(second)
+
+
+def test_a_share_of_no_weights_is_none():
+    """Once no layer has weights to prune, a round prunes none; nan could not be written."""
+    assert (
+        lottery._share([np.zeros(0, bool)]) is None
+        and lottery._share([np.array([True, False]), np.zeros(0, bool)]) == 50
+    )

@@ -102,3 +102,7 @@ def test_a_stopped_run_repeats_no_finished_criterion(tiny, tmp_path, monkeypatch
 def test_a_missing_dense_run_is_named(tiny, tmp_path):
     with pytest.raises(InputError, match="dense.seed0.json is missing"):
         one_shot.train(SPEC, tiny, records.Run(tmp_path, "a", 0), QUIET, records.Run(tmp_path, "dense", 0))
+
+
+def test_a_layer_keeps_one_weight_however_many_levels():
+    assert [one_shot.kept_at(1000, 0.9, level) for level in (0, 1, 3, 20, 254)] == [1000, 100, 1, 1, 1]

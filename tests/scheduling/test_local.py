@@ -106,7 +106,9 @@ def test_killed_at_random_moments_nothing_is_lost(main, tmp_path):
 
     def epochs():
         finished = len(list(tmp_path.glob("killed/*/seed*.json")))
-        return (21 + 8 * kills) * finished + sum(path.read_bytes().count(b"\n") for path in tmp_path.glob("killed/*/seed*.csv"))
+        return (21 + 8 * kills) * finished + sum(
+            path.read_bytes().count(b"\n") for path in tmp_path.glob("killed/*/seed*.csv")
+        )
 
     for number in range(kills):
         with start(*flags, f"--results_dir={tmp_path}/killed", start_new_session=True) as process:

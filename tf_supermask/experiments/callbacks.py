@@ -77,7 +77,7 @@ def remaining(model, whole=None):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves all variables of the whole network and the history after an epoch, if the last checkpoint is at least `seconds` old."""
+    """Saves all variables of the whole network and the history after an epoch, `seconds` or more after the last time."""
 
     def __init__(self, run, spec, history, seconds, shrinking):
         super().__init__()

@@ -5,6 +5,8 @@ import dataclasses
 import math
 from operator import ge, gt, lt
 
+import numpy as np
+
 from tf_supermask.errors import InputError
 
 
@@ -17,12 +19,13 @@ def spec_field(group, help, *, choices=None, low=None, above=None, below=None, w
         low: smallest allowed value; above, below: excluded bounds.
         when: values by field name -> whether a run reads the field; None: every run.
         parse: raises InputError for a bad text; a field with `parse` may be None.
-        rounding: a switch that changes a run by rounding only. A record may lack it, being older, and then counts as on and as off.
+        rounding: a switch that changes a run by rounding only. An older record may lack it, and then counts as on and as off.
     """
     # None also stands for a field that was added after a record was written.
     return dataclasses.field(default=None, metadata={k: v for k, v in locals().items() if v is not None})
 
 
+_LARGEST = {int: 2**31 - 1, float: float(np.finfo(np.float32).max)}  # of what TensorFlow computes with
 _BOUNDS = {"low": ("at least", ge), "above": ("greater than", gt), "below": ("less than", lt)}
 
 
@@ -59,3 +62,5 @@ def check(field, values):
             raise InputError(f"--{field.name} must be {words} {rule[key]}, not {value}")
     if field.type is float and not math.isfinite(value):
         raise InputError(f"--{field.name} must be finite, not {value}")
+    if field.type in _LARGEST and abs(value) > _LARGEST[field.type]:
+        raise InputError(f"--{field.name} must be at most {_LARGEST[field.type]}, not {value}")

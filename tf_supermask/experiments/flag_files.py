@@ -203,6 +203,9 @@ def rows(folder):
     return sorted(str(path) for path in pathlib.Path(folder).glob("[!_]*.flags"))
 
 
+_MOST_SEEDS = 100_000
+
+
 def parse_seeds(text):
     """`0-2,7` -> [0, 1, 2, 7]. Raises InputError."""
     seeds = []
@@ -213,6 +216,8 @@ def parse_seeds(text):
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise InputError(f"--seeds={text!r} counts backwards at {part!r}; write {last}-{first}")
+        if last - first >= _MOST_SEEDS or last >= 2**31:
+            raise InputError(f"--seeds={text!r} must be below 2^31, at most {_MOST_SEEDS:,} at a time")
         seeds.extend(range(first, last + 1))
     return list(dict.fromkeys(seeds))
 

@@ -196,5 +196,6 @@ def _append(history, layers, finals, after, result):
 
 
 def _share(parts):
-    """Share in percent of the true values among bool arrays."""
-    return float(100 * np.mean(np.concatenate(list(parts))))
+    """Share in percent of the true values among bool arrays; None where they are empty."""
+    values = np.concatenate(list(parts))
+    return float(100 * np.mean(values)) if values.size else None

@@ -33,7 +33,8 @@ def positions(score, generator):
 
 def kept_at(size, rate, level):
     """Number of weights, of `size`, that remain when `level` rounds of pruning by `rate` are done at once."""
-    return criteria.kept(size, 1 - (1 - rate) ** level) if level else size
+    pruned = min(1 - (1 - rate) ** level, 1 - np.finfo(float).epsneg)  # below 1 also where rounding makes it 1
+    return criteria.kept(size, pruned) if level else size
 
 
 def masks(criterion, initial, finals, rates, levels, generator):

@@ -164,7 +164,9 @@ class Spec:
     mask0_action: str = spec_field(
         LOTTERY, "what pruned weights are frozen at", choices=criteria.MASK0_ACTIONS, when=_chain
     )
-    rounds: int = spec_field(LOTTERY, "rounds, or levels, of pruning; 0: the dense network", low=0, when=_rounds)
+    rounds: int = spec_field(
+        LOTTERY, "rounds, or levels, of pruning; 0: the dense network", low=0, below=255, when=_rounds
+    )
     prune_dense: float = spec_field(LOTTERY, "share of a dense layer pruned in a round", above=0, below=1, when=_levels)
     prune_conv: float = spec_field(LOTTERY, "share of a convolution pruned in a round", above=0, below=1, when=_levels)
     prune_output: float = spec_field(
