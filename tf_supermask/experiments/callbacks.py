@@ -69,15 +69,15 @@ def _percent(share, count):
 
 
 def remaining(model, whole=None):
-    """Remaining weights of a model in percent; 100 for a baseline. `whole`: the model of which it is a part, without weights that
-    are pruned."""
+    """Remaining weights of a model in percent; 100 for a baseline. `whole`: the model of which it is a part; what it has beside
+    is pruned."""
     masks = sparsity.masks_of(model).values()
     size = sum(math.prod(sparsity.kernel_shape(layer)) for layer in sparsity.masked_layers(whole or model))
     return 100 * sum(map(np.count_nonzero, masks)) / size if size else 100.0
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Saves all variables of the whole network and the history after an epoch, if the last checkpoint is at least `seconds` old."""
+    """Saves all variables of the whole network and the history after an epoch, if the last time is `seconds` ago or more."""
 
     def __init__(self, run, spec, history, seconds, shrinking):
         super().__init__()

@@ -17,7 +17,7 @@ def spec_field(group, help, *, choices=None, low=None, above=None, below=None, w
         low: smallest allowed value; above, below: excluded bounds.
         when: values by field name -> whether a run reads the field; None: every run.
         parse: raises InputError for a bad text; a field with `parse` may be None.
-        rounding: a switch that changes a run by rounding only. A record may lack it, being older, and then counts as on and as off.
+        rounding: a switch that changes a run by rounding only. Older records lack it, and count as on and as off.
     """
     # None also stands for a field that was added after a record was written.
     return dataclasses.field(default=None, metadata={k: v for k, v in locals().items() if v is not None})
