@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from processes import weights
 
 from tf_supermask import sparsity
 from tf_supermask.errors import InputError
@@ -70,7 +71,7 @@ def test_a_run_shrinks_and_resumes_to_the_same_bits(tiny, given, tmp_path, cheap
         keras.backend.clear_session()
     resumed = train(spec, tiny, tmp_path / "killed")
     assert numbers(resumed) == numbers(whole)
-    one, other = (records.Run(tmp_path / name, "run", 0).container.read_bytes() for name in ("whole", "killed"))
+    one, other = (weights(records.Run(tmp_path / name, "run", 0)) for name in ("whole", "killed"))
     assert one == other
 
 
