@@ -18,8 +18,9 @@ class History(keras.callbacks.Callback):
     """Adds remaining weights, learning rate and seconds to Keras' logs, and collects the columns of the record.
 
     Deviation: the test loss is the mean over images; the authors average over batches, of which the last is smaller.
-    Seconds are those of training, evaluation and counting, as in the paper; writing files is not in them. `whole`: the network
-    whose weights are counted, where the one that is trained is a part of it.
+    Seconds are those of training, evaluation and counting, as in the paper; writing files is not in them.
+
+    `whole`: the network whose weights are counted, where the one that is trained is a part of it.
     """
 
     def __init__(self, history, images, whole=None):
