@@ -114,7 +114,8 @@ def test_any_dense_layer_against_numpy(data):
     layer = SignedMaskDense(units, rule=rule, threshold=data.draw(st.floats(0, 0.5)))
     x = batch((count, n_in))
     y = layer(x)
-    np.testing.assert_allclose(y, x @ (layer.weight.numpy() * layer.mask), rtol=1e-5, atol=1e-5)
+    mask = layer.mask / masks.rule(rule).levels
+    np.testing.assert_allclose(y, x @ (layer.weight.numpy() * mask), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

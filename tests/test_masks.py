@@ -12,11 +12,13 @@ from tf_supermask import SignedMaskDense, mask_model, masks, strip_masks
 
 ORACLES = {
     "signed": lambda s, t: np.where(s > t, 1, np.where(s < -t, -1, 0)),
+    "signed_2_levels": lambda s, t: np.sign(s) * sum(abs(s) > k * t for k in (1, 2)) / np.float32(2),
+    "signed_4_levels": lambda s, t: np.sign(s) * sum(abs(s) > k * t for k in (1, 2, 3, 4)) / np.float32(4),
     "binary": lambda s, t: np.where(s > t, 1, 0),
     "bernoulli": lambda s, t: np.where(tf.sigmoid(s) > t, 1, 0),
     "rounded": lambda s, t: np.where(tf.sigmoid(s) > t, 1, 0),
 }
-STRAIGHT = ("signed", "binary")
+STRAIGHT = ("signed", "signed_2_levels", "signed_4_levels", "binary")
 normal = {"width": 32, "allow_subnormal": False}  # TensorFlow's processors take numbers below 1e-38 for 0
 scores = hnp.arrays(np.float32, hnp.array_shapes(max_dims=4, max_side=5), elements=st.floats(-2, 2, **normal))
 thresholds = st.floats(0, 1, **normal).map(np.float32)
@@ -61,7 +63,7 @@ def test_rounding_is_that_of_the_probability():
     assert rounded(tf.constant([-0.1, 0.0, 0.1]), rounded.threshold).numpy().tolist() == [0, 0, 1]
 
 
-@pytest.mark.parametrize("rule", STRAIGHT)
+@pytest.mark.parametrize("rule", ["signed", "binary"])
 def test_thresholds_are_strict(rule):
     score = tf.constant([-0.25, 0.25, np.nextafter(np.float32(0.25), np.float32(1))])
     assert masks.RULES[rule](score, 0.25).numpy().tolist() == [0, 0, 1]
@@ -123,5 +125,52 @@ def test_a_rule_that_cannot_be_registered_is_refused(arguments, message):
 
 @pytest.mark.parametrize("name", ["ternary", None, ["signed"], 3])
 def test_an_unknown_rule_is_named(name):
-    with pytest.raises(ValueError, match="`rule` must be one of signed, binary, rounded, bernoulli. Received"):
+    with pytest.raises(ValueError, match="`rule` must be one of signed, binary, rounded, bernoulli, .*. Received"):
         masks.rule(name)
+
+
+@given(
+    score=hnp.arrays(np.float32, st.integers(1, 300), elements=st.floats(-2, 2, **normal)),
+    density=st.floats(0.01, 0.99),
+)
+def test_a_density_is_set(score, density):
+    """Oracle: sorting. All that are larger than the first that is left out remain; of equal ones none or all."""
+    kept = max(1, round(density * score.size))
+    for signed in (False, True):
+        sizes = np.abs(score) if signed else score
+        remain = sizes > np.asarray(masks.density_threshold(score, density, signed))
+        ordered = np.sort(sizes)[::-1]
+        if kept < score.size:
+            assert remain.sum() <= kept
+            clear = sizes > ordered[kept] + 1e-6  # of the precision of the search
+            assert remain[clear].all()
+
+
+@pytest.mark.parametrize("rule", ["signed", "binary", "signed_4_levels"])
+def test_layers_of_a_density(rule, tmp_path):
+    """The share stays what it is, whatever the scores become; a mask that is read is the one that is used."""
+    network = keras.Sequential([keras.Input((30,)), keras.layers.Dense(20, "relu"), keras.layers.Dense(10)])
+    model, x = mask_model(network, rule, density=0.1), np.random.default_rng(0).normal(size=(64, 30)).astype(np.float32)
+    model.compile(keras.optimizers.SGD(0.1, 0.9), "mse")
+    for _ in range(2):
+        assert [np.count_nonzero(layer.mask) for layer in model.layers] == [60, 20]
+        model.fit(x, x[:, :10], verbose=0)
+    model.save(tmp_path / "x.keras")
+    again = keras.models.load_model(tmp_path / "x.keras")
+    np.testing.assert_array_equal(again(x), model(x))
+    np.testing.assert_allclose(strip_masks(model)(x), model(x), rtol=1e-5, atol=1e-6)
+    assert again.layers[0].density == 0.1 and again.layers[0].threshold is None
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ({"density": 0}, "`density` must be a number between 0 and 1. Received: 0"),
+        ({"density": "half"}, "`density` must be a number between 0 and 1. Received: 'half'"),
+        ({"density": 0.1, "threshold": 0.2}, "Give one of .* Received: threshold=0.2, density=0.1"),
+        ({"density": 0.1, "rule": "bernoulli"}, "draws its thresholds. Received: density=0.1"),
+    ],
+)
+def test_densities_that_cannot_be_are_named(given, message):
+    with pytest.raises(ValueError, match=message):
+        SignedMaskDense(3, **given)

@@ -99,6 +99,7 @@ _MASKED = {keras.layers.Dense: SignedMaskDense, keras.layers.Conv2D: SignedMaskC
 def mask_model(
     model, rule="signed", filter=lambda layer: True, scheme="elus", distribution="signed_constant", keep_weights=False, seed=0,
     threshold=None, relative_threshold=None, rescale=False, score_initializer="glorot_uniform", use_bias=None, verbose=True,
+    density=None,
 ):  # fmt: skip
     """A clone of a Sequential or functional model with masks: frozen weights, trained scores. Compile it before training.
 
@@ -115,7 +116,7 @@ def mask_model(
         seed: seed of weights and scores, int >= 0; each layer gets its own from it and from the position of the layer among the
             model's Dense and Conv2D layers, or among its others. None draws one, which `keras.utils.set_random_seed` makes
             reproducible.
-        threshold, relative_threshold, rescale: arguments of the masked layers, see `signed_mask.SignedMask`.
+        threshold, relative_threshold, density, rescale: arguments of the masked layers, see `signed_mask.SignedMask`.
         score_initializer: name or initializer of the scores; one without a seed gets that of each layer.
         use_bias: whether SignedMaskDense and SignedMaskConv2D layers have a bias. By default those that have one in `model`.
             Biases keep their values; a new bias starts with the bias_initializer of its layer, 0 by default.
@@ -127,6 +128,7 @@ def mask_model(
     cloning.checked(model)
     chosen = choosing.chosen(model, filter)
     arguments = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold, "rescale": rescale}
+    arguments["density"] = density
     initializers_of = _initializers(scheme, distribution, score_initializer, _seed(seed))
 
     def make(layer):

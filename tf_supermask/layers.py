@@ -12,7 +12,8 @@ class SignedMaskDense(signed_mask.SignedMask):
 
     Args:
         units: size of the output.
-        rule, weight_initializer, score_initializer, threshold, relative_threshold, rescale, sample_seed: see `SignedMask`.
+        rule, weight_initializer, score_initializer, threshold, relative_threshold, density, rescale, sample_seed: see
+            `SignedMask`.
         activation and bias arguments, kwargs: as in `keras.layers.Dense`, but `use_bias` is False by default.
 
     Input shape `(batch, ..., n_in)`, output shape `(batch, ..., units)`, kernel `(n_in, units)`.
@@ -36,11 +37,12 @@ class SignedMaskDense(signed_mask.SignedMask):
         bias_regularizer=None,
         activity_regularizer=None,
         bias_constraint=None,
+        density=None,
         **kwargs,
     ):
         plain = {"units": units, "activation": activation, "use_bias": use_bias, "bias_initializer": bias_initializer}
         plain |= {"bias_regularizer": bias_regularizer, "bias_constraint": bias_constraint}
-        mask = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold}
+        mask = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold, "density": density}
         mask |= {"weight_initializer": weight_initializer, "score_initializer": score_initializer}
         mask |= {"rescale": rescale, "sample_seed": sample_seed}
         super().__init__(plain, **mask, activity_regularizer=activity_regularizer, **kwargs)
@@ -61,7 +63,8 @@ class SignedMaskConv2D(signed_mask.SignedMask):
         filters, kernel_size, strides, padding, dilation_rate: as in `keras.layers.Conv2D`.
         data_format: "channels_last"; None means Keras' image_data_format, which has to be the same.
         groups: 1.
-        rule, weight_initializer, score_initializer, threshold, relative_threshold, rescale, sample_seed: see `SignedMask`.
+        rule, weight_initializer, score_initializer, threshold, relative_threshold, density, rescale, sample_seed: see
+            `SignedMask`.
         activation and bias arguments, kwargs: as in `keras.layers.Conv2D`, but `use_bias` is False by default.
 
     Input shape `(batch, height, width, c_in)`, output shape `(batch, height', width', filters)`,
@@ -92,13 +95,14 @@ class SignedMaskConv2D(signed_mask.SignedMask):
         bias_regularizer=None,
         activity_regularizer=None,
         bias_constraint=None,
+        density=None,
         **kwargs,
     ):
         plain = {"filters": filters, "kernel_size": kernel_size, "strides": strides, "padding": padding}
         plain |= {"data_format": _channels_last(data_format), "dilation_rate": dilation_rate, "groups": _one(groups)}
         plain |= {"activation": activation, "use_bias": use_bias, "bias_initializer": bias_initializer}
         plain |= {"bias_regularizer": bias_regularizer, "bias_constraint": bias_constraint}
-        mask = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold}
+        mask = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold, "density": density}
         mask |= {"weight_initializer": weight_initializer, "score_initializer": score_initializer}
         mask |= {"rescale": rescale, "sample_seed": sample_seed}
         super().__init__(plain, **mask, activity_regularizer=activity_regularizer, **kwargs)

@@ -111,7 +111,7 @@ class Masked(keras.layers.Wrapper):
         layer: any Keras layer or model, built or not, without masks, LoRA and quantization; also one of your own, if it reads
             its weights from Keras variables.
         rule: name of a mask rule, a key of `masks.RULES`.
-        threshold, relative_threshold: as in `SignedMaskDense`; the latter a share of the largest |score| of each kernel.
+        threshold, relative_threshold, density: as in `SignedMaskDense`, for each kernel by itself.
         rescale: multiply each kernel by its size / the number of its remaining weights.
         kernels: names of the kernels to mask. By default all trained variables of two axes or more, without biases, scales and
             embeddings; `kernels=["embeddings"]` masks those of an Embedding.
@@ -138,14 +138,15 @@ class Masked(keras.layers.Wrapper):
         kernels=None,
         score_initializer="glorot_uniform",
         sample_seed=None,
+        density=None,
         **kwargs,
     ):
         # Keras tells tensors from options, and finds masks, by the names of arguments; it reads them in its own __init__.
         self.call = _with_signature(self.call, _checked(layer).call)
         given = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}
         super().__init__(layer, autocast=False, **given | kwargs)  # `layer` casts its inputs and its variables itself
-        self.threshold = masks.threshold_of(rule, threshold, relative_threshold)
-        self.rule, self.relative_threshold, self.rescale = rule, relative_threshold, rescale
+        self.threshold = masks.threshold_of(rule, threshold, relative_threshold, density)
+        self.rule, self.relative_threshold, self.density, self.rescale = rule, relative_threshold, density, rescale
         self.kernels = None if kernels is None else _names(kernels)
         self.score_initializer = keras.initializers.get(score_initializer)
         self.sample_seed = sample_seed
@@ -287,6 +288,7 @@ class Masked(keras.layers.Wrapper):
             "rule": self.rule,
             "threshold": None if self.relative_threshold is not None else self.threshold,
             "relative_threshold": self.relative_threshold,
+            "density": self.density,
             "rescale": self.rescale,
             "kernels": self.kernels,
             "score_initializer": keras.initializers.serialize(self.score_initializer),

@@ -26,7 +26,7 @@ def kernels_from(kernel_of):
 
 @dataclasses.dataclass(frozen=True)
 class MaskedKernel:
-    """A kernel of a built layer that has `rule`, `rescale` and, where the rule samples, `seed_generator`."""
+    """A kernel of a built layer that has `rule`, `density`, `rescale` and, where the rule samples, `seed_generator`."""
 
     layer: keras.layers.Layer
     name: str  # of the kernel within its layer
@@ -41,6 +41,8 @@ class MaskedKernel:
     def draw_mask(self):
         """The mask, as a call of the layer uses it. A rule that samples draws a new one each time."""
         threshold = self.threshold
+        if self.layer.density is not None:
+            threshold = masks.density_threshold(self.score, self.layer.density, self.rule.signed)
         if self.rule.sampled:
             threshold = keras.random.uniform(self.score.shape, dtype="float32", seed=self.layer.seed_generator)
         return self.rule(self.score, threshold)
@@ -61,8 +63,9 @@ class MaskedKernel:
         return kernel_of(self) if kernel_of else self.draw()
 
     def mask(self):
-        """The mask: int8 numpy array. If the rule samples, the mask of the next call, which reading does not change."""
-        return ops.convert_to_numpy(self._without_effect(self.draw_mask)).astype(np.int8)
+        """The mask in units of its levels: int8 numpy array. If the rule samples, the mask of the next call, which reading does
+        not change."""
+        return np.rint(self.rule.levels * ops.convert_to_numpy(self._without_effect(self.draw_mask))).astype(np.int8)
 
     def array(self):
         """weight * mask(score): tensor. If the rule samples, the kernel of the next call, which reading does not change."""

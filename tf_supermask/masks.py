@@ -13,6 +13,7 @@ Rules are made of `keras.ops`, and run on every backend of Keras.
 """
 
 import dataclasses
+import math
 import numbers
 from typing import Callable
 
@@ -29,6 +30,7 @@ class Rule:
     sampled: bool  # the layer draws a new threshold from [0, 1) for each weight at each use
     signed: bool  # masks have values below 0
     interval: bool = False  # the scores whose mask is 0 form an interval
+    levels: int = 1  # masks are multiples of 1 / levels
 
     def __call__(self, score, threshold):
         score = ops.convert_to_tensor(score)
@@ -38,16 +40,17 @@ class Rule:
 RULES = {}
 
 
-def register(name, threshold=None, sampled=False, signed=False, interval=False):
+def register(name, threshold=None, sampled=False, signed=False, interval=False, levels=1):
     """Decorator that makes a function `(score, threshold) -> mask` the rule `name`.
 
     Args:
         name: the name of the rule in layers, `mask_model` and flags.
         threshold: default threshold, >= 0; required unless `sampled`.
         sampled: the threshold is drawn from [0, 1) for each weight at each use.
-        signed: masks have values below 0, so that `rescale` counts their absolute values.
+        signed: masks have values below 0, so that `rescale` counts their absolute values and `density` those of scores.
         interval: the scores whose mask is 0 form an interval: what lies between two pruned scores is pruned. `shrink` removes
             units only where this is so.
+        levels: masks are multiples of 1 / levels, from -1 to 1.
 
     Raises:
         ValueError: the name is registered already; neither or both of `threshold` and `sampled` are given.
@@ -60,7 +63,7 @@ def register(name, threshold=None, sampled=False, signed=False, interval=False):
         )
 
     def add(function):
-        RULES[name] = Rule(function, threshold, sampled, signed, interval)
+        RULES[name] = Rule(function, threshold, sampled, signed, interval, levels)
         return function
 
     return add
@@ -73,31 +76,54 @@ def rule(name):
     return RULES[name]
 
 
-def threshold_of(name, threshold=None, relative_threshold=None):
+def threshold_of(name, threshold=None, relative_threshold=None, density=None):
     """The absolute threshold of a layer that uses the rule `name`.
 
     Returns: `threshold`, by default that of the rule; None with `relative_threshold`, which the layer multiplies once it has
-    scores, and for a rule that samples.
+    scores, with `density`, of which `density_threshold` makes one at each use, and for a rule that samples.
 
     Raises:
-        ValueError: `threshold` is not a number >= 0, `relative_threshold` is not a number between 0 and 1, both are given, or
-            one is given for a rule that samples.
+        ValueError: `threshold` is not a number >= 0, `relative_threshold` or `density` is not a number between 0 and 1, two are
+            given, or one is given for a rule that samples.
     """
     known = rule(name)
-    if threshold is not None and relative_threshold is not None:
-        raise ValueError(
-            f"Give `threshold` or `relative_threshold`, not both. Received: {threshold=}, {relative_threshold=}"
-        )
-    if known.sampled and (threshold is not None or relative_threshold is not None):
-        raise ValueError(f"Rule {name!r} draws its thresholds. Received: {threshold=}, {relative_threshold=}")
-    if relative_threshold is not None:
-        if not (isinstance(relative_threshold, numbers.Real) and 0 < relative_threshold < 1):
-            raise ValueError(f"`relative_threshold` must be a number between 0 and 1. Received: {relative_threshold!r}")
-        return None
+    given = {"threshold": threshold, "relative_threshold": relative_threshold, "density": density}
+    given = {argument: value for argument, value in given.items() if value is not None}
+    received = ", ".join(f"{argument}={value!r}" for argument, value in given.items())
+    if len(given) > 1:
+        raise ValueError(f"Give one of `threshold`, `relative_threshold` and `density`. Received: {received}")
+    if known.sampled and given:
+        raise ValueError(f"Rule {name!r} draws its thresholds. Received: {received}")
+    for argument in ("relative_threshold", "density"):
+        if argument in given:
+            if not (isinstance(given[argument], numbers.Real) and 0 < given[argument] < 1):
+                raise ValueError(f"`{argument}` must be a number between 0 and 1. Received: {given[argument]!r}")
+            return None
     threshold = known.threshold if threshold is None else threshold
     if not known.sampled and not (isinstance(threshold, numbers.Real) and threshold >= 0):
         raise ValueError(f"`threshold` must be a number >= 0. Received: {threshold!r}")
     return threshold
+
+
+_HALVINGS = 30  # of the interval of scores: below the precision of float32
+
+
+def density_threshold(score, density, signed):
+    """The threshold above which a share `density` of the scores lies, of their absolute values if `signed`; at least one score.
+
+    `score`: float32 tensor; 0 < `density` < 1. Found by bisection, 30 counts of the scores above a bound: for millions of scores
+    sorting takes longer. Of scores that are equal none is kept if not all can be. Returns a scalar tensor without a gradient.
+    """
+    score = ops.stop_gradient(ops.abs(score) if signed else ops.convert_to_tensor(score))
+    kept = max(1, round(density * math.prod(score.shape)))
+
+    def halve(_, bounds):
+        low, high = bounds
+        middle = low + (high - low) / 2
+        too_many = ops.sum(ops.cast(score > middle, "int32")) > kept
+        return ops.where(too_many, middle, low), ops.where(too_many, high, middle)
+
+    return ops.fori_loop(0, _HALVINGS, halve, (ops.min(score), ops.max(score)))[1]
 
 
 # The two gradients. Both reach the scores of pruned weights too; neither is clipped.
@@ -174,3 +200,23 @@ def probable(score, threshold):
     random half.
     """
     return through_sigmoid(score, ops.cast(ops.sigmoid(score) > threshold, score.dtype))
+
+
+def _with_levels(levels):
+    """sign(score) * the number of thresholds that |score| passes / `levels`; the thresholds are 1 to `levels` times the first.
+
+    Masks of several levels are those of Okoshi et al., 'Multicoated Supermasks Enhance Hidden Networks' (2022), with the sign of
+    the score as in Koster et al. 2022. Deviation: their thresholds are quantiles of the scores; here the first is set, or is that
+    of a `density`, and the others are multiples of it.
+    """
+
+    def rule(score, threshold):
+        size = ops.abs(score)
+        passed = sum(ops.cast(size > level * threshold, score.dtype) for level in range(1, levels + 1))
+        return straight_through(score, ops.sign(score) * passed / levels)
+
+    return rule
+
+
+register("signed_2_levels", threshold=0.01, signed=True, interval=True, levels=2)(_with_levels(2))
+register("signed_4_levels", threshold=0.01, signed=True, interval=True, levels=4)(_with_levels(4))

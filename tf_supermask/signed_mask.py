@@ -28,6 +28,8 @@ class SignedMask(keras.layers.Layer):
             variable that holds the product.
         relative_threshold: in place of `threshold`, a share p of the largest |score| of this layer right after
             initialization. The product is computed once and saved with the layer. It prunes a share p of uniform scores.
+        density: in place of `threshold`, the share of weights that remain in this layer, set at each use: those of the largest
+            scores, of the largest |score| for a signed rule (top-k).
         rescale: multiply the kernel by its size / the number of remaining weights (dynamic weight rescaling of Zhou et al.
             2019). The gradient flows through this number.
         sample_seed: seed of the thresholds that a rule that samples draws.
@@ -49,13 +51,15 @@ class SignedMask(keras.layers.Layer):
         relative_threshold,
         rescale,
         sample_seed,
+        density=None,
         **kwargs,
     ):
         _refuse_kernel_arguments(type(self).__name__, kwargs)
         super().__init__(**kwargs)
-        self.threshold = masks.threshold_of(rule, threshold, relative_threshold)
+        self.threshold = masks.threshold_of(rule, threshold, relative_threshold, density)
         self.rule = rule
         self.relative_threshold = relative_threshold
+        self.density = density
         self.rescale = rescale
         self.sample_seed = sample_seed
         self.weight_initializer = keras.initializers.get(weight_initializer or initializers.ELUS())
@@ -132,8 +136,9 @@ class SignedMask(keras.layers.Layer):
 
     @property
     def mask(self):
-        """The mask: int8 numpy array of the kernel's shape, values -1, 0, +1. If the rule samples, the mask of the next call,
-        which reading does not change. Raises ValueError before the layer is built."""
+        """The mask: int8 numpy array of the kernel's shape, values -1, 0, +1; of a rule with levels, the signed level. If the
+        rule samples, the mask of the next call, which reading does not change. Raises ValueError before the layer is built.
+        """
         return self.masked_kernels["kernel"].mask()
 
     def _kernel_of_call(self):
@@ -157,6 +162,7 @@ class SignedMask(keras.layers.Layer):
             "score_initializer": keras.initializers.serialize(self.score_initializer),
             "threshold": None if self.relative_threshold is not None else self.threshold,
             "relative_threshold": self.relative_threshold,
+            "density": self.density,
             "rescale": self.rescale,
             "sample_seed": self.sample_seed,
         }

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tf_supermask
-from tf_supermask import SignedMaskDense, mask_model, masks, sparsity
+from tf_supermask import SignedMaskDense, mask_model, masks, sparsity, strip_masks, summary
 from tf_supermask.deploy import container, loading
 from tf_supermask.errors import InputError
 
@@ -128,3 +128,36 @@ def test_weights_that_are_drawn_otherwise_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr("tf_supermask.deploy.container_format.drawn", lambda *args: draw(*args) + 1)
     with pytest.raises(InputError, match="draws other weights from the seed"):
         tf_supermask.load(tmp_path / "x.supermask", masked=True)
+
+
+@pytest.mark.parametrize("distribution", ["signed_constant", "uniform"])
+@pytest.mark.parametrize("levels, rule", [(2, "signed_2_levels"), (4, "signed_4_levels")])
+def test_masks_of_several_levels_are_in_files(levels, rule, distribution, tmp_path):
+    """Oracle: the model itself; codes are counted with numpy."""
+    network = keras.Sequential(
+        [keras.Input((6, 4)), keras.layers.Conv1D(9, 3), keras.layers.Flatten(), keras.layers.Dense(8, "elu", name="d")]
+    )
+    scores = keras.initializers.RandomNormal(0, 0.03, seed=1)
+    only = {} if distribution == "signed_constant" else {"filter": lambda layer: layer.name == "d", "verbose": False}
+    model = mask_model(network, rule, distribution=distribution, score_initializer=scores, **only)
+    x = np.random.default_rng(0).normal(size=(5, 6, 4)).astype(np.float32)
+    size = container.save(model, tmp_path / "x.supermask")
+    assert (
+        size
+        < container.save(loading.load(tmp_path / "x.supermask", masked=True, rule=rule), tmp_path / "y.supermask") + 100
+    )
+    for name in ("x", "y"):
+        np.testing.assert_array_equal(loading.load(tmp_path / f"{name}.supermask")(x), strip_masks(model)(x))
+    again = loading.load(tmp_path / "x.supermask", masked=True, rule=rule)
+    for one, other in zip(*(sparsity.masked_kernels(its).values() for its in (model, again)), strict=True):
+        np.testing.assert_array_equal(one.array(), other.array())
+    lines = []
+    if only:
+        return
+    table = summary(model, print_fn=lines.append)
+    codes = np.abs(model.get_layer("d").mask)
+    assert set(np.unique(codes)) == set(range(levels + 1))
+    assert table["d"]["levels"] == [np.sum(codes == level) for level in range(1, levels + 1)]
+    assert any(line.startswith("d: ") and line.endswith(f"weights at levels 1 to {levels}") for line in lines)
+    with pytest.raises(ValueError, match="`rule` cannot make the mask"):
+        loading.load(tmp_path / "x.supermask", masked=True)

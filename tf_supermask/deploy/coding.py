@@ -237,10 +237,38 @@ def _decode_gaps(ratio, length, plan, decoder):
     return ends
 
 
-def codes_of(kernel):
-    """`(codes, scale)` of a kernel that is codes * scale, with int8 codes -1, 0, +1 and a float32 scale; None for any other."""
-    scale, codes = np.float32(np.abs(kernel).max(initial=0)), np.sign(kernel).astype(np.int8)
-    return (codes, scale) if np.array_equal(codes * scale, kernel) else None
+def encode_levels(codes, encoder):
+    """The sizes of codes that are not 0, of several levels, into a constriction RangeEncoder, after their signs. Returns what
+    decoding needs: how many are of size 1, 2..., [] if all are of size 1."""
+    sizes = np.abs(codes[codes != 0]).astype(np.int32)
+    histogram = np.bincount(sizes)[1:].tolist()
+    if len(histogram) < 2:
+        return []
+    encoder.encode(sizes - 1, _model(histogram))
+    return histogram
+
+
+def decode_levels(codes, histogram, decoder):
+    """Codes of several levels, from their signs and what `encode_levels` has put into what a constriction RangeDecoder reads."""
+    there = codes != 0
+    codes[there] *= decoder.decode(_model(histogram), int(np.count_nonzero(there))).astype(np.int8) + 1
+    return codes
+
+
+def codes_of(kernel, levels=1):
+    """`(codes, scale)` of a kernel that is codes * scale: int8 codes from -n to n, for the least n <= `levels` with which it is,
+    and a float32. None of any other."""
+    largest = np.float32(np.abs(kernel).max(initial=0))
+    for level in range(1, levels + 1):
+        scale = largest / np.float32(level)
+        codes = (
+            np.rint(np.divide(kernel, scale, out=np.zeros_like(kernel), where=scale != 0))
+            if level > 1
+            else np.sign(kernel)
+        )
+        if np.array_equal(codes * scale, kernel):
+            return codes.astype(np.int8), scale
+    return None
 
 
 def entropy_bytes(codes):

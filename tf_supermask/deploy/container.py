@@ -3,7 +3,7 @@
     magic, version, checksum      4 + 1 + 16 bytes; the checksum covers the version and all that follows
     header                        JSON, deflated: the architecture as Keras describes it, and the parameters to decode each kernel
     arrays                        other variables (biases, normalizations) as float32, deflated
-    codes                         -1, 0, +1 of all kernels, entropy-coded (coding.py)
+    codes                         -1, 0, +1 of all kernels, entropy-coded (coding.py); for rules of several levels their sizes
 
 A kernel of signed constants is codes * scale. Other frozen weights are drawn again from the seed of their initializer by Keras'
 stateless, counter-based generator; the header has their checksum. Scores are not stored.
@@ -23,7 +23,7 @@ import numpy as np
 
 from tf_supermask import cloning, conversion, files, graph
 from tf_supermask.deploy import allowed, architecture, coding
-from tf_supermask.deploy.container_format import ENDING, MOST_HEADER, VERSION, Kernel, drawn, key_of, sealed
+from tf_supermask.deploy.container_format import ENDING, MOST_HEADER, TERNARY, VERSION, Kernel, drawn, key_of, sealed
 from tf_supermask.errors import InputError, one_line
 
 
@@ -67,7 +67,9 @@ def packed(model):
                 arrays.append(_exact(layer, array))
                 continue
             view = views[layer.name] if place == 0 and layer.name in views else view_of(array.shape)
-            header = {"view": list(view), "codes": coding.encode(kernel.codes.reshape(view), encoder)}
+            header = {"view": list(view), "codes": coding.encode(np.sign(kernel.codes).reshape(view), encoder)}
+            levels = coding.encode_levels(kernel.codes, encoder)
+            header |= {"levels": levels} if levels else {}
             header |= {"scale": float(kernel.scale)} | ({"draw": kernel.draw} if kernel.draw else {})
             kernels[key_of(layer.name, place)] = header
     description = _description(model, plain)
@@ -77,7 +79,7 @@ def packed(model):
     parts = [zlib.compress(header, 9), zlib.compress(b"".join(arrays), 9)]
     body = b"".join(struct.pack("<I", len(part)) + part for part in parts)
     body += encoder.get_compressed().astype("<u4").tobytes()
-    return sealed(VERSION, body)
+    return sealed(VERSION if any("levels" in kernel for kernel in kernels.values()) else TERNARY, body)
 
 
 def _exact(layer, array):
@@ -103,8 +105,8 @@ def _description(model, plain):
 
 
 def _kernel(source, kernel):
-    """The Kernel of an array; None if it is not ternary and has no mask. `source`: its MaskedKernel, or None."""
-    coded = coding.codes_of(kernel)
+    """The Kernel of an array; None if it has no codes and no mask. `source`: its MaskedKernel, or None."""
+    coded = coding.codes_of(kernel, source.rule.levels if source else 1)
     if coded is not None or source is None:
         return coded and Kernel(*coded)
     weight, layer = np.asarray(source.weight), source.layer
@@ -114,9 +116,9 @@ def _kernel(source, kernel):
             f"the frozen weights of {layer.name} cannot be drawn again: they are not "
             "signed constants, nor what its weight_initializer draws from a seed"
         )
-    codes = (np.sign(kernel) * np.sign(weight)).astype(np.int8)
-    remaining = np.count_nonzero(codes)
-    scale = np.float32(kernel.size / remaining) if layer.rescale and remaining else np.float32(1)
+    codes, levels = source.mask(), source.rule.levels
+    remaining = np.abs(codes).sum() / levels
+    scale = np.float32(kernel.size / remaining if layer.rescale and remaining else 1) / np.float32(levels)
     draw = {"initializer": initializer, "shape": list(weight.shape), "sha256": files.sha256(weight)}
     made = Kernel(codes, scale, draw)
     if not np.array_equal(made.array(), kernel):

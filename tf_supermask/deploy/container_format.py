@@ -9,7 +9,8 @@ import numpy as np
 from tf_supermask import files
 from tf_supermask.errors import InputError
 
-MAGIC, VERSION, ENDING = b"SMSK", 2, ".supermask"
+MAGIC, ENDING = b"SMSK", ".supermask"
+TERNARY, VERSION = 2, 3  # versions that are read: without and with codes of several levels
 CHECKSUM_BYTES = 16
 MOST_HEADER = 2**22  # bytes of a header
 

@@ -19,6 +19,7 @@ from tf_supermask.deploy.container_format import (
     ENDING,
     MAGIC,
     MOST_HEADER,
+    TERNARY,
     VERSION,
     Kernel,
     key_of,
@@ -64,6 +65,8 @@ class Contents:
 
 def _decoded(header, decoder):
     codes = coding.decode(tuple(header["view"]), header["codes"], decoder)
+    if "levels" in header:
+        codes = coding.decode_levels(codes, header["levels"], decoder)
     return Kernel(codes, float(header["scale"]), header.get("draw"))
 
 
@@ -98,7 +101,7 @@ def parsed(content, name, most_weights=MOST_WEIGHTS):
         raise InputError(f"{name} is damaged: its checksum does not match")
     if content[4] > VERSION:
         raise InputError(f"{name} is of version {content[4]}, newer than {VERSION}; update tf_supermask")
-    if content[4] < VERSION:
+    if content[4] < TERNARY:
         raise InputError(f"{name} is of version {content[4]}, which is not read any more; export its run again")
     with _damage(name):
         header, packed, codes = _parts(content[start:])
@@ -133,6 +136,9 @@ def _check_header(header):
         raise ValueError("a kernel without a shape")
     if math.prod(shapes[0]) != math.prod(shapes[-1]) or not math.isfinite(float(header["scale"])):
         raise ValueError("a kernel of another shape than its codes, or without a scale")
+    levels = header.get("levels", [1, 1])
+    if not 2 <= len(levels) <= 127 or not all(isinstance(n, int) and 0 <= n < 2**31 for n in levels) or not any(levels):
+        raise ValueError("levels that no rule has")
     if "draw" in header:
         architecture.check(header["draw"]["initializer"])
 

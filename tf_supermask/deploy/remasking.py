@@ -6,7 +6,7 @@ A file has kernels, not scores. Weights and scores are chosen so that weight * m
     codes * scale           the kernel where it is not 0, else +-scale with signs from a seed   |codes|
     drawn * codes * scale   the drawn weights, with `rescale` if the scale is not 1             codes
 
-    score = 2 threshold * mask
+    score = 2 threshold * mask, of rules with levels (level + 1/2) threshold
 """
 
 import keras
@@ -48,14 +48,23 @@ def _restore(source, kernel, signs):
     """Gives a MaskedKernel the weights and scores that make a Kernel. Raises ValueError if the rule of its layer cannot."""
     layer, shape = source.layer, tuple(source.weight.shape)
     codes, array = kernel.codes.reshape(shape), kernel.array().reshape(shape)
+    most = max(1, int(np.abs(codes).max()))
     if kernel.draw is not None:
         layer.weight_initializer = keras.initializers.deserialize(kernel.draw["initializer"])
         source.weight.assign(drawn(kernel.draw["initializer"], shape))
-        layer.rescale, mask = bool(kernel.scale != 1), codes
+        mask, most = codes, source.rule.levels
+        layer.rescale = bool(kernel.scale * most != 1)
     else:
         mask = np.abs(codes)
         if kernel.scale:  # 0 where all weights are pruned: the magnitude is not known, and mask_model has drawn weights
-            source.weight.assign(np.where(mask, array, kernel.scale * signs.choice([-1.0, 1.0], shape)))
-    source.score.assign(mask * (2 * layer.threshold or 1.0))
+            size = np.float32(most * kernel.scale)
+            source.weight.assign(np.where(mask, np.sign(codes) * size, size * signs.choice([-1.0, 1.0], shape)))
+    source.score.assign(_scores(mask, most, source.rule.levels, layer.threshold))
     if not np.array_equal(source.array(), array):
         raise ValueError(f"`rule` cannot make the mask of {layer.name}; use 'signed'. Received: {layer.rule!r}")
+
+
+def _scores(mask, most, levels, threshold):
+    """Scores whose mask is `mask` / `most` under a rule of `levels`: between two thresholds, or twice the only one."""
+    passed = mask * (levels // most)
+    return (passed + (np.sign(mask) if levels == 1 else 0.5 * np.sign(mask))) * (threshold or 1.0)

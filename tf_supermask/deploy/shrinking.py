@@ -195,7 +195,7 @@ def _shrinkable(layer):
     if type(layer) not in _MASKED:
         return False
     rule = masks.rule(layer.rule)
-    return rule.interval and not rule.sampled and not layer.rescale
+    return rule.interval and not rule.sampled and not layer.rescale and layer.density is None
 
 
 def _one_at_least(live):

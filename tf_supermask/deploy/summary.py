@@ -13,7 +13,8 @@ from tf_supermask.deploy.container import kernel_views, view_of
 def summary(model, print_fn=print):
     """Prints what is left of a model, a line per kernel, and returns the same as a dict: layer name -> column -> number.
 
-    Columns: shape; minus, zero, plus (weights by sign of the kernel); remaining, percent; dead_units and units; csr_bytes and
+    Columns: shape; minus, zero, plus (weights by sign of the kernel); levels (of rules with several: weights at each; else
+    None); remaining, percent; dead_units and units; csr_bytes and
     coded_bytes (scipy's CSR of the kernel, and its codes in a container; None for kernels that are not ternary); macs and
     compact_macs (multiplications per image before and after `compact`). Unknown values are None: dead units of layers that
     `compact` keeps whole, multiplications if the size of images is open, and of other layers than Dense and Conv2D. The names
@@ -29,11 +30,16 @@ def summary(model, print_fn=print):
         raise ValueError(f"{model.name} has no kernel")
     analysis = Analysis(plain)
     report = analysis.report()
-    table = dict(zip(kernels, _rows(plain, kernels, analysis, report), strict=True))
+    table = dict(zip(kernels, _rows(plain, kernels, masked, analysis, report), strict=True))
     _print(table, model, print_fn)
     for name, row in report.items():
         if row["kept"]:
             print_fn(f"compact keeps all units of {name}: {row['kept']}")
+    for name, row in table.items():
+        if row["levels"]:
+            print_fn(
+                f"{name}: {', '.join(f'{count:,}' for count in row['levels'])} weights at levels 1 to {len(row['levels'])}"
+            )
     without = [name for name, (_, variable) in kernels.items() if id(variable) not in masked]
     if masked and without:
         print_fn(f"without a mask: {sparsity.listed(without)}")
@@ -43,12 +49,14 @@ def summary(model, print_fn=print):
     return table
 
 
-def _rows(plain, kernels, analysis, report):
+def _rows(plain, kernels, masked, analysis, report):
     """A dict of columns for each kernel of a plain model."""
     views = kernel_views(plain)
     macs, compact_macs = (sparsity.macs(model).values() for model in (plain, analysis.compacted()))
     for (name, (layer, variable)), before, after in zip(kernels.items(), macs, compact_macs, strict=True):
         kernel = np.asarray(variable)
+        levels = masked[id(variable)].rule.levels if id(variable) in masked else 1
+        coded = coding.codes_of(kernel, levels)
         minus, zero, plus = sparsity.counts(np.sign(kernel))
         alive, units = report[layer.name]["units"] if layer in analysis.kernels else (None, kernel.shape[-1])
         yield {
@@ -60,19 +68,28 @@ def _rows(plain, kernels, analysis, report):
             "dead_units": None if alive is None else units - alive,
             "units": units,
             "csr_bytes": sparsity.csr_bytes(kernel),
-            "coded_bytes": _coded(kernel, views.get(name, view_of(kernel.shape))),
+            "levels": _levels(coded, levels),
+            "coded_bytes": _coded(coded, views.get(name, view_of(kernel.shape))),
             "macs": before,
             "compact_macs": after,
         }
 
 
-def _coded(kernel, view):
-    """Bytes of the codes of a kernel in a container; None if it is not ternary."""
-    coded = coding.codes_of(kernel)
+def _levels(coded, levels):
+    """Numbers of weights at each level, from the lowest; None for rules of one level, and if the kernel is not of codes."""
+    if levels == 1 or coded is None:
+        return None
+    codes = np.abs(coded[0]) * (levels // max(1, int(np.abs(coded[0]).max())))
+    return [int(np.count_nonzero(codes == level)) for level in range(1, levels + 1)]
+
+
+def _coded(coded, view):
+    """Bytes of the codes of a kernel in a container; None if it is not of codes."""
     if coded is None:
         return None
     encoder = constriction.stream.queue.RangeEncoder()
-    coding.encode(coded[0].reshape(view), encoder)
+    coding.encode(np.sign(coded[0]).reshape(view), encoder)
+    coding.encode_levels(coded[0], encoder)
     return encoder.get_compressed().nbytes
 
 

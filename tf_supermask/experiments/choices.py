@@ -36,7 +36,7 @@ PREPROCESS = ("standardize", "unit")
 SCHEMES = ("he", "xavier", "elu", "elus", "elus_resnet")
 DISTRIBUTIONS = ("signed_constant", "uniform", "normal", "truncated_normal")
 
-RULES = ("signed", "binary", "rounded", "bernoulli")
+RULES = ("signed", "binary", "rounded", "bernoulli", "signed_2_levels", "signed_4_levels")
 LEARNED = ("bernoulli", "rounded")  # modes that train the masks of Zhou et al. 2019, whose scores start at one value
 PRUNED = ("lottery", "supermask")  # modes that prune a trained network in rounds
 
