@@ -45,11 +45,12 @@ def masks_of(model):
     return {name: kernel.mask() for name, kernel in masked_kernels(model).items()}
 
 
-def kernels(model):
+def kernels(model, also=()):
     """Name, as in `masked_kernels` -> (layer, variable) of all kernels that a mask may cover, each once: of Dense and Conv2D
-    first, then of other layers and of models inside the model. The variable of a kernel with a mask is its weight."""
+    first, then of other layers and of models inside the model. The variable of a kernel with a mask is its weight. `also`: ids of
+    variables that are no kernels by default, such as embeddings."""
     found, seen = {}, set()
-    for name, layer, kernel in _named(model):
+    for name, layer, kernel in _named(model, also):
         variable = kernel.weight if isinstance(kernel, MaskedKernel) else kernel
         if id(variable) in seen:
             continue
@@ -60,24 +61,26 @@ def kernels(model):
     return found
 
 
-def _named(model):
+def _named(model, also=()):
     """`(name, layer, MaskedKernel or variable)`."""
     first = kernel_layers(model)
     for layer in [*first, *(layer for layer in model.layers if layer not in first)]:
         if graph.is_model(layer):
-            yield from ((f"{layer.name}/{name}", its, kernel) for name, its, kernel in _named(layer))
+            yield from ((f"{layer.name}/{name}", its, kernel) for name, its, kernel in _named(layer, also))
             continue
-        own = _kernels_of(layer)
+        own = _kernels_of(layer, also)
         for name, kernel in own.items():
             single = len(own) == 1 and name == "kernel"
             yield layer.name if single else f"{layer.name}/{name.removesuffix('/kernel')}", layer, kernel
 
 
-def _kernels_of(layer):
+def _kernels_of(layer, also):
     if isinstance(layer, (SignedMask, masked.Masked)) and layer.built:
         inner = masked.maskable(layer.layer) if isinstance(layer, masked.Masked) else {}
         return inner | layer.masked_kernels
-    return {"kernel": layer.kernel} if isinstance(layer, _KINDS) else masked.maskable(layer)
+    if isinstance(layer, _KINDS):
+        return {"kernel": layer.kernel}
+    return masked.maskable(layer) | {name: v for name, v in masked.kernels_of(layer).items() if id(v) in also}
 
 
 def macs(model):

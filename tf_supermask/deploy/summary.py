@@ -25,7 +25,7 @@ def summary(model, print_fn=print):
     matrices, such as embeddings. `print_fn` gets one line at a time. Raises ValueError for a model without kernels.
     """
     plain, masked = stripped(model)
-    kernels = sparsity.kernels(plain)
+    kernels = sparsity.kernels(plain, also=masked)
     if not kernels:
         raise ValueError(f"{model.name} has no kernel")
     analysis = Analysis(plain)
@@ -52,8 +52,8 @@ def summary(model, print_fn=print):
 def _rows(plain, kernels, masked, analysis, report):
     """A dict of columns for each kernel of a plain model."""
     views = kernel_views(plain)
-    macs, compact_macs = (sparsity.macs(model).values() for model in (plain, analysis.compacted()))
-    for (name, (layer, variable)), before, after in zip(kernels.items(), macs, compact_macs, strict=True):
+    macs, compact_macs = (sparsity.macs(model) for model in (plain, analysis.compacted()))
+    for name, (layer, variable) in kernels.items():
         kernel = np.asarray(variable)
         levels = masked[id(variable)].rule.levels if id(variable) in masked else 1
         coded = coding.codes_of(kernel, levels)
@@ -70,8 +70,8 @@ def _rows(plain, kernels, masked, analysis, report):
             "csr_bytes": sparsity.csr_bytes(kernel),
             "levels": _levels(coded, levels),
             "coded_bytes": _coded(coded, views.get(name, view_of(kernel.shape))),
-            "macs": before,
-            "compact_macs": after,
+            "macs": macs.get(name),
+            "compact_macs": compact_macs.get(name),
         }
 
 
