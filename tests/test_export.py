@@ -55,6 +55,8 @@ def test_c_code_of_a_run(command, tmp_path, capsys, real_data):
 @pytest.mark.parametrize(
     "given, message",
     [
+        ([f"--run={RECORD}", "further"], "unexpected argument 'further'; flags are written --name=value"),
+        ([f"--run={RECORD}", "--compact", "False"], "unexpected argument 'False'; flags are written --name=value"),
         ([], "--run is missing; name a record: --run=results/EXPERIMENT/seed0"),
         ([f"--run={RECORD}", "--format=onnx"], "--format=onnx is unknown; choose from saved_model, keras, tflite"),
         ([f"--run={RECORD}", "--format=keras", "--int8"], "--int8 is for --format=tflite, not keras"),

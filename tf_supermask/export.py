@@ -91,9 +91,10 @@ def _images(dataset, split, count=None):
 
 
 def main(argv):
-    del argv
     logging.set_verbosity(logging.ERROR)
     try:
+        if argv[1:]:
+            raise InputError(f"unexpected argument {argv[1]!r}; flags are written --name=value, --compact, --nocompact")
         if FLAGS.run is None:
             raise InputError("--run is missing; name a record: --run=results/EXPERIMENT/seed0")
         if FLAGS.format not in FORMATS:

@@ -88,6 +88,13 @@ class Unregistered(Scaled):
     pass
 
 
+class Plain(keras.layers.Layer):
+    """Has Keras' own get_config, so that Keras gives no module for it."""
+
+    def call(self, x):
+        return 2 * x
+
+
 class Own(keras.layers.Layer):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -102,7 +109,11 @@ class Own(keras.layers.Layer):
     [
         (
             Unregistered(3.0, name="its"),
-            "layer 'its' has 'Unregistered', which is not registered with Keras here: import the",
+            "layer 'its' has 'Unregistered', which is not registered with Keras here: decorate it with @keras",
+        ),
+        (
+            Plain(name="its"),
+            r"layer 'its' has 'Plain', .*: decorate it with @keras.saving.register_keras_serializable\(\), and import the module",
         ),
         (Own(), "keeps variables of TensorFlow, which .supermask files do not hold; use add_weight"),
         (
@@ -122,6 +133,6 @@ def test_a_class_that_is_not_imported_is_named(monkeypatch):
     content = container.packed(ALLOWED["a class of the user's"]())
     monkeypatch.delitem(keras.saving.get_custom_objects(), "tests>Scaled")
     with pytest.raises(
-        InputError, match="^x: layer 'scaled.*' has 'tests>Scaled', .* import the module that registers tests>S"
+        InputError, match="^x: layer 'scaled.*' has 'tests>Scaled', which is not registered .* import the module that"
     ):
         loading.parsed(content, "x")

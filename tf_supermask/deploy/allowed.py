@@ -86,13 +86,15 @@ def check_object(entry, layer):
         known = name in _listed(module) and registered in (None, name)
     if registered is not None and keras.saving.get_registered_object(registered) is not None:
         return  # the user's own, which Keras uses in place of its own object of this name
-    if not known and name != "function" and str(module).split(".")[0] in ("keras", "builtins", "None"):
+    # Keras gives no module for classes of users, but their registered name, also if they are not registered.
+    of_keras = str(module).split(".")[0] in ("keras", "builtins") or module is None and "registered_name" not in entry
+    if not known and name != "function" and of_keras:
         what = f"{name!r}{f' of {module}' if module else ''}"
         raise Refused(f"layer {layer!r} has {what}, which may run code or read files, so that no file may hold it")
     if not known:
         raise Refused(
-            f"layer {layer!r} has {registered!r}, which is not registered with Keras here: import the module that registers "
-            f"{registered} first (keras.saving.register_keras_serializable)"
+            f"layer {layer!r} has {registered!r}, which is not registered with Keras here: decorate it with "
+            "@keras.saving.register_keras_serializable(), and import the module that defines it first"
         )
     if isinstance(config, dict):
         _allowed_values(name, config, layer)

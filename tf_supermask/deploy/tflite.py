@@ -43,8 +43,8 @@ def _converted(converter, name):
         with hidden(1, 2, show=False):
             return converter.convert()
     except Exception as error:  # the class of the converter's errors has no public name
-        reason = re.search(r"error: (?:loc\(.*\): )?(.+)|(.+)", str(error))
-        reason = (reason[1] or reason[2]) if reason else type(error).__name__
+        text = str(error).strip() or type(error).__name__
+        reason = (re.search(r"error: (?:loc\(.*?\)+: )?(.+)", text) or re.search(r"(.+)", text))[1]
         raise InputError(f"{name} cannot be converted for TensorFlow Lite: {reason}") from error
 
 
