@@ -6,7 +6,7 @@ import inspect
 import keras
 import numpy as np
 
-from tf_supermask.masked import kernels_of
+from tf_supermask.maskable import kernels_of
 
 layers = keras.layers
 # What a layer's parameters without a default are given.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tf_supermask import Masked, load, mask_model, save, sparsity, strip_masks, summary
-from tf_supermask.masked import NO_KERNELS, kernels_of, refusal
+from tf_supermask.maskable import NO_KERNELS, kernels_of, refusal
 
 NAMES = list(keras_layers.with_kernels())
 

@@ -12,7 +12,7 @@ import pytest
 from keras import layers, ops
 
 from tf_supermask import Masked, SignedMaskDense, masks
-from tf_supermask.masked import NO_KERNELS, kernels_of
+from tf_supermask.maskable import NO_KERNELS, kernels_of
 
 SCORES = keras.initializers.RandomUniform(-0.03, 0.03, seed=1)  # a third of the weights is pruned
 REFUSED = "SpectralNormalization"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from tf_supermask import graph, masked, sparsity
+from tf_supermask import graph, maskable, sparsity
 
 
 def convertible(layer):
@@ -81,7 +81,7 @@ def _choices(model, passing, prefix):
         if kind == "model":
             chosen = _choices(layer, passing, f"{position}/") | chosen
         else:
-            names = [] if masked.refusal(layer) else list(masked.maskable(layer))
+            names = [] if maskable.refusal(layer) else list(maskable.chosen(layer))
             kernels = passing(layer, names) if names else []
             if kernels:
                 chosen.setdefault(layer, Choice(kernels, position))
@@ -95,12 +95,12 @@ def print_unmasked(model, chosen, filter):
     """Prints which kernels have no mask although the filter lets them have one."""
     unmasked, passing = {}, _passing(filter)
     for layer in graph.leaves(model):
-        reason = masked.refusal(layer)
-        kernels = masked.kernels_of(layer)
+        reason = maskable.refusal(layer)
+        kernels = maskable.kernels_of(layer)
         names = passing(layer, list(kernels)) if kernels else []
         left = [name for name in names if layer not in chosen or name not in chosen[layer].kernels]
         if left and not (reason or "").startswith("has masks"):
-            what = reason or " and ".join(sorted({masked.NO_KERNELS[name.split("/")[-1]] for name in left}))
+            what = reason or " and ".join(sorted({maskable.NO_KERNELS[name.split("/")[-1]] for name in left}))
             size = sum(math.prod(kernels[name].shape) for name in left)
             unmasked[f"{layer.name} ({type(layer).__name__}: {what})"] = size
     if unmasked:

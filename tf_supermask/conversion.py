@@ -7,7 +7,7 @@ import random
 import keras
 from keras import ops
 
-from tf_supermask import choosing, cloning, graph, initializers, masked
+from tf_supermask import choosing, cloning, graph, initializers, maskable
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
 from tf_supermask.masked import Masked
 from tf_supermask.signed_mask import SignedMask
@@ -195,7 +195,7 @@ def _fill(source, target, keep_weights):
 def _fill_masked(source, target, initializers_of, position):
     """Gives a Masked layer the variables of the layer that it was made of and, unless `initializers_of` is None, new kernels."""
     cloning.carry(source, target.layer)
-    before = masked.kernels_of(source)
+    before = maskable.kernels_of(source)
     for i, (name, kernel) in enumerate(target.masked_kernels.items()):
         kernel.score.trainable = before[name].trainable and source.trainable
         if initializers_of is not None:

@@ -12,87 +12,15 @@ import re
 import keras
 from keras import ops
 
-from tf_supermask import graph, initializers, masks
+from tf_supermask import initializers, maskable, masks
 from tf_supermask.masked_kernel import MaskedKernel
-
-# Trained variables of two axes or more that are no kernels, by their names in Keras' layers -> what they are.
-NO_KERNELS = {
-    "embeddings": "rows of a table",
-    "gamma": "scales",
-    "scale": "scales",
-    "beta": "shifts",
-    "alpha": "slopes",
-}
-
-
-def kernels_of(layer):
-    """Name -> variable of what `Masked` can mask in a built layer: its trained variables of two axes or more, without biases.
-
-    The name is that of the variable, as in `recurrent_kernel`; where several have one name, that of the layer inside which the
-    variable belongs to comes first: `query/kernel`. Numbers that Keras has given to names are left out. Variables of frozen
-    layers are among them.
-    """
-    variables = [v for v in _trained(layer) if len(v.shape) > 1 and "bias" not in v.name]
-    paths = {}
-    for path in graph.paths(layer):  # an inner layer after the outer one; models have no variables of their own
-        paths |= {} if graph.is_graph(path[-1]) else {id(v): path for v in path[-1].weights}
-    names = [_unnumbered(v.name, "variable") for v in variables]
-    found = {}
-    for v, name in zip(variables, names, strict=True):
-        if names.count(name) > 1:
-            parts = [_unnumbered(part.name, _snake_case(type(part).__name__)) for part in paths.get(id(v), ())]
-            name = "/".join((*parts, name))
-        count = sum(re.fullmatch(rf"{re.escape(name)}(_\d+)?", other) is not None for other in found)
-        found[f"{name}_{count}" if count else name] = v
-    return found
-
-
-def _unnumbered(name, automatic):
-    """`name` without its number if Keras has made it of `automatic`, as in `dense_1` and `forward_lstm_2`."""
-    made = re.fullmatch(rf"(.*{automatic})_\d+", name)
-    return made[1] if made else name
-
-
-def _snake_case(name):
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z]+)", "_", name).lower()
-
-
-def _trained(layer):
-    """The variables of a layer that are trained where none of its parts is frozen."""
-    parts = [layer, *graph.inside(layer)]
-    before = [(part, part.trainable) for part in parts] + [(v, v.trainable) for v in layer.variables]
-    for part in parts:
-        part.trainable = True
-    try:
-        return layer.trainable_variables
-    finally:
-        for part, trainable in 2 * before:  # twice: a part has its parts follow, also those that have had their turn
-            if part.trainable != trainable:
-                part.trainable = trainable
-
-
-def refusal(layer):
-    """Why the kernels of a layer cannot be masked, as a clause; None if they can."""
-    for part in (layer, *graph.inside(layer)):
-        if hasattr(type(part), "masked_kernels"):
-            return f"has masks already, in {part.name}"
-        if isinstance(part, keras.layers.SpectralNormalization):
-            return "sets its kernel while it trains, which a frozen weight does not allow"
-        if getattr(part, "quantization_mode", None) or getattr(part, "lora_enabled", False):
-            return f"is quantized or has LoRA, in {part.name}: mask it first"
-    return None
-
-
-def maskable(layer):
-    """Name -> variable of the kernels that `Masked` masks by default: those of `kernels_of` that are not in `NO_KERNELS`."""
-    return {name: v for name, v in kernels_of(layer).items() if name.split("/")[-1] not in NO_KERNELS}
 
 
 def _checked(layer):
     """Raises ValueError where `layer` is not one whose kernels can be masked."""
     if not isinstance(layer, keras.layers.Layer):
         raise ValueError(f"`layer` must be a Keras layer. Received: {type(layer).__name__}")
-    reason = refusal(layer)
+    reason = maskable.refusal(layer)
     if reason:
         raise ValueError(f"{layer.name} ({type(layer).__name__}) {reason}")
     return layer
@@ -177,8 +105,8 @@ class Masked(keras.layers.Wrapper):
 
     def _chosen(self):
         """Name -> variable of the kernels to mask."""
-        who, found = f"{self.layer.name} ({type(self.layer).__name__})", kernels_of(self.layer)
-        names = list(maskable(self.layer)) if self.kernels is None else self.kernels
+        who, found = f"{self.layer.name} ({type(self.layer).__name__})", maskable.kernels_of(self.layer)
+        names = list(maskable.chosen(self.layer)) if self.kernels is None else self.kernels
         if not names:
             further = f": only {', '.join(found)}, which kernels={list(found)} masks" if found else ""
             raise ValueError(f"{who} has no kernel to mask{further}")
@@ -279,7 +207,7 @@ class Masked(keras.layers.Wrapper):
 
     def build_from_config(self, config):
         # The description of `layer` has built it. Parts that only a call builds are not there: the call to come adds the scores.
-        if self.layer.built and set(config["kernels"]) <= kernels_of(self.layer).keys():
+        if self.layer.built and set(config["kernels"]) <= maskable.kernels_of(self.layer).keys():
             self.build()
 
     def get_config(self):

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import scipy.sparse
 
-from tf_supermask import graph, masked
+from tf_supermask import graph, maskable, masked
 from tf_supermask.masked_kernel import MaskedKernel
 from tf_supermask.signed_mask import SignedMask
 
@@ -76,11 +76,11 @@ def _named(model, also=()):
 
 def _kernels_of(layer, also):
     if isinstance(layer, (SignedMask, masked.Masked)) and layer.built:
-        inner = masked.maskable(layer.layer) if isinstance(layer, masked.Masked) else {}
+        inner = maskable.chosen(layer.layer) if isinstance(layer, masked.Masked) else {}
         return inner | layer.masked_kernels
     if isinstance(layer, _KINDS):
         return {"kernel": layer.kernel}
-    return masked.maskable(layer) | {name: v for name, v in masked.kernels_of(layer).items() if id(v) in also}
+    return maskable.chosen(layer) | {name: v for name, v in maskable.kernels_of(layer).items() if id(v) in also}
 
 
 def macs(model):

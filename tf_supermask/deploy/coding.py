@@ -36,14 +36,14 @@ def _axes(codes):
     return [_sizes(active.sum(axes)) for axes in ((2, 3), (0, 1, 3), (0, 1, 2))]
 
 
-def _model(counts):
+def histogram_model(counts):
     total = np.add.accumulate(counts)[-1]  # np.sum adds in an order that depends on the machine
     return constriction.stream.model.Categorical(counts / total, perfect=False)
 
 
 def _geometric(ratio, length):
     """The distribution of the numbers below `length`: each is `ratio` / 256 times as likely as the one before."""
-    return _model(np.multiply.accumulate(np.full(length, ratio / 256)))
+    return histogram_model(np.multiply.accumulate(np.full(length, ratio / 256)))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ def encode(codes, encoder):
     axes = _axes(codes)
     parameters = [np.bincount(sizes.ravel(), minlength=2).tolist() for sizes in axes]
     for sizes, histogram in zip(axes, parameters, strict=True):
-        encoder.encode(sizes.ravel().astype(np.int32), _model(histogram))
+        encoder.encode(sizes.ravel().astype(np.int32), histogram_model(histogram))
     live = _Live(axes)
     live.inner[:] = codes[:, :, live.channels][..., live.units]
     for where, offsets in live.passes():
@@ -197,7 +197,7 @@ def decode(shape, parameters, decoder):
     """The codes of `shape` that `encode` has written, from a constriction RangeDecoder. Raises ValueError if they are damaged."""
     histograms, parameters = parameters[:3], parameters[3:]
     axes = [
-        decoder.decode(_model(histogram), int(np.prod(size))).reshape(size).astype(np.uint8)
+        decoder.decode(histogram_model(histogram), int(np.prod(size))).reshape(size).astype(np.uint8)
         for histogram, size in zip(histograms, (shape[:2], shape[2:3], shape[3:]), strict=True)
     ]
     live = _Live(axes)
@@ -235,40 +235,6 @@ def _decode_gaps(ratio, length, plan, decoder):
     if (ends >= np.repeat(plan.ends, plan.counts)).any():
         raise ValueError("a gap that is longer than its class")
     return ends
-
-
-def encode_levels(codes, encoder):
-    """The sizes of codes that are not 0, of several levels, into a constriction RangeEncoder, after their signs. Returns what
-    decoding needs: how many are of size 1, 2..., [] if all are of size 1."""
-    sizes = np.abs(codes[codes != 0]).astype(np.int32)
-    histogram = np.bincount(sizes)[1:].tolist()
-    if len(histogram) < 2:
-        return []
-    encoder.encode(sizes - 1, _model(histogram))
-    return histogram
-
-
-def decode_levels(codes, histogram, decoder):
-    """Codes of several levels, from their signs and what `encode_levels` has put into what a constriction RangeDecoder reads."""
-    there = codes != 0
-    codes[there] *= decoder.decode(_model(histogram), int(np.count_nonzero(there))).astype(np.int8) + 1
-    return codes
-
-
-def codes_of(kernel, levels=1):
-    """`(codes, scale)` of a kernel that is codes * scale: int8 codes from -n to n, for the least n <= `levels` with which it is,
-    and a float32. None of any other."""
-    largest = np.float32(np.abs(kernel).max(initial=0))
-    for level in range(1, levels + 1):
-        scale = largest / np.float32(level)
-        codes = (
-            np.rint(np.divide(kernel, scale, out=np.zeros_like(kernel), where=scale != 0))
-            if level > 1
-            else np.sign(kernel)
-        )
-        if np.array_equal(codes * scale, kernel):
-            return codes.astype(np.int8), scale
-    return None
 
 
 def entropy_bytes(codes):

@@ -22,7 +22,7 @@ import keras
 import numpy as np
 
 from tf_supermask import cloning, conversion, files, graph
-from tf_supermask.deploy import allowed, architecture, coding
+from tf_supermask.deploy import allowed, architecture, coding, level_codes
 from tf_supermask.deploy.container_format import ENDING, MOST_HEADER, TERNARY, VERSION, Kernel, drawn, key_of, sealed
 from tf_supermask.errors import InputError, one_line
 
@@ -68,7 +68,7 @@ def packed(model):
                 continue
             view = views[layer.name] if place == 0 and layer.name in views else view_of(array.shape)
             header = {"view": list(view), "codes": coding.encode(np.sign(kernel.codes).reshape(view), encoder)}
-            levels = coding.encode_levels(kernel.codes, encoder)
+            levels = level_codes.encode(kernel.codes, encoder)
             header |= {"levels": levels} if levels else {}
             header |= {"scale": float(kernel.scale)} | ({"draw": kernel.draw} if kernel.draw else {})
             kernels[key_of(layer.name, place)] = header
@@ -106,7 +106,7 @@ def _description(model, plain):
 
 def _kernel(source, kernel):
     """The Kernel of an array; None if it has no codes and no mask. `source`: its MaskedKernel, or None."""
-    coded = coding.codes_of(kernel, source.rule.levels if source else 1)
+    coded = level_codes.codes_of(kernel, source.rule.levels if source else 1)
     if coded is not None or source is None:
         return coded and Kernel(*coded)
     weight, layer = np.asarray(source.weight), source.layer

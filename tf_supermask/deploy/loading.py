@@ -13,7 +13,7 @@ import constriction
 import numpy as np
 
 from tf_supermask import cloning
-from tf_supermask.deploy import allowed, architecture, coding
+from tf_supermask.deploy import allowed, architecture, coding, level_codes
 from tf_supermask.deploy.container_format import (
     CHECKSUM_BYTES,
     ENDING,
@@ -66,7 +66,7 @@ class Contents:
 def _decoded(header, decoder):
     codes = coding.decode(tuple(header["view"]), header["codes"], decoder)
     if "levels" in header:
-        codes = coding.decode_levels(codes, header["levels"], decoder)
+        codes = level_codes.decode(codes, header["levels"], decoder)
     return Kernel(codes, float(header["scale"]), header.get("draw"))
 
 

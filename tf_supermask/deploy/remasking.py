@@ -12,7 +12,7 @@ A file has kernels, not scores. Weights and scores are chosen so that weight * m
 import keras
 import numpy as np
 
-from tf_supermask import conversion, initializers, masked, masks, sparsity
+from tf_supermask import conversion, initializers, maskable, masks, sparsity
 from tf_supermask.deploy.container_format import drawn, key_of
 
 
@@ -35,7 +35,7 @@ def remasked(model, kernels, rule="signed", seed=0):
     names = {name: coded.get(id(variable)) for name, (_, variable) in sparsity.kernels(model).items()}
 
     def filter(layer, name):  # a file has codes of every ternary kernel, also of layers that cannot have a mask
-        return id(masked.kernels_of(layer)[name]) in coded
+        return id(maskable.kernels_of(layer)[name]) in coded
 
     result = conversion.mask_model(model, rule, filter=filter, seed=seed, verbose=False)
     for name, kernel in sparsity.masked_kernels(result).items():

@@ -5,7 +5,7 @@ import numpy as np
 
 from tf_supermask import sparsity
 from tf_supermask.conversion import stripped
-from tf_supermask.deploy import coding
+from tf_supermask.deploy import coding, level_codes
 from tf_supermask.deploy.compaction import Analysis
 from tf_supermask.deploy.container import kernel_views, view_of
 
@@ -56,7 +56,7 @@ def _rows(plain, kernels, masked, analysis, report):
     for name, (layer, variable) in kernels.items():
         kernel = np.asarray(variable)
         levels = masked[id(variable)].rule.levels if id(variable) in masked else 1
-        coded = coding.codes_of(kernel, levels)
+        coded = level_codes.codes_of(kernel, levels)
         minus, zero, plus = sparsity.counts(np.sign(kernel))
         alive, units = report[layer.name]["units"] if layer in analysis.kernels else (None, kernel.shape[-1])
         yield {
@@ -89,7 +89,7 @@ def _coded(coded, view):
         return None
     encoder = constriction.stream.queue.RangeEncoder()
     coding.encode(np.sign(coded[0]).reshape(view), encoder)
-    coding.encode_levels(coded[0], encoder)
+    level_codes.encode(coded[0], encoder)
     return encoder.get_compressed().nbytes
 
 
