@@ -78,8 +78,9 @@ def refusal(layer):
             return f"has masks already, in {part.name}"
         if isinstance(part, keras.layers.SpectralNormalization):
             return "sets its kernel while it trains, which a frozen weight does not allow"
-        if getattr(part, "quantization_mode", None) or getattr(part, "lora_enabled", False):
-            return f"is quantized or has LoRA, in {part.name}: mask it first"
+        for attribute, what in (("lora_enabled", "has LoRA"), ("quantization_mode", "is quantized")):
+            if getattr(part, attribute, None):
+                return f"{what}, in {part.name}: mask it first"
     return None
 
 
@@ -146,7 +147,8 @@ class Masked(keras.layers.Wrapper):
         given = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}
         super().__init__(layer, autocast=False, **given | kwargs)  # `layer` casts its inputs and its variables itself
         self.threshold = masks.threshold_of(rule, threshold, relative_threshold, density)
-        self.rule, self.relative_threshold, self.density, self.rescale = rule, relative_threshold, density, rescale
+        self.rule, self.relative_threshold, self.density = rule, relative_threshold, density
+        self.rescale = masks.switch("rescale", rescale)
         self.kernels = None if kernels is None else _names(kernels)
         self.score_initializer = keras.initializers.get(score_initializer)
         self.sample_seed = sample_seed
