@@ -378,6 +378,15 @@ def test_what_gets_no_mask_is_said(capsys):
     assert not capsys.readouterr().out
 
 
+def test_lora_is_the_reason_that_is_said_and_groups_are_none(capsys):
+    layers = [keras.layers.Conv2D(4, 3, groups=2), keras.layers.Dense(5, name="adapted"), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((4, 4, 2)), *layers], name="m")
+    model.get_layer("adapted").enable_lora(3)
+    masked = mask_model(model)
+    assert "in adapted (Dense: has LoRA, in adapted: mask it first) (verb" in capsys.readouterr().out
+    assert len(sparsity.masked_kernels(masked)) == 2
+
+
 def test_masks_inside_a_layer_of_the_user_are_refused():
     class Own(keras.layers.Layer):
         def __init__(self, **kwargs):
@@ -454,6 +463,11 @@ def test_arguments_reach_the_layers():
         ({"relative_threshold": 2}, "`relative_threshold` must be a number between 0 and 1. Received: 2"),
         ({"rule": "ternary"}, "`rule` must be one of"),
         ({"scheme": "glorot"}, "`scheme` must be one of"),
+        ({"scheme": ["a"]}, r"`scheme` must be one of .* Received: \['a'\]"),
+        ({"rescale": "yes"}, "`rescale` must be True or False. Received: 'yes'"),
+        ({"keep_weights": "x"}, "`keep_weights` must be True or False. Received: 'x'"),
+        ({"keep_weights": None}, "`keep_weights` must be True or False. Received: None"),
+        ({"use_bias": "no"}, "`use_bias` must be True or False. Received: 'no'"),
         ({"distribution": "cauchy"}, "`distribution` must be one of"),
         ({"score_initializer": "nothing"}, "nothing"),
     ],

@@ -1,6 +1,7 @@
 """Files are whole or not there."""
 
 import hashlib
+import stat
 
 import numpy as np
 import pytest
@@ -19,6 +20,28 @@ def test_a_writer_that_fails_leaves_the_earlier_file(tmp_path):
     with pytest.raises(OSError, match="No space"):
         files.write(path, failing)
     assert path.read_bytes() == b"first" and [entry.name for entry in path.parent.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+def test_a_file_that_replaces_another_has_its_permissions(mode, tmp_path):
+    path = tmp_path / "x"
+    path.write_text("first")
+    path.chmod(mode)
+
+    def second(file):
+        (beside,) = (entry for entry in tmp_path.iterdir() if entry != path)
+        assert stat.S_IMODE(beside.stat().st_mode) == mode  # from the first byte on
+        file.write(b"second")
+
+    files.write(path, second)
+    assert path.read_text() == "second" and stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_home_is_written_as_in_a_shell(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    files.write("~/folder/x", lambda file: file.write(b"content"))
+    assert (tmp_path / "home" / "folder" / "x").read_bytes() == b"content" and not (tmp_path / "~").exists()
 
 
 def test_damaged_files_are_renamed_and_none_is_lost(tmp_path):

@@ -323,6 +323,7 @@ class Assigning(layers.Dense):
 
 
 REFUSALS = {
+    "`rescale` must be True or False. Received: 'yes'": lambda: Masked(layers.Dense(3), rescale="yes"),
     "`layer` must be a Keras layer. Received: int": lambda: Masked(3),
     "`rule` must be one of signed, binary": lambda: Masked(layers.Dense(3), rule="ternary"),
     "`threshold` must be a number >= 0": lambda: Masked(layers.Dense(3), threshold=-1),
@@ -365,7 +366,7 @@ def test_a_layer_with_lora_is_refused():
     layer = layers.Dense(3)
     layer.build((None, 4))
     layer.enable_lora(2)
-    with pytest.raises(ValueError, match="is quantized or has LoRA"):
+    with pytest.raises(ValueError, match=r"\(Dense\) has LoRA, in dense.*: mask it first"):
         Masked(layer)
 
 

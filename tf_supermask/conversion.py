@@ -7,7 +7,7 @@ import random
 import keras
 from keras import ops
 
-from tf_supermask import choosing, cloning, graph, initializers, maskable
+from tf_supermask import choosing, cloning, graph, initializers, maskable, masks
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
 from tf_supermask.masked import Masked
 from tf_supermask.signed_mask import SignedMask
@@ -126,6 +126,9 @@ def mask_model(
         ValueError: for any other model, for arguments that are not supported, and if there is no kernel to mask.
     """
     cloning.checked(model)
+    masks.switch("keep_weights", keep_weights)
+    if use_bias is not None:
+        masks.switch("use_bias", use_bias)
     chosen = choosing.chosen(model, filter)
     arguments = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold, "rescale": rescale}
     arguments["density"] = density
@@ -156,7 +159,7 @@ def mask_model(
 
 def _initializers(scheme, distribution, score_initializer, seed):
     """A function of the position of a layer: the arguments of its masked form that draw random numbers."""
-    if scheme not in initializers.SCHEMES:
+    if not isinstance(scheme, str) or scheme not in initializers.SCHEMES:
         raise ValueError(f"`scheme` must be one of {', '.join(initializers.SCHEMES)}. Received: {scheme!r}")
 
     def initializers_of(position):

@@ -3,20 +3,29 @@
 import hashlib
 import os
 import pathlib
+import shutil
 
 import numpy as np
+
+
+def expanded(path):
+    """The Path that a user means: `~` at its beginning is their home."""
+    return pathlib.Path(os.path.expanduser(path))
 
 
 def write(path, writer):
     """Calls `writer(binary file)` on a new file beside `path`, syncs it to disk, and renames it to `path`. Links are followed.
 
-    If anything fails, an earlier file at `path` stays as it was. Raises OSError.
+    A file that replaces another one has its permissions. If anything fails, an earlier file at `path` stays as it was. Raises
+    OSError.
     """
-    path = pathlib.Path(os.path.realpath(path))
+    path = pathlib.Path(os.path.realpath(expanded(path)))
     path.parent.mkdir(parents=True, exist_ok=True)
     neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(neighbour, "wb") as file:
+            if path.exists():
+                shutil.copymode(path, neighbour)  # before there is anything to read
             writer(file)
             file.flush()
             os.fsync(file.fileno())

@@ -69,11 +69,22 @@ def refusal(layer):
             return f"has masks already, in {part.name}"
         if isinstance(part, keras.layers.SpectralNormalization):
             return "sets its kernel while it trains, which a frozen weight does not allow"
-        if getattr(part, "quantization_mode", None) or getattr(part, "lora_enabled", False):
-            return f"is quantized or has LoRA, in {part.name}: mask it first"
+        for attribute, what in (("lora_enabled", "has LoRA"), ("quantization_mode", "is quantized")):
+            if getattr(part, attribute, None):
+                return f"{what}, in {part.name}: mask it first"
     return None
 
 
 def chosen(layer):
     """Name -> variable of the kernels that `Masked` masks by default: those of `kernels_of` that are not in `NO_KERNELS`."""
     return {name: v for name, v in kernels_of(layer).items() if name.split("/")[-1] not in NO_KERNELS}
+
+
+def checked(layer):
+    """`layer`. Raises ValueError where its kernels cannot be masked."""
+    if not isinstance(layer, keras.layers.Layer):
+        raise ValueError(f"`layer` must be a Keras layer. Received: {type(layer).__name__}")
+    reason = refusal(layer)
+    if reason:
+        raise ValueError(f"{layer.name} ({type(layer).__name__}) {reason}")
+    return layer

@@ -16,16 +16,6 @@ from tf_supermask import initializers, maskable, masks
 from tf_supermask.masked_kernel import MaskedKernel
 
 
-def _checked(layer):
-    """Raises ValueError where `layer` is not one whose kernels can be masked."""
-    if not isinstance(layer, keras.layers.Layer):
-        raise ValueError(f"`layer` must be a Keras layer. Received: {type(layer).__name__}")
-    reason = maskable.refusal(layer)
-    if reason:
-        raise ValueError(f"{layer.name} ({type(layer).__name__}) {reason}")
-    return layer
-
-
 @keras.saving.register_keras_serializable("tf_supermask")
 class Masked(keras.layers.Wrapper):
     """A layer with supermasks: it computes what `layer` does with `weight * mask(score)` for each of its kernels.
@@ -70,11 +60,12 @@ class Masked(keras.layers.Wrapper):
         **kwargs,
     ):
         # Keras tells tensors from options, and finds masks, by the names of arguments; it reads them in its own __init__.
-        self.call = _with_signature(self.call, _checked(layer).call)
+        self.call = _with_signature(self.call, maskable.checked(layer).call)
         given = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}
         super().__init__(layer, autocast=False, **given | kwargs)  # `layer` casts its inputs and its variables itself
         self.threshold = masks.threshold_of(rule, threshold, relative_threshold, density)
-        self.rule, self.relative_threshold, self.density, self.rescale = rule, relative_threshold, density, rescale
+        self.rule, self.relative_threshold, self.density = rule, relative_threshold, density
+        self.rescale = masks.switch("rescale", rescale)
         self.kernels = None if kernels is None else _names(kernels)
         self.score_initializer = keras.initializers.get(score_initializer)
         self.sample_seed = sample_seed

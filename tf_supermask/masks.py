@@ -69,6 +69,13 @@ def register(name, threshold=None, sampled=False, signed=False, interval=False, 
     return add
 
 
+def switch(name, value):
+    """`value`, the argument `name` of a layer or function, if it is True or False. Raises ValueError otherwise."""
+    if not isinstance(value, bool):
+        raise ValueError(f"`{name}` must be True or False. Received: {value!r}")
+    return value
+
+
 def rule(name):
     """The Rule `name`. Raises ValueError if no rule has this name."""
     if not isinstance(name, str) or name not in RULES:

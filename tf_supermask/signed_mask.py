@@ -60,7 +60,7 @@ class SignedMask(keras.layers.Layer):
         self.rule = rule
         self.relative_threshold = relative_threshold
         self.density = density
-        self.rescale = rescale
+        self.rescale = masks.switch("rescale", rescale)
         self.sample_seed = sample_seed
         self.weight_initializer = keras.initializers.get(weight_initializer or initializers.ELUS())
         self.score_initializer = keras.initializers.get(score_initializer)

@@ -274,6 +274,12 @@ def test_files_with_a_right_checksum_and_wrong_content_are_refused_or_read(conte
             assert "is damaged" in str(error)
 
 
+def test_home_is_written_as_in_a_shell(content, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "x.supermask").write_bytes(content)
+    assert loading.read("~/x.supermask").size == len(content)
+
+
 def test_sizes_are_bounded_before_memory_is_taken(content, tmp_path):
     path = tmp_path / "x.supermask"
     path.write_bytes(content)

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import stat
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import pytest
 import tensorflow as tf
 from saved_models import READER, build, images
 
-from tf_supermask.deploy import container, serving, tflite
+from tf_supermask.deploy import c_source, container, serving, tflite
 from tf_supermask.deploy.saved_model import export_keras, export_saved_model
 from tf_supermask.deploy.tflite import export_tflite
 from tf_supermask.errors import InputError
@@ -39,7 +40,17 @@ def written(model, folder):
 def named(monkeypatch):
     """name -> a model whose export is a file with its name."""
     monkeypatch.setattr(serving, "save", written)
-    return lambda name: keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)], name=name)
+    return lambda name: keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="ones")], name=name
+    )
+
+
+@pytest.fixture
+def nothing_converted(monkeypatch):
+    """Exports that write the name of a format, in no time."""
+    monkeypatch.setattr(tflite, "_converted", lambda converter, name: b"tflite")
+    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", lambda *args, **kwargs: None)
+    monkeypatch.setattr(container, "packed", lambda model: b"packed")
 
 
 def test_an_earlier_export_is_replaced_whole_and_nothing_else_is(named, tmp_path, monkeypatch):
@@ -98,10 +109,7 @@ def test_an_earlier_export_that_cannot_come_back_is_kept(named, tmp_path, monkey
 
 @pytest.mark.parametrize("there", [True, False], ids=["link", "dangling link"])
 @pytest.mark.parametrize("write", [export_saved_model, export_keras, export_tflite, container.save])
-def test_a_link_is_followed(write, there, named, tmp_path, monkeypatch):
-    monkeypatch.setattr(tflite, "_converted", lambda converter, name: b"tflite")
-    monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", lambda *args, **kwargs: None)
-    monkeypatch.setattr(container, "packed", lambda model: b"packed")
+def test_a_link_is_followed(write, there, named, nothing_converted, tmp_path):
     target, link = tmp_path / "files" / "target", tmp_path / "link"
     target.parent.mkdir()
     if there:
@@ -127,6 +135,36 @@ def test_places_that_cannot_be_written_are_named_in_one_line(write, place, reaso
     assert str(tmp_path / place) in str(error.value) and len(str(error.value).splitlines()) == 1
     assert (tmp_path / "file").read_text() == "mine" and not list((tmp_path / "folder").iterdir())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def c_code(model, folder):
+    return c_source.export_c(model, folder, arithmetic="float").paths[0]
+
+
+WRITERS = [export_saved_model, export_keras, export_tflite, container.save, c_code]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_home_is_written_as_in_a_shell(write, named, nothing_converted, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    path = write(named("model"), "~/folder/x")
+    assert (tmp_path / "home" / "folder" / "x").exists() and not (tmp_path / "~").exists()
+    assert write is container.save or path.exists()  # the path returned is the one written
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_name_that_is_too_long_is_one_line(write, named, nothing_converted, tmp_path):
+    with pytest.raises(InputError, match="^cannot write .*File name too long") as error:
+        write(named("model"), tmp_path / ("x" * 300))
+    assert len(str(error.value).splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_replaces_another_has_its_permissions(named, tmp_path):
+    folder = export_saved_model(named("first"), tmp_path / "exported")
+    folder.chmod(0o700)
+    export_saved_model(named("second"), folder)
+    assert (folder / "saved_model.pb").read_text() == "second" and stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_a_model_that_cannot_be_exported_is_named_in_one_line(tmp_path):

@@ -209,10 +209,12 @@ def test_inspect_shows_a_record(made):
     assert f"{loading.read(made[1].container).size:,} bytes" in output
 
 
-def test_a_run_is_found_by_any_of_its_files(made):
+def test_a_run_is_found_by_any_of_its_files(made, monkeypatch):
     run = made[1]
     for path in (run.record, run.container, run.record.with_suffix("")):
         assert runs.find_run(path)[0].record == run.record
+    monkeypatch.setenv("HOME", str(run.record.parent))
+    assert runs.find_run(f"~/{run.record.name}")[0].record == run.record
 
 
 @pytest.mark.parametrize("name", ["x.tflite", "x/saved_model.pb"])

@@ -7,16 +7,15 @@ main.c       optional, with a Makefile: reads images from standard input, prints
 
 import dataclasses
 import math
-import pathlib
 import re
 
 import numpy as np
 
+from tf_supermask import files
 from tf_supermask.deploy import c_render, compaction, integer
 from tf_supermask.deploy.c_layers import layers_of, memory_of
 from tf_supermask.deploy.stages import stages_of
 from tf_supermask.errors import InputError
-from tf_supermask.files import write as write_file
 
 FAVORS = ("size", "speed")
 ARITHMETICS = tuple(c_render.TYPES)
@@ -102,7 +101,7 @@ def export_c(
     network = integer.quantize(plain, stages, images) if arithmetic == "int8" else None
     program = Program(name, plain, layers_of(stages, network, favor == "speed"), network)
     _fits(program, most_flash, most_ram)
-    return dataclasses.replace(program, paths=_write(pathlib.Path(folder), c_render.files(program, main)))
+    return dataclasses.replace(program, paths=_write(files.expanded(folder), c_render.files(program, main)))
 
 
 def accuracies(program, images, labels):
@@ -148,15 +147,15 @@ def _fits(program, most_flash, most_ram):
         )
 
 
-def _write(folder, files):
+def _write(folder, texts):
     """Writes the files and returns their paths. Raises InputError, before any is written, if one would replace another file."""
-    paths = tuple(folder / name for name in files)
+    paths = tuple(folder / name for name in texts)
     try:
         for path in paths:
             if path.exists() and c_render.MARK not in path.read_text(errors="replace")[:80]:
                 raise InputError(f"{path} exists and was not made by tf_supermask; give another folder")
-        for path, text in zip(paths, files.values(), strict=True):
-            write_file(path, lambda file, text=text: file.write(text.encode()))
+        for path, text in zip(paths, texts.values(), strict=True):
+            files.write(path, lambda file, text=text: file.write(text.encode()))
     except OSError as error:
         raise InputError(f"cannot write {folder} ({error.strerror}); give another folder") from error
     return paths

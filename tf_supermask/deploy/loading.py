@@ -5,14 +5,13 @@ import dataclasses
 import functools
 import json
 import math
-import pathlib
 import struct
 import zlib
 
 import constriction
 import numpy as np
 
-from tf_supermask import cloning
+from tf_supermask import cloning, files
 from tf_supermask.deploy import allowed, architecture, coding, level_codes
 from tf_supermask.deploy.container_format import (
     CHECKSUM_BYTES,
@@ -87,7 +86,7 @@ def read(path, most_weights=MOST_WEIGHTS):
     """The Contents of a file; kernels are decoded at their first use. Raises InputError if it is not a .supermask file, is
     damaged, of another version or too large, or describes a model that must not be built."""
     try:
-        return parsed(pathlib.Path(path).read_bytes(), path, most_weights)
+        return parsed(files.expanded(path).read_bytes(), path, most_weights)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror})") from error
 

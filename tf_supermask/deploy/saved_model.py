@@ -24,15 +24,15 @@ def export_saved_model(model, folder):
     InputError if the folder cannot be written or is not a SavedModel, or the model cannot be traced.
     """
     cloning.built_model(model)
-    place = pathlib.Path(os.path.realpath(folder))
-    if place.exists() and not (place / "saved_model.pb").exists():
-        raise InputError(f"{folder} exists and is not a SavedModel; give another folder")
+    place = pathlib.Path(os.path.realpath(files.expanded(folder)))
     try:
+        if place.exists() and not (place / "saved_model.pb").exists():
+            raise InputError(f"{folder} exists and is not a SavedModel; give another folder")
         _replace(place, lambda new: write_served(model, new))
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or one_line(error)
         raise InputError(f"cannot write {folder} ({reason}); give another folder") from error
-    return pathlib.Path(folder)
+    return files.expanded(folder)
 
 
 def _replace(folder, write):
@@ -43,6 +43,7 @@ def _replace(folder, write):
     try:
         write(new)
         if folder.exists():
+            shutil.copymode(folder, new)
             folder.rename(old)
         new.rename(folder)
     finally:
@@ -75,7 +76,7 @@ def write_file(path, content):
         files.write(path, lambda file: file.write(content))
     except OSError as error:
         raise InputError(f"cannot write {path} ({error.strerror}); give another --output") from error
-    return pathlib.Path(path)
+    return files.expanded(path)
 
 
 def size_of(path):

@@ -1,7 +1,6 @@
 """Loads models of finished runs: load_run("results/koster_table1_fcn_signed_elus/seed0")."""
 
 import os
-import pathlib
 
 import numpy as np
 
@@ -35,7 +34,7 @@ def load_run(path):
 
 def find_run(path):
     """`(records.Run, record)` of a run; `path`: its record, with or without `.json`, or its container. Raises InputError."""
-    path = pathlib.Path(os.fspath(path).rstrip("/").removesuffix(".json").removesuffix(ENDING) + ".json")
+    path = files.expanded(os.fspath(path).rstrip("/").removesuffix(".json").removesuffix(ENDING) + ".json")
     if not path.exists():
         raise InputError(f"{path} does not exist; name a record: results/EXPERIMENT/seed0")
     try:

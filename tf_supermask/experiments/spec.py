@@ -58,6 +58,7 @@ def _chain(spec):
 
 
 # Conditions of the fields that decide how a trained network is pruned, not how it is trained.
+# Conditions of the fields that decide how a trained network is pruned, not how it is trained.
 PRUNING = (_levels, _chain)
 
 
