@@ -19,7 +19,7 @@ from tf_supermask import files, report
 from tf_supermask.errors import InputError
 from tf_supermask.evidence import ablations, claims, figures, pages, results, statistics, tables
 from tf_supermask.evidence.results import Missing
-from tf_supermask.experiments import learned, lottery, one_shot, records, runs, training
+from tf_supermask.experiments import final_masks, learned, lottery, one_shot, records, training
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.papers import catalogue
 from tf_supermask.papers.koster.tables import TABLES
@@ -74,7 +74,7 @@ def folder(tiny, tmp_path_factory):
             }
             records.save(copied, record)
             if run.container.exists():  # of seed 0; masks as earlier versions kept them fit any seed
-                masks = runs.masks_of(run, records.read(run.record))
+                masks = final_masks.masks_of(run, records.read(run.record))
                 records.save_arrays(copied.final, {f"{layer}/mask": mask for layer, mask in masks.items()})
     return results
 
@@ -462,6 +462,7 @@ def test_a_figure_is_stale_when_code_that_can_change_it_has_changed(found, monke
         "__init__",
         "evidence/figures",
         "evidence/results",
+        "experiments/final_masks",
         "evidence/statistics",
         "experiments/records",
         "errors",
