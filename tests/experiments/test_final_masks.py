@@ -15,6 +15,9 @@ from tf_supermask.experiments.spec import Spec
     "settings",
     [
         {"mode": "binary"},
+        {"mode": "rounded"},
+        {"mode": "signed_2_levels"},
+        {"mode": "signed_4_levels", "weight_distribution": "uniform"},
         {"weight_distribution": "uniform", "weight_scheme": "he"},
         {"model": "resnet20", "batch_norm": "trainable"},
     ],

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tf_supermask import files
+from tf_supermask import files, masks
 from tf_supermask.deploy import loading
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import networks, records
@@ -22,17 +22,28 @@ def decoded(kernels, run, record):
 
     Codes of a kernel with signed constants are sign(weight) * mask; the weights are drawn again from the seed.
     """
-    spec, masks = Spec.recorded(record["spec"], run.record), {}
+    spec, by_layer = Spec.recorded(record["spec"], run.record), {}
     for row in sorted(record["layers"], key=lambda row: row["name"]):
         name, shape = row["name"], tuple(row["shape"])
-        kernel = kernels.get(name)
-        mask = None if kernel is None or kernel.codes.size != np.prod(shape) else kernel.codes.reshape(shape)
-        if mask is not None and kernel.draw is None:
-            mask = (np.sign(networks.initializer(spec, name, "weight")(shape, "float32")) * mask).astype(np.int8)
+        mask = _mask(kernels.get(name), spec, name, shape)
         if mask is None or files.sha256(mask) != row["mask_sha256"]:
             raise InputError(
                 f"{run.container} and {run.record} do not give one mask of {name}: they are of different runs, or this "
                 "TensorFlow draws other weights from the seed; tf_supermask.load reads the container alone"
             )
-        masks[name] = mask
-    return masks
+        by_layer[name] = mask
+    return by_layer
+
+
+def _mask(kernel, spec, name, shape):
+    """The mask of a Kernel, or None where it has another shape."""
+    if kernel is None or kernel.codes.size != np.prod(shape):
+        return None
+    codes = kernel.codes.reshape(shape)
+    if kernel.draw is not None:
+        return codes
+    weight = np.asarray(networks.initializer(spec, name, "weight")(shape, "float32"))
+    levels = masks.rule(spec.mode).levels
+    if levels == 1:
+        return (np.sign(weight) * codes).astype(np.int8)
+    return np.rint(levels * kernel.scale * codes / weight).astype(np.int8)  # codes are relative to the highest level in use
