@@ -1,8 +1,6 @@
 """Tables, figures and pages from records, here of tiny runs under the names of the paper's rows."""
 
 import copy
-import dataclasses
-import json
 import os
 import pathlib
 import shutil
@@ -17,14 +15,13 @@ from conftest import ROOT
 
 from tf_supermask import files, report
 from tf_supermask.errors import InputError
-from tf_supermask.evidence import ablations, claims, figures, pages, results, statistics, tables
+from tf_supermask.evidence import ablations, claims, figures, pages, statistics, tables
 from tf_supermask.evidence.results import Missing
-from tf_supermask.experiments import learned, lottery, one_shot, records, runs, training
+from tf_supermask.experiments import final_masks, learned, lottery, one_shot, records, training
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.papers import catalogue
 from tf_supermask.papers.koster.tables import TABLES
 from tf_supermask.papers.zhou import names
-from tf_supermask.papers.zhou.figures import stars
 from tf_supermask.papers.zhou.tables import views
 
 QUIET = training.Options(progress=0, log=lambda line: None)
@@ -74,7 +71,7 @@ def folder(tiny, tmp_path_factory):
             }
             records.save(copied, record)
             if run.container.exists():  # of seed 0; masks as earlier versions kept them fit any seed
-                masks = runs.masks_of(run, records.read(run.record))
+                masks = final_masks.masks_of(run, records.read(run.record))
                 records.save_arrays(copied.final, {f"{layer}/mask": mask for layer, mask in masks.items()})
     return results
 
@@ -183,61 +180,6 @@ def test_ours_beside_the_papers(found):
     )
     assert row["overlap: remaining weights, %"] == "no" and row["n"] == "6"
     assert float(row["Welch p, accuracy against its baseline"].removeprefix("< ")) < 0.01
-
-
-def test_mean_and_quantiles():
-    assert statistics.summary(range(101)) == (50, 5, 95)
-    assert statistics.summary([3.0]) == (3.0,) and statistics.summary([]) == ()
-    assert tables.show((50, 5, 95), 1) == "50.0 [5.0, 95.0]" and tables.show((), 1) == "-"
-
-
-@pytest.mark.parametrize(
-    "ours, printed, expected",
-    [
-        ((5, 4, 6), (7, 6, 8), True),
-        ((5, 4, 5.4), (7, 6, 8), False),
-        ((9, 8.4, 10), (7, 6, 8), True),  # 8 may be a rounded 8.4
-        ((9, 8.6, 10), (7, 6, 8), False),
-        ((97.034,), (97.03, 97.03, 97.03), True),
-        ((97.036,), (97.03, 97.03, 97.03), False),
-        ((97.1, 97.04, 97.2), (96.89, 96.8, 97.0), True),  # the mean's digits are not those of the interval
-        ((97.03,), (97.03,), None),  # no interval on either side
-        ((1,), (), None),
-    ],
-)
-def test_overlap(ours, printed, expected):
-    assert statistics.overlap(ours, printed) is expected
-
-
-@pytest.mark.parametrize(
-    "numbers, printed, expected",
-    [
-        ([6.1, 7, 7, 7, 7.9], (7, 6, 8), "yes"),
-        ([9, 9, 9, 9, 9.1], (7, 6, 8), "no"),
-        ([7, 7, 7, 7, 7], (7.1,), "no"),
-        ([6, 7, 7, 7, 8], (7.1,), "yes"),
-        ([6.1, 7, 7, 7.9], (7, 6, 8), "inside"),
-        ([8.4], (7, 6, 8), "inside"),  # 8 may be a rounded 8.4
-        ([9, 9, 9, 5], (7, 6, 8), "outside"),
-        ([9, 7, 7], (7, 6, 8), "2 of 3 inside"),
-        ([7, 7.1], (7.1,), "-"),
-        ([], (7, 6, 8), "-"),
-        ([7.0] * 6, (), "-"),
-    ],
-)
-def test_few_runs_are_inside_the_papers_interval_or_not(numbers, printed, expected):
-    assert tables.agreement(numbers, printed) == expected
-
-
-def test_welch_is_students_test_without_equal_variances():
-    a, b = np.array([1.0, 2.0, 3.0, 4.0]), np.array([2.0, 4.0, 9.0])
-    t = (a.mean() - b.mean()) / np.sqrt(a.var(ddof=1) / 4 + b.var(ddof=1) / 3)
-    variances = np.array([a.var(ddof=1) / 4, b.var(ddof=1) / 3])
-    freedom = variances.sum() ** 2 / np.sum(variances**2 / [3, 2])
-    import scipy.stats
-
-    assert statistics.welch(a, b) == pytest.approx(2 * scipy.stats.t.sf(abs(t), freedom))
-    assert statistics.welch(a, [1.0]) is None
 
 
 def test_additional_time_compares_equal_devices_only(found):
@@ -413,20 +355,6 @@ def test_bad_input():
 # Statistics of masks
 
 
-def test_equality_and_uses():
-    a, b = np.array([[1, 0], [-1, 0]], np.int8), np.array([[1, 0], [1, 1]], np.int8)
-    assert results.equality([a, b]) == 0.5 and results.equality([a, b], absolute=True) == 0.75
-    np.testing.assert_array_equal(results.uses([a, b]), [[2, 0], [2, 1]])
-
-
-def test_records_know_their_scale(tiny, tmp_path):
-    spec = dataclasses.replace(Spec.of(epochs=1, batch_size=32), scale="reduced")
-    _, record = training.train(spec, tiny, records.Run(tmp_path, "x", 0), QUIET)
-    assert (
-        json.loads((tmp_path / "x" / "seed0.json").read_text())["spec"]["scale"] == record["spec"]["scale"] == "reduced"
-    )
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Zhou et al.
 
@@ -462,6 +390,7 @@ def test_a_figure_is_stale_when_code_that_can_change_it_has_changed(found, monke
         "__init__",
         "evidence/figures",
         "evidence/results",
+        "experiments/final_masks",
         "evidence/statistics",
         "experiments/records",
         "errors",
@@ -475,37 +404,6 @@ def test_a_figure_is_stale_when_code_that_can_change_it_has_changed(found, monke
     monkeypatch.setattr(pathlib.Path, "read_text", lambda path: read(path) + "#" * (path.name == "readings.py"))
     after = [figures.fingerprint(found, drawing) for drawing in drawings]
     assert after[0] != before[0] and after[1] == before[1]
-
-
-def test_sources_are_what_a_module_imports_anywhere(tmp_path):
-    files = {
-        "package/__init__.py": "import package.unused_by_a",
-        "package/a.py": "from package.sub import b\nimport numpy\n",
-        "package/sub/__init__.py": "",
-        "package/sub/b.py": "def late():\n    from package import c\n    return c\n",
-        "package/c.py": "from package.d import name\nimport package.sub.e",
-        "package/d.py": "import package.a\nname = 1\n",
-        "package/sub/e.py": "",
-        "package/f.py": "",
-    }
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    found = {path.relative_to(tmp_path).as_posix() for path in figures.sources("package.a", tmp_path)}
-    assert found == set(files) - {"package/f.py"}
-
-
-def test_stars_need_a_significant_lead_over_every_line():
-    spread = np.linspace(-0.1, 0.1, 5)[:, None]
-    lines = {
-        "large_final": spread + [[98, 97, 97]],
-        "random": spread + [[98, 96, 90]],
-        "movement": spread + [[98, 97, 91]],
-    }
-    assert stars("large_final", lines) == [2] and stars("random", lines) == []
-    assert stars("random", lines, np.less) == [1, 2]
-    assert stars("large_final", {name: runs[:4] for name, runs in lines.items()}) == []  # fewer runs than the paper's
 
 
 def test_settings_are_the_papers(nothing):

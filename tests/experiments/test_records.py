@@ -3,7 +3,6 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from tf_supermask import command_line, files
 from tf_supermask.errors import InputError
 from tf_supermask.evidence import results
-from tf_supermask.experiments import environment, records, runs, training
+from tf_supermask.experiments import records, runs, training
 from tf_supermask.experiments.callbacks import COLUMNS
 from tf_supermask.experiments.spec import Spec
 
@@ -33,10 +32,6 @@ def finished(trained, tmp_path):
     return records.Run(tmp_path, "fine", 0)
 
 
-def names(run):
-    return sorted(path.name for path in run.record.parent.iterdir())
-
-
 def test_record_has_what_design_asks_for(finished):
     record = records.read(finished.record)
     assert record["spec"] == dataclasses.asdict(SPEC)
@@ -44,34 +39,6 @@ def test_record_has_what_design_asks_for(finished):
     assert {"tensorflow", "keras", "commit", "device", "threads"} <= record["environment"].keys()
     assert record["data"]["fingerprint"] and record["layers"][0]["name"] == "fc1"
     assert len(finished.record.read_text().splitlines()) == len(record) + 2  # one key per line
-
-
-def test_a_commit_is_that_of_the_package_or_none(tmp_path):
-    def git(*arguments):
-        identity = ("-c", "user.name=a", "-c", "user.email=a@b.c")
-        done = subprocess.run(
-            ["git", "-C", tmp_path, *identity, *arguments], capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    def commit(package):
-        environment.commit.cache_clear()
-        return environment.commit(package)
-
-    own, installed, vendored = (tmp_path / place / "tf_supermask" for place in ("", "venv/site-packages", "vendor"))
-    for folder in (own, installed, vendored):
-        folder.mkdir(parents=True)
-        (folder / "records.py").write_text("")
-    assert commit(own) is None  # no repository
-    git("init")
-    git("add", "vendor")
-    git("commit", "-m", "another project")
-    assert [commit(folder) for folder in (own, installed, vendored)] == [None] * 3
-    git("add", "tf_supermask")
-    git("commit", "-m", "this project")
-    assert commit(own) == git("rev-parse", "HEAD") and commit(installed) is None
-    (own / "records.py").write_text("changed")
-    assert commit(own) == git("rev-parse", "HEAD") + "+"
 
 
 def test_a_record_of_other_settings_is_an_error(finished):
@@ -302,16 +269,6 @@ def test_a_link_is_followed(there, tmp_path):
     files.write(link, lambda file: file.write(b"after"))
     assert link.is_symlink() and target.read_text() == "after"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["files", "link", "target"]
-
-
-def test_a_record_says_whether_onednn_was_on_and_names_the_processor(monkeypatch, tmp_path):
-    info = tmp_path / "cpuinfo"
-    info.write_text("processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu avx2 fma sse2\n")
-    assert environment.processor(info) == "Some CPU avx2 fma"
-    assert isinstance(environment.processor(tmp_path / "absent"), str)
-    for value in ("0", "1"):
-        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
-        assert environment.current_environment()["onednn"] == value
 
 
 def test_commands_turn_onednn_on_unless_the_user_has_decided(monkeypatch):

@@ -6,12 +6,11 @@ import shutil
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
 from conftest import ROOT
 
-from tf_supermask import load_run, sparsity
+from tf_supermask import load_run
 from tf_supermask.deploy import compaction, loading
 from tf_supermask.deploy.saved_model import export_keras, export_saved_model
 from tf_supermask.deploy.tflite import export_tflite
@@ -51,42 +50,6 @@ def test_the_trained_network_comes_back_from_the_container_or_from_a_file_of_mas
     copy.container.unlink()
     records.save_arrays(copy.final, networks.snapshot(model))
     np.testing.assert_array_equal(load_run(str(copy.record).removesuffix(".json"))(images()), model(images()))
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"mode": "binary"},
-        {"weight_distribution": "uniform", "weight_scheme": "he"},
-        {"model": "resnet20", "batch_norm": "trainable"},
-    ],
-)
-def test_a_container_and_its_record_give_the_masks_and_all_other_variables(tiny, tmp_path, settings):
-    run, spec, draw = records.Run(tmp_path, "x", 0), Spec.of(**settings), np.random.default_rng(0)
-    model = networks.build(spec, tiny.input_shape, tiny.classes)
-    for layer in model.layers:  # as if trained
-        for variable in layer.weights if isinstance(layer, keras.layers.BatchNormalization) else ():
-            variable.assign(draw.uniform(0.5, 2, variable.shape))
-    made = dict(initial={}, history={}, final={}, layers=training.layer_table(model), environment={})
-    record = training.finish(run, spec, tiny, model, **made, arrays=networks.snapshot(model))
-    assert run.container.exists() and not run.final.exists()
-    expected = {layer.name: layer.mask for layer in sparsity.masked_layers(model)}
-    masks = runs.masks_of(run, record)
-    assert list(masks) == sorted(expected)
-    for name, mask in masks.items():
-        np.testing.assert_array_equal(mask, expected[name])
-    before, after = networks.snapshot(model), networks.snapshot(runs.rebuild(spec, record, run))
-    assert before.keys() == after.keys()
-    for name, array in before.items():
-        np.testing.assert_array_equal(array, after[name])
-
-
-def test_a_container_of_another_run_is_refused(made, tmp_path):
-    _, run, record = made
-    other = json.loads(json.dumps(record))
-    other["spec"]["seed"] = 1
-    with pytest.raises(InputError, match="do not give one mask of fc1"):
-        runs.masks_of(run, other)
 
 
 def test_a_network_of_learned_probabilities_comes_back(tiny, tmp_path):

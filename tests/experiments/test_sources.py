@@ -1,74 +1,26 @@
 """Data sets of tensorflow-datasets, folders of class folders, their splits, their cache, and downloads that fail."""
 
-import contextlib
 import functools
-import http.server
-import itertools
 import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
-import threading
-import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from conftest import ROOT
+from pictures import IMAGE, LABEL, pictures
 
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import data, downloads, paths, sources, training
+from tf_supermask.experiments import data, paths, sources, training
 from tf_supermask.experiments.flag_files import name_of
 from tf_supermask.experiments.records import Run
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.scheduling import jobs, scheduler
-
-IMAGE, LABEL = tfds.features.Image(shape=(8, 8, 1)), tfds.features.ClassLabel(num_classes=4)
-
-
-class Pictures(tfds.core.GeneratorBasedBuilder):
-    """Data sets that tensorflow-datasets knows by name: random pixels, and labels in turn."""
-
-    VERSION = tfds.core.Version("1.0.0")
-    FEATURES, KEYS, SPLITS, URL = {"image": IMAGE, "label": LABEL}, ("image", "label"), {"train": 12, "test": 8}, None
-    first_label, seed = 0, 0
-
-    def _info(self):
-        features = tfds.features.FeaturesDict(self.FEATURES)
-        return tfds.core.DatasetInfo(builder=self, features=features, supervised_keys=self.KEYS)
-
-    def _split_generators(self, manager):
-        if self.URL:
-            manager.download(self.URL)
-        return {split: self._generate_examples(count) for split, count in self.SPLITS.items()}
-
-    def _generate_examples(self, count):
-        draw = np.random.default_rng((count, self.seed))
-        for i in range(count):
-            yield i, {name: self.example(feature, draw, i) for name, feature in self.FEATURES.items()}
-
-    def example(self, feature, draw, i):
-        if feature.shape == ():
-            return self.first_label + i % (getattr(feature, "num_classes", None) or 4)
-        shape = [size or 2 for size in feature.shape]
-        return draw.integers(0, 4 if len(shape) == 1 else 256, shape).astype(feature.np_dtype)
-
-
-NUMBER = itertools.count()
-
-
-def pictures(folder, prepare=True, **attributes):
-    """The builder of a data set that was not there before, prepared in `folder`."""
-    kind = type(f"Pictures{next(NUMBER)}", (Pictures,), attributes | {"__module__": __name__})
-    builder = kind(data_dir=str(folder))
-    if prepare:
-        builder.download_and_prepare()
-    return builder
-
 
 # ---------------------------------------------------------------------------------------------------------------------
 # tensorflow-datasets
@@ -215,102 +167,6 @@ def test_embedded_digits_have_no_other_splits():
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Downloads
-
-
-@contextlib.contextmanager
-def server(handle):
-    """`http://host:port/` of a server on this machine that answers each request with `handle(handler)`."""
-    kind = type("Handler", (http.server.BaseHTTPRequestHandler,), {"do_GET": handle, "log_message": lambda *_: None})
-    its = http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind)
-    its.daemon_threads, its.block_on_close = True, False
-    threading.Thread(target=its.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{its.server_port}/pictures.bin"
-    finally:
-        its.shutdown()
-        its.server_close()
-
-
-def _sends(handler, length, content=b"x" * 1000):
-    handler.send_response(200)
-    handler.send_header("Content-Length", length)
-    handler.end_headers()
-    handler.wfile.write(content)
-
-
-def silent(handler):
-    time.sleep(30)
-
-
-def stalling(handler):
-    _sends(handler, 10_000)
-    time.sleep(30)
-
-
-def unwell(handler):
-    handler.send_error(503)
-
-
-def moved(handler):
-    handler.send_error(404)
-
-
-@pytest.mark.parametrize(
-    "handle, reason",
-    [(silent, "no answer from 127.0.0.1"), (stalling, "timed out"), (unwell, "no answer|503"), (moved, "404")],
-)
-def test_a_download_from_a_host_that_does_not_serve_fails_soon(handle, reason, tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "ANSWER", 0.5)
-    monkeypatch.setattr(downloads, "NEXT", 0.5)
-    with server(handle) as url:
-        name = pictures(tmp_path, prepare=False, URL=url).name
-        began = time.monotonic()
-        with pytest.raises(InputError, match=f"^data set '{name}' cannot be had here [^\n]*({reason})[^\n]*$"):
-            data.load(name, tmp_path)
-    assert time.monotonic() - began < 5
-
-
-@pytest.mark.parametrize("address", ["http://127.0.0.1:9/", "http://no-such-host.invalid/"])
-def test_a_host_that_is_not_there_fails_soon(address, tmp_path):
-    name = pictures(tmp_path, prepare=False, URL=[f"{address}{i}.zip" for i in range(60)]).name
-    began = time.monotonic()
-    with pytest.raises(InputError, match=f"'{name}' cannot be had here .*no answer from {address[7:16]}"):
-        data.load(name, tmp_path)
-    assert time.monotonic() - began < 10
-
-
-def test_looking_up_a_name_is_limited_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "ANSWER", 0.3)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(10))
-    name = pictures(tmp_path, prepare=False, URL="http://lost.invalid/x").name
-    began = time.monotonic()
-    with pytest.raises(InputError, match="no answer from lost.invalid"):
-        data.load(name, tmp_path)
-    assert time.monotonic() - began < 5
-
-
-def test_a_download_that_is_slow_but_comes_is_not_given_up(tmp_path, monkeypatch):
-    def slow(handler):
-        _sends(handler, 5000)
-        for _ in range(4):
-            time.sleep(0.3)
-            handler.wfile.write(b"x" * 1000)
-            handler.wfile.flush()
-
-    monkeypatch.setattr(downloads, "NEXT", 0.6)
-    with server(slow) as url:
-        name = pictures(tmp_path, prepare=False, URL=url).name
-        assert len(data.load(name, tmp_path).train_images) == 12
-
-
-def test_afterwards_requests_is_as_before():
-    import requests
-
-    before = requests.adapters.HTTPAdapter.send, socket.getdefaulttimeout()
-    with pytest.raises(KeyError), downloads.impatient():
-        assert requests.adapters.HTTPAdapter.send is not before[0]
-        raise KeyError
-    assert (requests.adapters.HTTPAdapter.send, socket.getdefaulttimeout()) == before
 
 
 def test_a_data_set_that_cannot_be_had_is_looked_for_once(tmp_path):

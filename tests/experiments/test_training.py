@@ -9,8 +9,6 @@ import tensorflow as tf
 from tf_supermask import sparsity
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import data, learned, lottery, networks, one_shot, records, runs, training
-from tf_supermask.experiments.callbacks import Diverged, check_finite
-from tf_supermask.experiments.optimizers import optimizer, plateau_reductions
 from tf_supermask.experiments.spec import Spec
 
 QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0)
@@ -31,92 +29,8 @@ def numbers(record):
 # The authors' optimizer in numpy
 
 
-def sgdw(x, gradients, rates, decays, momentum=0.9):
-    v = np.zeros_like(x)
-    for g, rate, decay in zip(gradients, rates, decays, strict=True):
-        x = x - decay * x
-        v = momentum * v - rate * g
-        x = x + momentum * v - rate * g
-    return x
-
-
-def apply(optimizer, x, gradients):
-    variable = keras.Variable(x)
-    for g in gradients:
-        optimizer.apply([tf.constant(g)], [variable])
-    return variable.numpy()
-
-
-def test_decay_is_the_authors_under_the_staircase():
-    spec = spec_of(learning_rate=0.05, weight_decay=5e-3, decay_steps=7, decay_rate=0.5)
-    draw = np.random.default_rng(0)
-    x, gradients = draw.normal(size=30), draw.normal(size=(20, 30))
-    stairs = 0.5 ** (np.arange(20) // 7)
-    ours = apply(optimizer(spec), x.astype(np.float32), gradients.astype(np.float32))
-    np.testing.assert_allclose(ours, sgdw(x, gradients, 0.05 * stairs, 5e-3 * stairs), rtol=1e-4, atol=1e-6)
-
-
-def test_an_unused_score_halves_in_1386_steps():
-    """koster.md 5.1: decay 5e-4 per step, whatever the learning rate."""
-    spec = spec_of(decay_steps=10**6)
-    halved = apply(optimizer(spec), np.ones(3, np.float32), np.zeros((1386, 3), np.float32))
-    np.testing.assert_allclose(halved, 0.5, rtol=1e-3)
-
-
-def test_clipping_is_per_tensor():
-    spec = spec_of(clipnorm=0.5, weight_decay=0.0, momentum=0.0, nesterov=False, learning_rate=1.0)
-    moved = apply(optimizer(spec), np.zeros(2, np.float32), np.array([[3, 4]], np.float32))
-    np.testing.assert_allclose(moved, [-0.3, -0.4], rtol=1e-6)
-
-
-def test_adam_has_the_epsilon_of_tensorflow_1():
-    spec = Spec.of(mode="lottery")
-    assert optimizer(spec).epsilon == 1e-8
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # The plateau rule
-
-
-def test_plateau_needs_more_than_patience_stagnating_epochs():
-    falling = [1 - 0.01 * i for i in range(30)]
-    assert plateau_reductions(falling, patience=15) == 0
-    flat = falling + [falling[-1]] * 15
-    assert plateau_reductions(flat, patience=15) == 0
-    assert plateau_reductions(flat + [falling[-1]], patience=15) == 1
-
-
-def test_plateau_counter_is_never_reset():
-    constant = [1.0] * 60
-    # epochs 10 to 24 stagnate 15 times, the 16th at 25 reduces; 10 epochs of rest; then each stagnation reduces
-    history = [plateau_reductions(constant[:n], patience=15) for n in range(61)]
-    assert [n for n in range(1, 61) if history[n] > history[n - 1]] == [26, 37, 48, 59]
-
-
-def test_plateau_compares_with_the_best_of_patience_minus_2_epochs():
-    # the dip of epoch 11 is forgotten 13 epochs later: from then on 0.8 undercuts the window's best, 1.0
-    losses = [1.0] * 11 + [0.5] + [1.0] * 13
-    assert plateau_reductions(losses + [0.8], patience=5) == plateau_reductions(losses, patience=5)
-
-
-@pytest.mark.parametrize("rest", [1, 4, 10])
-def test_plateau_rests_at_the_start_and_after_each_reduction(rest):
-    constant = 60 * [1.0]
-    history = [plateau_reductions(constant[:n], 3, rest) for n in range(61)]
-    assert history.index(1) == rest + 4 and history.index(2) == history.index(1) + rest + 1
-
-
-def test_plateau_sets_rate_and_stops(tiny):
-    spec = spec_of(
-        schedule="plateau", plateau_patience=3, plateau_limit=2, plateau_factor=0.1, epochs=60, learning_rate=1e-6,
-        weight_decay=0.0,
-    )  # fmt: skip
-    _, record = training.train(spec, tiny, options=QUIET)
-    losses, rates = record["history"]["train_loss"], record["history"]["learning_rate"]
-    assert len(losses) < 60
-    assert plateau_reductions(losses, 3) == 2 and plateau_reductions(losses[:-1], 3) == 1
-    expected = [1e-6 * 0.1 ** plateau_reductions(losses[:n], 3) for n in range(len(losses))]
-    np.testing.assert_allclose(rates, expected, rtol=1e-6)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -248,35 +162,6 @@ def test_every_field_changes_the_run(tiny, reference, field):
     assert changed[2] != reference[2]
 
 
-def test_divergence_is_one_clear_line(tiny):
-    with pytest.raises(Diverged, match="epoch [0-9]+: train loss (nan|inf)"):
-        training.train(spec_of(mode="baseline", learning_rate=1e30, weight_decay=0.0), tiny, options=QUIET)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_divergence_in_the_last_step_of_an_epoch_is_found_in_this_epoch(tiny, tmp_path):
-    """The train loss is that of the steps before it."""
-    spec = spec_of(mode="baseline", learning_rate=1e30, weight_decay=0.0, batch_size=64)
-    run = records.Run(tmp_path, "x", 0)
-    with pytest.raises(Diverged, match="in epoch 1: test loss (nan|inf); a smaller --learning_rate may help"):
-        training.train(spec, tiny, run, QUIET)
-    assert not run.checkpoint.exists() and not run.record.exists()
-
-
-def test_scores_that_are_no_numbers_are_found_although_the_loss_is_one(tiny, monkeypatch):
-    """The mask of a score that is not a number is 0, and all logits are."""
-    spec = spec_of(learning_rate=3e38, epochs=5)
-    with pytest.raises(Diverged, match="in epoch [1-5]: .*/score has values that are no numbers"):
-        training.train(spec, tiny, options=QUIET)
-
-
-def test_measures_that_are_no_numbers_are_named():
-    check_finite("at iteration 3", {"loss": 1.0, "remaining": 5}, [np.ones(3)])
-    for value in (float("nan"), float("inf"), -float("inf"), np.float32("nan")):
-        with pytest.raises(Diverged, match=f"diverged at iteration 3: validation loss {value};"):
-            check_finite("at iteration 3", {"accuracy": 1.0, "validation_loss": value})
-
-
 @pytest.mark.parametrize("mode", ["signed", "lottery", "bernoulli", "supermask"])
 def test_empty_splits_are_named(tiny, mode, tmp_path):
     spec, run = Spec.of(mode=mode, dataset="digits8"), records.Run(tmp_path, "x", 0)
@@ -289,12 +174,6 @@ def test_empty_splits_are_named(tiny, mode, tmp_path):
 
 def spec_of_size(spec):
     return dataclasses.replace(spec, validation_images=14, batch_size=10) if spec.iterations else spec
-
-
-def test_estimate_after_the_first_epoch(tiny):
-    said = []
-    training.train(spec_of(epochs=3), tiny, options=training.Options(progress=0, log=said.append))
-    assert len(said) == 1 and said[0].startswith("  one epoch takes about ")
 
 
 @pytest.mark.parametrize(

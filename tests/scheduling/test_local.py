@@ -7,10 +7,8 @@ import signal
 import socket
 import time
 
-import numpy as np
 from processes import LONG, NAME, SHORT, leftovers, outcome, running, start, wait_for
 
-from tf_supermask.experiments import device
 from tf_supermask.scheduling import locks, status
 
 
@@ -74,18 +72,6 @@ def test_jobs_end_with_the_process_that_started_them(tmp_path):
     process.kill()
     process.communicate()
     wait_for(lambda: not any(map(running, workers)), seconds=30)
-
-
-def test_jobs_share_processors_and_gpus():
-    assert [device.sliced(job, 4, 1, 80_000) for job in range(2)] == [(0, 18_000), (0, 18_000)]
-    assert [device.sliced(job, 3, 2, 10_000) for job in range(3)] == [(0, 4500), (1, 9000), (0, 4500)]
-    for gpus in range(1, 5):
-        for jobs in range(1, 9):
-            used = np.zeros(gpus)
-            for job in range(jobs):
-                gpu, share = device.sliced(job, jobs, gpus, 10_000)
-                used[gpu] += share
-            assert (used <= 9000).all() and (used > 8900).sum() == min(gpus, jobs)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

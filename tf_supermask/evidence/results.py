@@ -149,7 +149,7 @@ class Evidence:
         return self._load(name)
 
     def _masks(self, name):
-        from tf_supermask.experiments.runs import masks_of  # loads TensorFlow, which records alone do not need
+        from tf_supermask.experiments.final_masks import masks_of  # loads TensorFlow, which records alone do not need
 
         return [masks_of(run, record) for run, record in self._masked(name)]
 

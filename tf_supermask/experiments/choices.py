@@ -32,6 +32,7 @@ VARIANTS = {"koster": ("elu", False), "zhou": ("relu", True), "relu": ("relu", F
 DATASETS = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": None, "digits8": (8, 8, 1)}
 EMBEDDED = ("digits", "digits8")
 PREPROCESS = ("standardize", "unit")
+SCALES = ("paper", "reduced", "quick")  # see `scales.scaled_down`
 
 SCHEMES = ("he", "xavier", "elu", "elus", "elus_resnet")
 DISTRIBUTIONS = ("signed_constant", "uniform", "normal", "truncated_normal")

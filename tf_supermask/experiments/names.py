@@ -12,7 +12,9 @@ import re
 from typing import NamedTuple
 
 CHECK = "check"
-_FORM = re.compile(r"(koster|zhou)_(appendix_[a-z]|[a-z]+\d*)_([a-z]+\d+(?:_1c|x[\d.]+)?|fcn)(?:_([^/]+))?(?:/(.+))?")
+_FORM = re.compile(
+    r"(koster|zhou)_(appendix_[a-z]|[a-z]+\d*)(?:_([a-z]+\d+(?:_1c|x[\d.]+)?|fcn)(?![^_/]))?(?:_([^/]+))?(?:/(.+))?"
+)
 
 
 class Name(NamedTuple):
@@ -20,7 +22,7 @@ class Name(NamedTuple):
 
     paper: str
     part: str  # table12, fig3, appendix_d, check...
-    network: str
+    network: str | None = None
     variant: str | int | None = None
     view: str | None = None
 
@@ -36,9 +38,9 @@ def parsed(text):
 
 
 def ablation(text):
-    """Network and variant of the ablation that `text` names, as conv2_signed_lr.04; None for other experiments."""
+    """What the ablation that `text` names changes, as conv2_signed_lr.04; None for other experiments."""
     name = parsed(text)
-    return None if name is None or name.part != CHECK else f"{name.network}_{name.variant}"
+    return None if name is None or name.part != CHECK else "_".join(filter(None, (name.network, name.variant)))
 
 
 def group(text):

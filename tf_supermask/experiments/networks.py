@@ -165,11 +165,19 @@ def snapshot(model):
     }
 
 
+def _scores(mask, layer):
+    """Scores whose mask is `mask`: between two thresholds of a rule with levels, else beyond the only one."""
+    threshold = np.asarray(layer.threshold)
+    if masks.rule(layer.rule).levels > 1:
+        return (mask + 0.5 * np.sign(mask)) * threshold
+    return mask * 2 * np.maximum(threshold, 1)
+
+
 def restore(model, arrays):
     """Puts a snapshot into a freshly built `model` of the same spec; scores become values that give the stored masks."""
     for name, layer, variable in _trained(model):
         value = arrays[name]
         if name.endswith("/mask"):
-            value = value * 2 * np.maximum(np.asarray(layer.threshold), 1)  # beyond the threshold, on the right side
+            value = _scores(value, layer)
         variable.assign(value)
     return model

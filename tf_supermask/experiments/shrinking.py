@@ -45,7 +45,7 @@ class Shrinking:
         if self._shrinker is None:
             return None
         live = self._shrinker.live()
-        every = {name: np.ones(its.size, bool) for name, its in live.items()}
+        every = {name: np.ones(units.size, bool) for name, units in live.items()}
         before, after = map(self._shrinker.multiply_adds, (self.live or every, live))
         return live if self._pays(done, before, after) else None
 
@@ -54,7 +54,7 @@ class Shrinking:
         live = self.due(done)
         if live is not None:
             self.live, self._shrunk = live, None
-            self.events.append({"epoch": done, "units": {name: int(its.sum()) for name, its in live.items()}})
+            self.events.append({"epoch": done, "units": {name: int(units.sum()) for name, units in live.items()}})
         if self.live is None:
             return self.whole
         if self._shrunk is None:
@@ -70,14 +70,15 @@ class Shrinking:
         """What a checkpoint has to keep beside the whole network, for JSON; None where nothing was removed."""
         if self.live is None:
             return None
-        return {"events": self.events, "live": {name: np.flatnonzero(its).tolist() for name, its in self.live.items()}}
+        live = {name: np.flatnonzero(units).tolist() for name, units in self.live.items()}
+        return {"events": self.events, "live": live}
 
     def restore(self, state):
         """Goes on from `state()`. The whole network must have its values already."""
         if state is not None:
             self.events = state["events"]
             sizes = {layer.name: sparsity.kernel_shape(layer)[-1] for layer in sparsity.masked_layers(self.whole)}
-            self.live = {name: np.isin(np.arange(sizes[name]), its) for name, its in state["live"].items()}
+            self.live = {name: np.isin(np.arange(sizes[name]), units) for name, units in state["live"].items()}
 
 
 class Shrink(keras.callbacks.Callback):

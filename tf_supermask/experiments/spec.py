@@ -12,8 +12,6 @@ from tf_supermask.experiments.fields import check, spec_field, typed
 from tf_supermask.experiments.paper_settings import paper_settings
 from tf_supermask.experiments.scales import scaled_down
 
-SCALES = ("paper", "reduced", "quick")  # see `scales.scaled_down`
-
 
 def _masked(spec):
     """Masks of Koster et al. 2022, whose scores start at random."""
@@ -80,7 +78,7 @@ class Spec:
     scale: str = spec_field(
         WHAT,
         "paper: the run as the other flags say; reduced: a tenth of its epochs and schedule; quick: that on embedded digits",
-        choices=SCALES,
+        choices=choices.SCALES,
     )
     seed: int = spec_field(WHAT, "decides initial weights, initial scores and the order of the batches", low=0)
 

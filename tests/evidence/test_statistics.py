@@ -1,0 +1,23 @@
+"""Statistics against numpy and scipy."""
+
+import numpy as np
+import pytest
+
+from tf_supermask.evidence import statistics, tables
+
+
+def test_mean_and_quantiles():
+    assert statistics.summary(range(101)) == (50, 5, 95)
+    assert statistics.summary([3.0]) == (3.0,) and statistics.summary([]) == ()
+    assert tables.show((50, 5, 95), 1) == "50.0 [5.0, 95.0]" and tables.show((), 1) == "-"
+
+
+def test_welch_is_students_test_without_equal_variances():
+    a, b = np.array([1.0, 2.0, 3.0, 4.0]), np.array([2.0, 4.0, 9.0])
+    t = (a.mean() - b.mean()) / np.sqrt(a.var(ddof=1) / 4 + b.var(ddof=1) / 3)
+    variances = np.array([a.var(ddof=1) / 4, b.var(ddof=1) / 3])
+    freedom = variances.sum() ** 2 / np.sum(variances**2 / [3, 2])
+    import scipy.stats
+
+    assert statistics.welch(a, b) == pytest.approx(2 * scipy.stats.t.sf(abs(t), freedom))
+    assert statistics.welch(a, [1.0]) is None

@@ -1,0 +1,49 @@
+"""What is found and logged at the end of an epoch."""
+
+import numpy as np
+import pytest
+
+from tf_supermask.experiments import records, training
+from tf_supermask.experiments.callbacks import Diverged, check_finite
+from tf_supermask.experiments.spec import Spec
+
+QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0)
+
+
+def spec_of(**given):
+    return Spec.of(**({"model": "fcn", "epochs": 4, "batch_size": 16, "shuffle": True} | given))
+
+
+def test_divergence_is_one_clear_line(tiny):
+    with pytest.raises(Diverged, match="epoch [0-9]+: train loss (nan|inf)"):
+        training.train(spec_of(mode="baseline", learning_rate=1e30, weight_decay=0.0), tiny, options=QUIET)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_divergence_in_the_last_step_of_an_epoch_is_found_in_this_epoch(tiny, tmp_path):
+    """The train loss is that of the steps before it."""
+    spec = spec_of(mode="baseline", learning_rate=1e30, weight_decay=0.0, batch_size=64)
+    run = records.Run(tmp_path, "x", 0)
+    with pytest.raises(Diverged, match="in epoch 1: test loss (nan|inf); a smaller --learning_rate may help"):
+        training.train(spec, tiny, run, QUIET)
+    assert not run.checkpoint.exists() and not run.record.exists()
+
+
+def test_scores_that_are_no_numbers_are_found_although_the_loss_is_one(tiny, monkeypatch):
+    """The mask of a score that is not a number is 0, and all logits are."""
+    spec = spec_of(learning_rate=3e38, epochs=5)
+    with pytest.raises(Diverged, match="in epoch [1-5]: .*/score has values that are no numbers"):
+        training.train(spec, tiny, options=QUIET)
+
+
+def test_measures_that_are_no_numbers_are_named():
+    check_finite("at iteration 3", {"loss": 1.0, "remaining": 5}, [np.ones(3)])
+    for value in (float("nan"), float("inf"), -float("inf"), np.float32("nan")):
+        with pytest.raises(Diverged, match=f"diverged at iteration 3: validation loss {value};"):
+            check_finite("at iteration 3", {"accuracy": 1.0, "validation_loss": value})
+
+
+def test_estimate_after_the_first_epoch(tiny):
+    said = []
+    training.train(spec_of(epochs=3), tiny, options=training.Options(progress=0, log=said.append))
+    assert len(said) == 1 and said[0].startswith("  one epoch takes about ")

@@ -1,0 +1,43 @@
+"""What a record holds of the machine and the source tree."""
+
+import subprocess
+
+from tf_supermask.experiments import environment
+
+
+def test_a_commit_is_that_of_the_package_or_none(tmp_path):
+    def git(*arguments):
+        identity = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        done = subprocess.run(
+            ["git", "-C", tmp_path, *identity, *arguments], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(package):
+        environment.commit.cache_clear()
+        return environment.commit(package)
+
+    own, installed, vendored = (tmp_path / place / "tf_supermask" for place in ("", "venv/site-packages", "vendor"))
+    for folder in (own, installed, vendored):
+        folder.mkdir(parents=True)
+        (folder / "records.py").write_text("")
+    assert commit(own) is None  # no repository
+    git("init")
+    git("add", "vendor")
+    git("commit", "-m", "another project")
+    assert [commit(folder) for folder in (own, installed, vendored)] == [None] * 3
+    git("add", "tf_supermask")
+    git("commit", "-m", "this project")
+    assert commit(own) == git("rev-parse", "HEAD") and commit(installed) is None
+    (own / "records.py").write_text("changed")
+    assert commit(own) == git("rev-parse", "HEAD") + "+"
+
+
+def test_a_record_says_whether_onednn_was_on_and_names_the_processor(monkeypatch, tmp_path):
+    info = tmp_path / "cpuinfo"
+    info.write_text("processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu avx2 fma sse2\n")
+    assert environment.processor(info) == "Some CPU avx2 fma"
+    assert isinstance(environment.processor(tmp_path / "absent"), str)
+    for value in ("0", "1"):
+        monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+        assert environment.current_environment()["onednn"] == value

@@ -1,0 +1,22 @@
+"""The settings of a run against what the papers print."""
+
+import pytest
+
+from tf_supermask.experiments.paper_settings import paper_settings
+from tf_supermask.papers.zhou import reported
+
+
+@pytest.mark.parametrize("net", ["fcn", "conv2", "conv4", "conv6"])
+def test_lottery_tickets_have_the_settings_of_table_s1(net):
+    _, iterations, rate, _ = reported.SETTINGS[net]
+    settings = paper_settings(net, "lottery", "zhou")
+    assert settings["iterations"] == iterations and settings["learning_rate"] == pytest.approx(rate)
+
+
+def test_masks_have_the_thresholds_of_the_paper_and_baselines_have_none():
+    """Absolute for FCN and Conv, a share of the largest score for ResNets (Koster et al. 2022, section 3)."""
+    for net, absolute, relative in (("conv8", 0.01, None), ("resnet20x1.5", None, 0.75), ("resnet110_1c", None, 0.85)):
+        settings = paper_settings(net, "signed")
+        assert (settings["threshold"], settings["relative_threshold"]) == (absolute, relative)
+        assert "threshold" not in paper_settings(net, "baseline")
+    assert paper_settings("resnet56", "signed")["passes"] == 2 and paper_settings("resnet20", "signed")["passes"] == 1
