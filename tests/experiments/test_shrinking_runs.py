@@ -204,3 +204,16 @@ def test_times_are_those_of_the_whole_network():
     assert statistics.timed([record])[1] == [2.0, 2.0, 0.5, 0.5]
     assert statistics.timed([record | {"shrunk": []}])[1] == [2.0, 2.0, 0.5, 0.5]
     assert statistics.timed([record | {"shrunk": [{"epoch": 3, "units": {}}]}])[1] == [2.0, 2.0]
+
+
+def test_noshrink_is_for_all_rows():
+    for row, shrink in (("koster_table1_fcn_signed_elus", False), ("koster_table1_fcn_baseline_elu", None)):
+        (experiment,) = flag_files.read(flag_files.ROWS / f"{row}.flags", ["--noshrink"])
+        assert {spec.shrink for spec in experiment.specs} == {shrink} and experiment.name == row
+
+
+def test_committed_records_are_not_trained_again():
+    row = "koster_table1_fcn_signed_elus"
+    (experiment,) = flag_files.read(flag_files.ROWS / f"{row}.flags", ["--seeds=0"])
+    (spec,) = experiment.specs
+    assert spec.shrink and records.find(records.Run(flag_files.ROWS.parent / "results", row, 0), spec)
