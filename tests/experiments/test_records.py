@@ -291,12 +291,28 @@ def test_columns_that_tables_read_are_there_and_full(mode, column, value, place,
         records.parsed(tmp_path / path.name)
 
 
+@pytest.mark.parametrize("mode", ["lottery", "supermask"])
+def test_a_history_has_as_many_rows_as_rounds(mode, tmp_path):
+    record, path = committed(mode)
+    record["spec"] |= {"rounds": record["spec"]["rounds"] + 1}
+    if mode == "lottery":  # its committed dense run has no rounds; the fields of a chain
+        record["spec"] |= {
+            name: value
+            for name, value in dataclasses.asdict(Spec.of(mode=mode)).items()
+            if name not in ("rounds", "seed")
+        }
+    (tmp_path / path.name).write_text(json.dumps(record))
+    with pytest.raises(records.Malformed, match="^history has [0-9]+ rows, its spec [0-9]+ rounds$"):
+        records.parsed(tmp_path / path.name)
+
+
 def test_a_checkpoint_may_lack_criteria():
-    history = committed("supermask")[0]["history"]
+    record, path = committed("supermask")
+    history, spec = record["history"], Spec.recorded(record["spec"], path)
     for column in [name for name in history if name.startswith("movement/")]:
         del history[column]
-    assert not list(form.history_differences(history, "supermask", finished=False))
-    assert list(form.history_differences(history, "supermask"))
+    assert not list(form.history_differences(history, spec, finished=False))
+    assert list(form.history_differences(history, spec))
 
 
 def test_every_committed_record_is_accepted():

@@ -41,7 +41,7 @@ HISTORY = {
     "rounded": LEARNED,
     "supermask": ("remaining", "untrained", "trained", "seconds"),
 }  # fmt: skip
-LAST_IS_NONE = ("toward_zero_pruned",)  # after the last round nothing is pruned
+SHARES = ("toward_zero", "toward_zero_pruned")  # None where they are shares of no weights, as after the last round
 # Further columns of supermasks, over the levels of pruning.
 LEVELS = tuple(
     f"{criterion}/{measure}"
@@ -70,14 +70,16 @@ def differences(value, form, place="it"):
             yield from differences(element, form[0], f"{place}[{number}]")
 
 
-def history_differences(history, mode, finished=True):
-    """Yields a text for each difference of a history from the columns of `mode`: numbers, in equally many rows. That of an
-    unfinished run may lack criteria."""
-    columns, levels = HISTORY.get(mode, EPOCHS), LEVELS if mode == "supermask" else ()
+def history_differences(history, spec, finished=True):
+    """Yields a text for each difference of a history from the columns of a Spec: numbers, in equally many rows. That of an
+    unfinished run may lack rounds and criteria."""
+    columns, levels = HISTORY.get(spec.mode, EPOCHS), LEVELS if spec.mode == "supermask" else ()
     names = dict.fromkeys((*columns, *(levels if finished else ()), *history))
-    full = {*columns, *levels}.difference(LAST_IS_NONE)
+    full = {*columns, *levels}.difference(SHARES)
     yield from differences(history, {name: [NUMBER if name in full else NUMBER | NONE] for name in names}, "history")
     of_levels = {"remaining", *levels}
     rows = {len(column) for name, column in history.items() if not levels or name in of_levels}
     if len(rows) > 1:
         yield f"history has columns of {min(rows)} to {max(rows)} rows"
+    elif finished and spec.rounds is not None and rows != {spec.rounds + 1}:
+        yield f"history has {max(rows)} rows, its spec {spec.rounds} rounds"

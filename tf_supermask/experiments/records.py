@@ -136,9 +136,9 @@ def _differences(record, path):
     """Yields a text for each fault of a record. Raises InputError where it is of a newer version, whose form may differ."""
     yield from form.differences(record, {"spec": {dict}}, "record")
     yield from (f"without record.{key}" for key in form.RECORD if key not in record)
-    mode = Spec.recorded(record["spec"], path).mode
+    spec = Spec.recorded(record["spec"], path)
     yield from form.differences(record, form.RECORD, "record")
-    yield from form.history_differences(record["history"], mode)
+    yield from form.history_differences(record["history"], spec)
     if record.get("shrunk", []) != []:
         yield from form.differences(record, {"shrunk": form.SHRUNK}, "record")
     if pathlib.Path(path).name != (name := f"seed{record['spec']['seed']}.json"):
@@ -235,7 +235,7 @@ def load_checkpoint(run, spec, shapes=None):
     variables, history = [arrays[f"variable{i}"] for i in range(len(arrays))], note["history"]
     if shapes is not None:
         same = [value.shape for value in variables] == [tuple(shape) for shape in shapes]
-        if not same or any(form.history_differences(history, spec.mode, finished=False)):
+        if not same or any(form.history_differences(history, spec, finished=False)):
             raise InputError(f"{run.checkpoint} was written by another version; move it away to start anew")
     return variables, history
 
