@@ -8,6 +8,7 @@ import subprocess
 import sys
 import types
 
+import absl.flags
 import numpy as np
 import pandas as pd
 import pytest
@@ -131,9 +132,44 @@ def test_without_records_everything_says_what_it_needs(nothing, tmp_path):
         assert (tables.frame(table, {}, {})["n"] == "-").all()
     committed = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", *(ROOT / "figures").iterdir()]
     before = [path.stat().st_mtime_ns for path in committed]
+    (tmp_path / "none").mkdir()
     done = command(f"--results_dir={tmp_path}/none", f"--figures_dir={tmp_path}/f")
     assert done.returncode == 0 and "no records of paper scale" in done.stdout
     assert [path.stat().st_mtime_ns for path in committed] == before  # pages are of the committed records
+
+
+@pytest.fixture
+def reported(monkeypatch, tmp_path, capsys):
+    """reported(*flags): the error of the command, in this process and in an empty working directory."""
+    values = absl.flags.FlagValues()
+    report.define_flags(values)
+    monkeypatch.setattr(report, "FLAGS", values)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*given):
+        with pytest.raises(SystemExit) as error:
+            report.main(values(["report", *given]))
+        assert error.value.code == 2
+        return capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize("given", [(), ("--claims",), ("--verify",)])
+@pytest.mark.parametrize("name", ["absent", "file", "loop"])
+def test_a_folder_of_records_that_is_not_there_is_refused(name, given, reported, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    before = sorted(tmp_path.iterdir())
+    message = f"error: --results_dir={name} is no folder; name one with records: FOLDER/EXPERIMENT/seed0.json\n"
+    assert reported(f"--results_dir={name}", *given) == message
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_record_that_cannot_be_read_is_named(reported, tmp_path):
+    (tmp_path / "r" / "x" / "seed0.json").mkdir(parents=True)
+    message = "error: cannot read the record r/x/seed0.json (Is a directory)\n"
+    assert reported("--results_dir=r") == message and os.listdir(tmp_path) == ["r"]
 
 
 def test_a_figure_with_an_image_says_that_it_needs_the_data_set(found, tmp_path, monkeypatch):

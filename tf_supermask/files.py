@@ -19,7 +19,7 @@ def write(path, writer):
     A file that replaces another one has its permissions. If anything fails, an earlier file at `path` stays as it was. Raises
     OSError.
     """
-    path = pathlib.Path(os.path.realpath(expanded(path)))
+    path = real(expanded(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -32,6 +32,11 @@ def write(path, writer):
         os.replace(neighbour, path)
     finally:
         neighbour.unlink(missing_ok=True)
+
+
+def real(path):
+    """The absolute path without links; of a link to itself, its own path."""
+    return pathlib.Path(os.path.realpath(path))
 
 
 def quarantine(path):

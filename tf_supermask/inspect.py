@@ -4,6 +4,7 @@ FILE is a record (results/EXPERIMENT/seed0), a container (.supermask), a Keras o
 With --images, dead units are removed, and the fastest product of each dense layer with so many images per call is measured.
 """
 
+import os
 import pathlib
 
 from absl import app, flags, logging
@@ -127,7 +128,7 @@ def main(argv):
     try:
         if len(argv) != 2:
             raise InputError(f"name one file to inspect, not {len(argv) - 1}")
-        path = pathlib.Path(argv[1]).expanduser()
+        path = pathlib.Path(os.path.expanduser(argv[1]))
         kind = _saved_model if (path / "saved_model.pb").exists() else KINDS.get(path.suffix, _record)
         if kind is not _record and not path.exists():
             raise InputError(f"{path} does not exist")

@@ -175,6 +175,10 @@ def run(prefix):
     elsewhere = FLAGS.results_dir or FLAGS.figures_dir
     if FLAGS.check and elsewhere:
         raise InputError("--check is for the committed files; leave out --results_dir and --figures_dir")
+    if FLAGS.results_dir and not pathlib.Path(FLAGS.results_dir).is_dir():
+        raise InputError(
+            f"--results_dir={FLAGS.results_dir} is no folder; name one with records: FOLDER/EXPERIMENT/seed0.json"
+        )
     steps = benchmarks.step_times(FLAGS.speed)
     chosen = catalogue.evidence(FLAGS.results_dir or folder, FLAGS.scale, steps)
     if FLAGS.check:

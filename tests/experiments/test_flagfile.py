@@ -1,7 +1,7 @@
 """Flag files: every line is a flag, a comment or blank, wherever one stands."""
 
 import pytest
-from absl import flags
+from absl import app, flags
 from conftest import ROOT
 
 from tf_supermask.errors import InputError
@@ -42,13 +42,14 @@ def written(path, content):
         ("--undefok=colour", "Unknown command line flag 'undefok'"),
         ("--epochs=two", "flag --epochs=two: invalid literal"),
         ("--epochs=", "flag --epochs=: invalid literal"),
-        ("--shuffle=maybe", "flag --shuffle=maybe: "),
+        ("--shuffle=maybe", "flag --shuffle=maybe: Non-boolean argument to boolean flag: maybe"),
         ("--noshuffle=true", "Unknown command line flag 'noshuffle'"),
         ("--model=conv2", "--model is set twice, also in line 2"),
         ("--dataset=digits # small", "a comment needs a line of its own"),
         ("--dataset=digits // small", "a comment needs a line of its own"),
         ("--flagfile=nosuch.flags", "there is no nosuch.flags beside the file or below a folder above it"),
-        ("--flagfile=", "there is no . beside the file"),
+        ("--flagfile=", "--flagfile= is empty; name a file"),
+        ("--flagfile=~no-such-user/x.flags", "there is no ~no-such-user/x.flags beside the file"),
         (b"# M\xfcller", "byte 0xfc is not UTF-8; save the file as UTF-8"),
         (b"--experiment=M\xfcller", "byte 0xfc is not UTF-8"),
     ],
@@ -87,10 +88,37 @@ def test_what_a_flag_file_may_hold(tmp_path, values):
     assert (values["model"].value, values["shuffle"].value, values["augment"].value) == ("fcn", False, True)
 
 
-@pytest.mark.parametrize("path", ["", "nosuch.flags", "."])
+@pytest.mark.parametrize("path", ["nosuch.flags", "."])
 def test_a_file_that_cannot_be_read(values, path):
     with pytest.raises(flags.Error, match="^cannot read the flag file [^\n]*$"):
         flagfile.expanded(["c", f"--flagfile={path}"], values)
+
+
+@pytest.mark.parametrize("arguments", [["--flagfile="], ["--flagfile", ""], ["--flagfile"]])
+def test_a_flag_file_without_a_name(values, arguments):
+    with pytest.raises(flags.Error, match="^--flagfile= is empty; name a file$"):
+        flag_files.expanded(["c", *arguments], values)
+
+
+def test_a_link_to_itself_is_one_line(tmp_path, values):
+    link = tmp_path / "l.flags"
+    link.symlink_to(link)
+    with pytest.raises(flags.Error, match="^cannot read the flag file [^\n]*l.flags [^\n]*$"):
+        flag_files.expanded(["c", f"--flagfile={link}"], values)
+    with pytest.raises(InputError, match="^cannot read the flag file [^\n]*l.flags [^\n]*$"):
+        flag_files.read(link)
+    results.check_folder(link / "r", "paper")
+    with pytest.raises(InputError, match="^cannot write to [^\n]*; give another --results_dir$"):
+        records.prepare(records.Run(link / "r", "x", 0))
+
+
+@pytest.mark.parametrize("line", ["--help", "--nohelp", "--helpfull", "--helpshort", "--helpxml"])
+def test_help_is_for_the_command_line(tmp_path, values, line):
+    path = written(tmp_path / "x.flags", f"--model=fcn\n{line}\n")
+    for flag in (app.HelpFlag(), app.HelpshortFlag(), app.HelpfullFlag(), app.HelpXMLFlag()):
+        flags.DEFINE_flag(flag, values)
+    with pytest.raises(flags.Error, match=r"x.flags: --help\w* is for the command line; take it out.* \(line 2\)$"):
+        flagfile.expanded(["command", f"--flagfile={path}"], values)
 
 
 def test_files_include_files_from_anywhere(tmp_path, values, monkeypatch):
@@ -190,10 +218,10 @@ def test_records_of_two_scales_never_share_a_folder(tmp_path, monkeypatch):
                     if base != ROOT / "tests" or path == ROOT / folder:
                         with pytest.raises(InputError, match=f"is for records of scale {scale}, not {other}"):
                             results.check_folder(path, other)
-    run = records.Run(tmp_path / "mine", "x", 3)
+    run = records.Run(tmp_path / "mine", "x", 0)
     (path,) = (ROOT / "results" / "reduced" / "koster_check_resnet20_signed_lr.3").glob("seed0.json")
     records.save(run, records.read(path))
     run.record.with_name("seed4.json").write_text("damaged")
     results.check_folder(tmp_path / "mine", "reduced")
-    with pytest.raises(InputError, match="has records of scale reduced, not quick: .*x/seed3.json; give another"):
+    with pytest.raises(InputError, match="has records of scale reduced, not quick: .*x/seed0.json; give another"):
         results.check_folder(tmp_path / "mine", "quick")

@@ -2,15 +2,17 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import shutil
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from tf_supermask import command_line, files
 from tf_supermask.errors import InputError
 from tf_supermask.evidence import results
-from tf_supermask.experiments import records, runs, training
+from tf_supermask.experiments import form, records, runs, training
 from tf_supermask.experiments.callbacks import COLUMNS
 from tf_supermask.experiments.spec import Spec
 
@@ -179,6 +181,9 @@ WRONG = [
     ("initial", {}), ("layers", []), ("layers", [3]), ("layers.0.counts", "many"),
     ("layers.0.counts", [1, 2]), ("layers.1.name", None),
     ("layers.2.shape", [1.5]), ("layers.0.mask_sha256", 5), ("data.input_shape", 28), ("data.classes", "ten"),
+    ("data.classes", 0), ("data.classes", 10**7), ("data.classes", True), ("data.input_shape", [8, 0, 1]),
+    ("data.input_shape", [8, 8]), ("data.input_shape", [8, 8, 10**7]), ("history.test_accuracy", [90.0, None]),
+    ("history.seconds", [None, None]), ("spec.seed", 5),
     ("environment", []), ("final.test_loss", float("nan")), ("history.train_loss", [float("inf"), 1.0]),
 ]  # fmt: skip
 
@@ -198,10 +203,10 @@ def test_a_malformed_record_is_one_line_wherever_it_is_read(finished, path, valu
     "path, value, message",
     [
         ("spec.flavour", "sweet", "is of a newer version of tf_supermask: this one does not know flavour; update it"),
-        ("spec.mode", "quaternary", "has settings that this version of tf_supermask does not know: --mode=quaternary"),
-        ("spec.model", ["fcn"], "has settings that this version of tf_supermask does not know: --model must be a str"),
-        ("spec.epochs", None, "does not know: --epochs must be a int, not None"),
-        ("spec.threshold", "low", "does not know: --threshold must be a float, not 'low'"),
+        ("spec.mode", "quaternary", "has settings that this version of tf_supermask does not take: --mode=quaternary"),
+        ("spec.model", ["fcn"], "has settings that this version of tf_supermask does not take: --model must be a str"),
+        ("spec.epochs", None, "does not take: --epochs must be a int, not None"),
+        ("spec.threshold", "low", "does not take: --threshold must be a float, not 'low'"),
     ],
 )
 def test_a_record_of_a_newer_version_is_named_and_stays(finished, path, value, message):
@@ -213,10 +218,93 @@ def test_a_record_of_a_newer_version_is_named_and_stays(finished, path, value, m
         with pytest.raises(InputError, match="^[^\n]*seed0.json [^\n]*$") as error:
             read()
         assert message in str(error.value) and finished.record.read_text() == text
+        assert "is no record" not in str(error.value)
     run = checkpoint_with(finished.results_dir, spec=record["spec"])
     with pytest.raises(InputError, match="seed0.ckpt.npz (is of a newer version|has settings)"):
         records.load_checkpoint(run, SPEC)
     assert run.checkpoint.exists()
+
+
+def committed(mode):
+    """A committed record of a mode, and its path."""
+    for path in sorted((ROOT / "results").glob("zhou_*/seed0.json")):
+        record = json.loads(path.read_text())
+        if record["spec"]["mode"] == mode:
+            return record, path
+    raise LookupError(mode)
+
+
+@pytest.mark.parametrize(
+    "mode, column, value, place",
+    [
+        ("bernoulli", "val_loss", None, "history.val_loss[0] is None"),
+        ("lottery", "test_accuracy", None, "history.test_accuracy[0] is None"),
+        ("supermask", "untrained", None, "history.untrained[0] is None"),
+        ("supermask", "large_final/init/test", None, "history.large_final/init/test[0] is None"),
+        ("supermask", "movement/signed_constant/val", ..., "without history.movement/signed_constant/val"),
+        ("supermask", "random/sign_changed", ..., "without history.random/sign_changed"),
+        ("supermask", "random/init/test", [1.0], "history has columns of 1 to "),
+    ],
+)
+def test_columns_that_tables_read_are_there_and_full(mode, column, value, place, tmp_path):
+    record, path = committed(mode)
+    assert records.parsed(path) == record
+    history = record["history"]
+    history[column] = [None] * len(history[column]) if value is None else value
+    if value is ...:
+        del history[column]
+    (tmp_path / path.name).write_text(json.dumps(record))
+    with pytest.raises(records.Malformed, match=f"^{re.escape(place)}"):
+        records.parsed(tmp_path / path.name)
+
+
+@pytest.mark.parametrize("mode", ["lottery", "supermask"])
+def test_a_history_has_as_many_rows_as_rounds(mode, tmp_path):
+    record, path = committed(mode)
+    record["spec"] |= {"rounds": record["spec"]["rounds"] + 1}
+    if mode == "lottery":  # its committed dense run has no rounds; the fields of a chain
+        record["spec"] |= {
+            name: value
+            for name, value in dataclasses.asdict(Spec.of(mode=mode)).items()
+            if name not in ("rounds", "seed")
+        }
+    (tmp_path / path.name).write_text(json.dumps(record))
+    with pytest.raises(records.Malformed, match="^history has [0-9]+ rows, its spec [0-9]+ rounds$"):
+        records.parsed(tmp_path / path.name)
+
+
+def test_a_checkpoint_may_lack_criteria():
+    record, path = committed("supermask")
+    history, spec = record["history"], Spec.recorded(record["spec"], path)
+    for column in [name for name in history if name.startswith("movement/")]:
+        del history[column]
+    assert not list(form.history_differences(history, spec, finished=False))
+    assert list(form.history_differences(history, spec))
+
+
+def test_every_committed_record_is_accepted():
+    paths = sorted((ROOT / "results").rglob("seed*.json"))
+    assert len(paths) > 100 and all(records.parsed(path)["spec"] for path in paths)
+
+
+def unreadable(path, kind):
+    """Puts something at `path` that cannot be read."""
+    path.parent.mkdir(exist_ok=True)
+    if kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path if kind == "loop" else "nowhere")
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling", "loop"])
+def test_a_record_that_cannot_be_read_stops_no_other_experiment(kind, finished):
+    other = records.Run(finished.results_dir, "other", 0)
+    unreadable(other.record, kind)
+    results.check_folder(finished.results_dir, "paper")
+    assert records.find(finished, SPEC)
+    with pytest.raises(InputError, match="^cannot read the record [^\n]*other/seed0.json [^\n]*$"):
+        results.load(finished.results_dir, "paper")
+    assert os.path.lexists(other.record)
 
 
 def test_a_field_that_is_younger_than_a_record_counts_as_none(finished):

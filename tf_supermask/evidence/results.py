@@ -6,6 +6,7 @@ import pathlib
 
 import numpy as np
 
+from tf_supermask import files
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import flagfile, records
 
@@ -27,9 +28,9 @@ def home(scale):
 def check_folder(folder, scale):
     """Raises InputError where records of `scale` must not be written to `folder`: it is the home of another scale, or has
     records of another scale."""
-    here = pathlib.Path(folder).resolve()
+    here = files.real(folder)
     for other in FOLDERS.keys() - {scale}:
-        if here in (pathlib.Path(home(other)).resolve(), flagfile.CHECKOUT / home(other)):
+        if here in (files.real(home(other)), flagfile.CHECKOUT / home(other)):
             raise InputError(f"--results_dir={folder} is for records of scale {other}, not {scale}; give another one")
     for path in sorted(here.glob("*/seed*.json")):
         if (recorded := _scale(path)) not in (scale, None):
@@ -41,7 +42,7 @@ def check_folder(folder, scale):
 def _scale(path):
     try:
         return records.parsed(path)["spec"].get("scale")
-    except ValueError:  # damaged: its own run reports that
+    except ValueError:  # damaged, or cannot be read: its own run reports that
         return None
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from absl import flags
 
+from tf_supermask import files
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import flagfile, paths
 from tf_supermask.experiments.fields import names_of
@@ -140,7 +141,7 @@ def expanded(argv, values):
 
 def name_of_file(path):
     """Name of the experiment of a row, which does not depend on the working directory or on the name of a link to the file."""
-    return pathlib.Path(path).resolve().name.removesuffix(".flags")
+    return files.real(path).name.removesuffix(".flags")
 
 
 def _is_row(path, values):

@@ -10,9 +10,12 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from absl import flags
+from absl import app, flags
+
+from tf_supermask import files
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+_HELP = (app.HelpFlag, app.HelpfullFlag, app.HelpXMLFlag)  # flags that print a text and end the command
 
 
 class Line(NamedTuple):
@@ -59,8 +62,10 @@ def _parts(argv):
 
 def read(path, values, parents=()):
     """The Lines of a file and of those that it includes, in their order. Raises flags.Error."""
+    if not os.fspath(path):
+        raise flags.Error("--flagfile= is empty; name a file")
     path = pathlib.Path(path)
-    if path.resolve() in parents:
+    if files.real(path) in parents:
         raise flags.Error(f"{path} includes itself")
     lines, seen = [], {}
     for number, text in enumerate(texts(path), 1):
@@ -71,7 +76,7 @@ def read(path, values, parents=()):
         if not re.fullmatch(r"--?\w+(=.*)?", text):
             raise line.wrong(f"{text!r} is neither a flag, --name=value, nor a comment, # ...")
         if name == "flagfile":
-            lines += read(_included(line, value), values, (*parents, path.resolve()))
+            lines += read(_included(line, value), values, (*parents, files.real(path)))
             continue
         line = _checked(line, values, value if equals else None)
         if seen.setdefault(line.name, number) != number:
@@ -101,6 +106,8 @@ def _checked(line, values, value):
     name = line.name
     if value is None and name not in values:
         name = name.removeprefix("no")
+    if name in values and isinstance(values[name], _HELP):
+        raise line.wrong(f"--{name} is for the command line; take it out of the file")
     if name not in values or name != line.name and not values[name].boolean:
         raise line.wrong(f"Unknown command line flag {line.name!r}")
     if value is None and not values[name].boolean:
@@ -110,13 +117,16 @@ def _checked(line, values, value):
     try:
         values[name].parser.parse("true" if value is None else value)
     except (ValueError, TypeError) as error:
-        raise line.wrong(f"flag {line.argument}: {error}") from error
+        what = ": ".join(map(str, error.args))  # absl's have several
+        raise line.wrong(f"flag {line.argument}: {what}") from error
     return line._replace(name=name)
 
 
 def _included(line, name):
     """Path of the file `name` that `line` includes."""
-    name, folder = pathlib.Path(name).expanduser(), line.path.resolve().parent
+    if not name:
+        raise line.wrong("--flagfile= is empty; name a file")
+    name, folder = os.path.expanduser(name), files.real(line.path).parent
     for above in (folder, *folder.parents, CHECKOUT):
         if (above / name).is_file():
             return above / name

@@ -1,9 +1,12 @@
 """The form of a record: a table of its parts, and the differences of a file from it."""
 
-TEXT, WHOLE, NUMBER, NONE = {str}, {int}, {int, float}, {type(None)}
+from tf_supermask.experiments.criteria import CRITERIA
 
-# A form is a set of types, a dict with the required keys, or a list: of one form for all of at least one element, or of a form
-# for each.
+TEXT, WHOLE, NUMBER, NONE = {str}, {int}, {int, float}, {type(None)}
+SIZE = range(1, 10**5 + 1)  # a network is built from it: larger ones are no sizes of images or numbers of classes
+
+# A form is a set of types, a range of integers, a dict with the required keys, or a list: of one form for all of at least one
+# element, or of a form for each.
 RECORD = {
     "spec": {dict},
     "initial": {"remaining": NUMBER},
@@ -19,14 +22,14 @@ RECORD = {
             "mask_sha256": TEXT | NONE,
         }
     ],
-    "data": {"name": TEXT, "input_shape": [WHOLE], "classes": WHOLE, "fingerprint": TEXT},
+    "data": {"name": TEXT, "input_shape": [SIZE] * 3, "classes": SIZE, "fingerprint": TEXT},
     "environment": {"threads": NUMBER},
 }
 
 SHRUNK = [{"epoch": WHOLE, "units": {dict}}]  # of a run that shrank, beside RECORD
 SHRUNK_STATE = {"events": SHRUNK, "live": {dict}}  # of its checkpoint
 
-# Columns of the history, by mode; those of other modes are EPOCHS. Supermasks have further ones, of other lengths.
+# Columns of the history, by mode; those of other modes are EPOCHS.
 EPOCHS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "remaining", "learning_rate", "seconds")
 LEARNED = ("iteration", "val_loss", "val_accuracy", "remaining")
 HISTORY = {
@@ -38,12 +41,20 @@ HISTORY = {
     "rounded": LEARNED,
     "supermask": ("remaining", "untrained", "trained", "seconds"),
 }  # fmt: skip
+SHARES = ("toward_zero", "toward_zero_pruned")  # None where they are shares of no weights, as after the last round
+# Further columns of supermasks, over the levels of pruning.
+LEVELS = tuple(
+    f"{criterion}/{measure}"
+    for criterion in CRITERIA
+    for measure in ("init/test", "init/val", "signed_constant/test", "signed_constant/val", "sign_changed")
+)
 
 
 def differences(value, form, place="it"):
     """Yields a text for each difference of `value`, parsed JSON, from `form`; `place` is its position in the file."""
-    kinds = form if isinstance(form, set) else {type(form)}
-    if type(value) not in kinds or isinstance(form, list) and (not value or len(form) not in (1, len(value))):
+    kinds = form if isinstance(form, set) else WHOLE if isinstance(form, range) else {type(form)}
+    fits = type(value) in kinds and (not isinstance(form, range) or value in form)
+    if not fits or isinstance(form, list) and (not value or len(form) not in (1, len(value))):
         text = repr(value)
         yield f"{place} is {text if len(text) < 40 else f'{text[:37]}...'}"
     elif isinstance(form, dict):
@@ -59,10 +70,16 @@ def differences(value, form, place="it"):
             yield from differences(element, form[0], f"{place}[{number}]")
 
 
-def history_differences(history, mode):
-    """Yields a text for each difference of a history from the columns of `mode`: numbers, in equally many rows."""
-    columns = dict.fromkeys((*HISTORY.get(mode, EPOCHS), *history), [NUMBER | NONE])
-    yield from differences(history, columns, "history")
-    rows = {len(column) for column in history.values()}
-    if mode != "supermask" and len(rows) > 1:
+def history_differences(history, spec, finished=True):
+    """Yields a text for each difference of a history from the columns of a Spec: numbers, in equally many rows. That of an
+    unfinished run may lack rounds and criteria."""
+    columns, levels = HISTORY.get(spec.mode, EPOCHS), LEVELS if spec.mode == "supermask" else ()
+    names = dict.fromkeys((*columns, *(levels if finished else ()), *history))
+    full = {*columns, *levels}.difference(SHARES)
+    yield from differences(history, {name: [NUMBER if name in full else NUMBER | NONE] for name in names}, "history")
+    of_levels = {"remaining", *levels}
+    rows = {len(column) for name, column in history.items() if not levels or name in of_levels}
+    if len(rows) > 1:
         yield f"history has columns of {min(rows)} to {max(rows)} rows"
+    elif finished and spec.rounds is not None and rows != {spec.rounds + 1}:
+        yield f"history has {max(rows)} rows, its spec {spec.rounds} rounds"

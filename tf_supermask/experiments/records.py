@@ -119,9 +119,12 @@ def save(run, record):
 
 
 def parsed(path):
-    """The record at `path`. Raises Malformed where the file is none, InputError where it is of a newer version."""
+    """The record at `path`. Raises Malformed where the file is none, InputError where it is of a newer version or cannot be
+    read."""
     try:
         record = json.loads(pathlib.Path(path).read_text(), parse_constant=_no_number)
+    except OSError as error:
+        raise InputError(f"cannot read the record {path} ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not a JSON object: {error}") from error
     for what in _differences(record, path):
@@ -133,11 +136,13 @@ def _differences(record, path):
     """Yields a text for each fault of a record. Raises InputError where it is of a newer version, whose form may differ."""
     yield from form.differences(record, {"spec": {dict}}, "record")
     yield from (f"without record.{key}" for key in form.RECORD if key not in record)
-    mode = Spec.recorded(record["spec"], path).mode
+    spec = Spec.recorded(record["spec"], path)
     yield from form.differences(record, form.RECORD, "record")
-    yield from form.history_differences(record["history"], mode)
+    yield from form.history_differences(record["history"], spec)
     if record.get("shrunk", []) != []:
         yield from form.differences(record, {"shrunk": form.SHRUNK}, "record")
+    if pathlib.Path(path).name != (name := f"seed{record['spec']['seed']}.json"):
+        yield f"its seed is that of a file named {name}"
 
 
 class Malformed(ValueError):
@@ -230,7 +235,7 @@ def load_checkpoint(run, spec, shapes=None):
     variables, history = [arrays[f"variable{i}"] for i in range(len(arrays))], note["history"]
     if shapes is not None:
         same = [value.shape for value in variables] == [tuple(shape) for shape in shapes]
-        if not same or any(form.history_differences(history, spec.mode)):
+        if not same or any(form.history_differences(history, spec, finished=False)):
             raise InputError(f"{run.checkpoint} was written by another version; move it away to start anew")
     return variables, history
 

@@ -39,7 +39,7 @@ def find_run(path):
         raise InputError(f"{path} does not exist; name a record: results/EXPERIMENT/seed0")
     try:
         record = records.parsed(path)  # not `read`, which moves a damaged file: this one may be the user's
-    except ValueError as error:
+    except records.Malformed as error:
         raise InputError(f"{path} is no record: {error}") from error
     return records.Run(path.parent.parent, path.parent.name, record["spec"]["seed"]), record
 

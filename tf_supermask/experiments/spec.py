@@ -226,7 +226,7 @@ class Spec:
     def recorded(cls, settings, path):
         """The Spec of `settings`, a dict from the file at `path`; a field that is younger than the file counts as None.
 
-        Raises InputError where this version knows no such settings, as of a file that a newer one wrote.
+        Raises InputError where this version takes no such settings: a newer one wrote the file, or they are wrong.
         """
         known = {field.name: field for field in dataclasses.fields(cls)}
         newer = sorted(settings.keys() - known.keys())
@@ -237,7 +237,7 @@ class Spec:
         try:
             return cls(**{name: typed(known[name], value) for name, value in settings.items()})
         except InputError as error:
-            raise InputError(f"{path} has settings that this version of tf_supermask does not know: {error}") from error
+            raise InputError(f"{path} has settings that this version of tf_supermask does not take: {error}") from error
 
 
 ROUNDING = [field.name for field in dataclasses.fields(Spec) if "rounding" in field.metadata]
