@@ -12,3 +12,12 @@ ${python%python}lint-imports --no-logo
 $python -m tf_supermask.report --check
 $python -m sphinx -W -q -b html docs docs/_build
 $python -m pytest -n 2 --dist worksteal "$@"
+# What runs on every backend of Keras, on the others that are installed. Keras is imported first: PyTorch does not bear all orders.
+for backend in jax torch; do
+  if $python -c "import $backend" 2>/dev/null; then
+    KERAS_BACKEND=$backend $python -c 'import keras, pytest, sys; sys.exit(pytest.main(sys.argv[1:]))' -q tests/test_masked.py \
+      -k "weight_times_mask or bit_for_bit or rules_and or carried_through"
+  else
+    echo "NOT RUN: tests/test_masked.py on $backend, which is not installed (pip install -e '.[$backend]')"
+  fi
+done
