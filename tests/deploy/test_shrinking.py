@@ -219,6 +219,7 @@ KEPT = {
     "f(0) is not 0": {"first": SignedMaskDense(6, activation="sigmoid", name="first")},
     "an activity regularizer": {"first": SignedMaskDense(6, activity_regularizer="l1", name="first")},
     "rescaled": {"first": SignedMaskDense(6, rescale=True, name="first")},
+    "a threshold of all scores": {"first": SignedMaskDense(6, density=0.5, name="first")},
     "sampled": {"first": SignedMaskDense(6, rule="bernoulli", name="first")},
     "a class of its own": {"first": Own(6, name="first")},
     "an activation of all units": {"first": SignedMaskDense(6, activation="softmax", name="first")},
