@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from tf_supermask import files
 from tf_supermask.deploy import loading
 from tf_supermask.deploy.container_format import ENDING
 from tf_supermask.errors import InputError
