@@ -11,10 +11,10 @@ from tf_supermask.experiments import data, flag_files
 COMMANDS = {flag_files.define_flags: 5, export.define_flags: 3, report.define_flags: 6}  # and how many paths they take
 
 
-def parsed(define, value, but=("dataset",)):
+def parsed(define, value, but=("dataset", "experiment")):
     """The values of all paths of a command: flags of text whose help speaks of files, folders or records of a run.
 
-    --dataset, which may be a folder, keeps its text, since records have it."""
+    --dataset, which may be a folder, keeps its text, since records have it. --experiment, a name, comes from that of a file."""
     values = flags.FlagValues()
     define(values)
     words = ("folder", "file", "record of the run", "logs there", "network there")
