@@ -21,6 +21,11 @@ def float64():
     keras.config.set_dtype_policy(before)
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    keras.utils.set_random_seed(0)  # weights have no seeds of their own
+
+
 def dense(rule="signed", **given):
     layers = [SignedMaskDense(n, activation="elu", rule=rule, **given) for n in (30, 20)]
     return keras.Sequential([keras.Input(DENSE), *layers, SignedMaskDense(4, rule=rule)])
@@ -82,7 +87,6 @@ OPTIMIZERS = {
     "make, shape, name",
     [
         *((dense, DENSE, name) for name in OPTIMIZERS),
-        (conv, CONV, "nesterov"),
         (conv, CONV, "nesterov, clipped, stairs"),
     ],
 )
