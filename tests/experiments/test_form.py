@@ -3,6 +3,7 @@
 import pytest
 
 from tf_supermask.experiments import form
+from tf_supermask.experiments.spec import Spec
 
 FORM = {"a": {int}, "b": [{str}], "c": [{int}] * 3, "d": {"e": {float, type(None)}}}
 GOOD = {"a": 1, "b": ["x"], "c": [1, 2, 3], "d": {"e": None}}
@@ -28,10 +29,12 @@ def test_each_difference_is_named(changed, texts):
 
 @pytest.mark.parametrize("mode", ["signed", "lottery", "bernoulli", "supermask"])
 def test_a_history_has_the_columns_of_its_mode_and_as_many_rows_in_each(mode):
-    history = {name: [1.0, None] for name in form.HISTORY.get(mode, form.EPOCHS)}
-    assert not list(form.history_differences(history, mode))
-    name, *_ = history
-    lacking = {column: values for column, values in history.items() if column != name}
-    assert list(form.history_differences(lacking, mode)) == [f"without history.{name}"]
-    rows = ["history has columns of 1 to 2 rows"] if mode != "supermask" else []
-    assert list(form.history_differences(history | {name: [1.0]}, mode)) == rows
+    spec = Spec.of(mode=mode, rounds=1) if mode in ("lottery", "supermask") else Spec.of(mode=mode)
+    levels = form.LEVELS if mode == "supermask" else ()
+    history = {name: [1.0, 2.0] for name in (*form.HISTORY.get(mode, form.EPOCHS), *levels)}
+    assert not list(form.history_differences(history, spec))
+    lacking = {column: values for column, values in history.items() if column != "remaining"}
+    assert "without history.remaining" in list(form.history_differences(lacking, spec))
+    shorter = list(form.history_differences(history | {"remaining": [1.0]}, spec))
+    assert shorter == ["history has columns of 1 to 2 rows"]
+    assert list(form.history_differences(history | {"remaining": [1.0, None]}, spec)) == ["history.remaining[1] is None"]
