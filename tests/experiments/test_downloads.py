@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+import requests
 import tensorflow as tf
 from pictures import pictures
 
@@ -130,3 +131,31 @@ def folder(tmp_path):
             for number in range(count):
                 write_image(tmp_path / "pets" / split / name / f"{number}.png", image_of(label, number))
     return tmp_path / "pets"
+
+
+def test_threads_of_a_failed_download_do_not_go_on(monkeypatch):
+    """They would keep the process from ending; other threads are served as before."""
+    calls, go_on, outcomes = [], threading.Event(), []
+
+    def send(self, request, **settings):
+        calls.append(threading.current_thread())
+        if len(calls) == 1:
+            raise requests.ConnectionError("no network")
+        return "answer"
+
+    def late():
+        go_on.wait()
+        try:
+            outcomes.append(requests.adapters.HTTPAdapter.send(requests.adapters.HTTPAdapter(), None))
+        except requests.ConnectionError as error:
+            outcomes.append(error)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
+    with pytest.raises(requests.ConnectionError), downloads.impatient():
+        thread = threading.Thread(target=late)
+        thread.start()
+        requests.adapters.HTTPAdapter().send(None)
+    go_on.set()
+    thread.join()
+    assert str(outcomes[0]) == "no network" and len(calls) == 1
+    assert requests.adapters.HTTPAdapter().send(None) == "answer"

@@ -34,14 +34,26 @@ def impatient():
         return answer
 
     with _ALONE:
-        send, timeout = adapter.send, socket.getdefaulttimeout()
+        send, timeout, before = adapter.send, socket.getdefaulttimeout(), set(threading.enumerate())
         adapter.send = send_once
         socket.setdefaulttimeout(NEXT)  # for urllib
         try:
             yield
         finally:
-            adapter.send = send
+            adapter.send = _refusing(send, failures[0], set(threading.enumerate()) - before) if failures else send
             socket.setdefaulttimeout(timeout)
+
+
+def _refusing(send, failure, threads):
+    """`send`, but `failure` in the `threads` of a download that failed: they would try its other files, and keep the process from
+    ending."""
+
+    def send_or_fail(self, request, **settings):
+        if threading.current_thread() in threads:
+            raise failure
+        return send(self, request, **settings)
+
+    return send_or_fail
 
 
 def _within(seconds, late, function, *arguments, **settings):
