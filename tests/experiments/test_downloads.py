@@ -6,10 +6,8 @@ import socket
 import threading
 import time
 
-import numpy as np
 import pytest
 import requests
-import tensorflow as tf
 from pictures import pictures
 
 from tf_supermask.errors import InputError
@@ -103,34 +101,11 @@ def test_a_download_that_is_slow_but_comes_is_not_given_up(tmp_path, monkeypatch
 
 
 def test_afterwards_requests_is_as_before():
-    import requests
-
     before = requests.adapters.HTTPAdapter.send, socket.getdefaulttimeout()
     with pytest.raises(KeyError), downloads.impatient():
         assert requests.adapters.HTTPAdapter.send is not before[0]
         raise KeyError
     assert (requests.adapters.HTTPAdapter.send, socket.getdefaulttimeout()) == before
-
-
-def write_image(path, image):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    encode = tf.io.encode_png if path.suffix == ".png" else tf.io.encode_jpeg
-    path.write_bytes(encode(image).numpy())
-
-
-def image_of(label, number, shape=(8, 8, 1)):
-    draw = np.random.default_rng((label, number))
-    return draw.integers(50 * label, 50 * label + 50, shape).astype(np.uint8)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Gray pictures in SPLIT/CLASS/ of three splits and three classes."""
-    for split, count in (("train", 6), ("validation", 3), ("test", 2)):
-        for label, name in enumerate(("bird", "cat", "dog")):
-            for number in range(count):
-                write_image(tmp_path / "pets" / split / name / f"{number}.png", image_of(label, number))
-    return tmp_path / "pets"
 
 
 def test_threads_of_a_failed_download_do_not_go_on(monkeypatch):
