@@ -55,3 +55,16 @@ def test_damaged_files_are_renamed_and_none_is_lost(tmp_path):
 def test_hashes_are_of_the_values():
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     assert files.sha256(array.T) == hashlib.sha256(array.T.copy().tobytes()).hexdigest() != files.sha256(array)
+
+
+def test_empty_folders_do_not_stay(tmp_path):
+    (tmp_path / "old" / "empty").mkdir(parents=True)
+    with pytest.raises(KeyError), files.no_new_empty_folders(tmp_path / "new" / "root"):
+        (tmp_path / "new" / "root" / "a" / "b").mkdir(parents=True)
+        raise KeyError
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "old", tmp_path / "old" / "empty"]
+    with files.no_new_empty_folders(tmp_path):
+        (tmp_path / "old" / "a" / "b").mkdir(parents=True)
+        (tmp_path / "old" / "c").mkdir()
+        (tmp_path / "old" / "c" / "file").write_text("kept")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["c", "empty", "file", "old"]

@@ -1,5 +1,6 @@
 """Files that are whole or not there: written beside their place and renamed. Damaged files are kept; hashes of arrays."""
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -37,6 +38,20 @@ def write(path, writer):
 def real(path):
     """The absolute path without links; of a link to itself, its own path."""
     return pathlib.Path(os.path.realpath(path))
+
+
+@contextlib.contextmanager
+def no_new_empty_folders(root):
+    """Context that removes the empty folders it leaves behind in `root`, and `root` with its parents, unless they were there."""
+    root = pathlib.Path(root).absolute()
+    before = {path for path in (*root.rglob("*"), root, *root.parents) if path.is_dir()}
+    try:
+        yield
+    finally:
+        for path in (*sorted(root.rglob("*"), reverse=True), root, *root.parents):
+            if path.is_dir() and path not in before:
+                with contextlib.suppress(OSError):  # it is not empty
+                    path.rmdir()
 
 
 def quarantine(path):

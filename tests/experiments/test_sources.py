@@ -190,6 +190,7 @@ def test_the_command_fails_with_one_line_where_there_is_no_network(tmp_path):
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
     line = "error: 3 of 3 runs failed: fcn_signed_fashion_mnist, seed 0 (data set 'fashion_mnist' cannot be had here"
     assert done.returncode == 2 and done.stderr.startswith(line) and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "none").exists()  # no folders of a download that failed
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -274,6 +275,26 @@ def test_hidden_and_empty_folders_are_no_classes(folder):
         (folder / name).mkdir(parents=True)
     (folder / "train" / "notes.txt").write_text("by hand")
     assert data.load(str(folder)).classes == 3
+
+
+@pytest.mark.parametrize("place", ["train/cat/0.bmp", "test/cat/tabby/0.png", "train/0.jpg", "validation/0.webp"])
+def test_images_that_would_not_be_read_are_named(folder, place):
+    """Nothing is left out silently: other formats, images below or above the class folders, of the splits that are read."""
+    (folder / place).parent.mkdir(exist_ok=True)
+    (folder / place).write_bytes(b"an image")
+    if place.startswith("validation"):
+        assert data.load(str(folder)).classes == 3
+        return
+    with pytest.raises(
+        InputError, match=f"^[^\n]*{place}[^\n]* is not read; [^\n]*png or jpg[^\n]*SPLIT/CLASS/[^\n]*$"
+    ):
+        data.load(str(folder))
+
+
+def test_images_in_a_hidden_folder_make_no_class(folder):
+    write_image(folder / "train" / ".ipynb_checkpoints" / "0.png", image_of(1, 0))
+    with pytest.raises(InputError, match="is in a hidden folder, which is no class; remove .*ipynb_checkpoints$"):
+        data.load(str(folder))
 
 
 def test_folders_that_are_wrong_are_one_line(folder, tmp_path):

@@ -31,6 +31,20 @@ def test_wrong_flags_are_named(arguments, message):
         run_flags.check(parsed(*arguments))
 
 
+@pytest.mark.parametrize("flag", ["export_dir", "tensorboard_dir"])
+def test_a_folder_that_cannot_be_written_is_named_before_training(flag, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    for place in ("file", "file/below"):
+        with pytest.raises(
+            InputError, match=f"^--{flag}={tmp_path}/{place} is no folder: {tmp_path}/file is a file; give"
+        ):
+            run_flags.check(parsed(f"--{flag}={tmp_path}/{place}"))
+    run_flags.check(parsed(f"--{flag}={tmp_path}/new/below"))
+    monkeypatch.setattr(run_flags.paths.os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(InputError, match=f"no permission in {tmp_path}; give another one"):
+        run_flags.check(parsed(f"--{flag}={tmp_path}/new/below"))
+
+
 def test_flags_become_options():
     values = parsed("--progress=epoch", "--checkpoint_seconds=0", "--executor=ray", "--gpus_per_run=2")
     run_flags.check(values)

@@ -2,9 +2,12 @@
 files that are made of what users write."""
 
 import os
+import pathlib
 import re
 
 from absl import flags
+
+from tf_supermask.errors import InputError
 
 flags.disclaim_key_flags()  # they are those of the module that defines them, for its --help
 
@@ -25,6 +28,16 @@ class _Path(flags.ArgumentParser):
 def define_path(name, default, help, flag_values=flags.FLAGS, optional=False, **kwargs):
     """A flag whose value is a path, as `flags.DEFINE_string` defines those of text."""
     flags.DEFINE(_Path(optional), name, default, help, flag_values, flags.ArgumentSerializer(), **kwargs)
+
+
+def check_folder(flag, folder):
+    """Raises InputError where `folder`, the value of a flag, is not there and cannot be made, or cannot be written to."""
+    place = pathlib.Path(folder).absolute()
+    there = next(path for path in (place, *place.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise InputError(f"--{flag}={folder} is no folder: {there} is a file; give another one")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"--{flag}={folder} cannot be written: no permission in {there}; give another one")
 
 
 def default_cache_dir():

@@ -7,6 +7,7 @@ classes.
 
 import hashlib
 import itertools
+import mimetypes
 import os
 import pathlib
 import sys
@@ -15,9 +16,12 @@ import urllib.parse
 import numpy as np
 import tensorflow as tf
 
+from tf_supermask import files
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import downloads, paths
 from tf_supermask.experiments.splits import names_of, parts_of
+
+READ = (".png", ".jpg", ".jpeg")  # what tfds.ImageFolder reads
 
 
 def find(name, data_dir=None, splits=None, download=True):
@@ -86,8 +90,9 @@ class Prepared:
 
         if not sys.stderr.isatty():
             tfds.disable_progress_bar()
+        root = self._folder.parents[self._builder.info.full_name.count("/")]  # full_name: name/configuration/version
         try:
-            with downloads.impatient():
+            with files.no_new_empty_folders(root), downloads.impatient():
                 # not from Google's storage, whose silence cannot be limited
                 settings = tfds.download.DownloadConfig(try_download_gcs=False)
                 self._builder.download_and_prepare(download_config=settings)
@@ -160,6 +165,7 @@ class Folder:
                 )
             self.name, self.title = name, paths.title_of(name)
             parts = parts_of(name, builder.info.splits, splits)
+            _check_all_are_read(root, {part.split for part in itertools.chain(*parts)})
             self._files = [[file for part in side for file in _files(builder, part)] for side in parts]
         except (OSError, tf.errors.OpError) as error:
             raise unavailable(name, error) from error
@@ -176,6 +182,21 @@ class Folder:
         labels = np.array([self._classes.index(label) for side in self._files for label, _, _ in side], np.int32)
         count = len(self._files[0])
         return images[:count], labels[:count], images[count:], labels[count:], len(self._classes)
+
+
+def _check_all_are_read(root, splits):
+    """Raises InputError for an image of `splits` that tfds.ImageFolder leaves out, of another format or not in a class folder, and
+    for one in a hidden folder, of which it would make a class."""
+    for split in sorted(splits):
+        top = pathlib.Path(root, split)
+        images = (path for path in sorted(top.rglob("*")) if (mimetypes.guess_type(path)[0] or "").startswith("image/"))
+        for path in filter(pathlib.Path.is_file, images):
+            inside = path.relative_to(top).parts
+            is_read = len(inside) == 2 and path.suffix.lower() in READ
+            if is_read and inside[0].startswith("."):
+                raise InputError(f"{path} is in a hidden folder, which is no class; remove {path.parent}")
+            if not is_read and not any(part.startswith(".") for part in inside):
+                raise InputError(f"{path} is not read; images are png or jpg files in SPLIT/CLASS/, as train/cat/1.png")
 
 
 def _files(builder, part):

@@ -9,9 +9,11 @@ import math
 import sys
 
 from tf_supermask.errors import InputError
+from tf_supermask.experiments import paths
 
 PROGRESS = {"auto": None, "bar": 1, "epoch": 2, "silent": 0}  # --progress -> `verbose` of keras.Model.fit
 EXECUTORS = ("local", "ray")
+WRITTEN = ("export_dir", "tensorboard_dir")  # folders that are first written to late in a run
 
 
 def check(values):
@@ -21,6 +23,9 @@ def check(values):
     for wrong, message in _rules(values):
         if wrong:
             raise InputError(message)
+    for name in WRITTEN:
+        if values[name].value and not values.status:
+            paths.check_folder(name, values[name].value)
 
 
 def _check_positive(name, value):
