@@ -185,8 +185,8 @@ class Folder:
 
 
 def _check_all_are_read(root, splits):
-    """Raises InputError for an image of `splits` that tfds.ImageFolder leaves out, because of its format or place, and for one in a
-    hidden folder, of which it would make a class."""
+    """Raises InputError for an image of `splits` that tfds.ImageFolder leaves out, because of its format or place, and for one
+    in a hidden folder, of which it would make a class."""
     for split in sorted(splits):
         top = pathlib.Path(root, split)
         images = (path for path in sorted(top.rglob("*")) if (mimetypes.guess_type(path)[0] or "").startswith("image/"))
