@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tf_supermask.deploy.container_format import Kernel, drawn, sealed
+from tf_supermask.deploy.words import WORDS
 from tf_supermask.errors import InputError
 
 INITIALIZER = keras.initializers.serialize(keras.initializers.GlorotNormal(seed=3))
@@ -15,6 +16,11 @@ INITIALIZER = keras.initializers.serialize(keras.initializers.GlorotNormal(seed=
 def test_a_file_begins_with_magic_version_and_checksum():
     checksum = hashlib.sha256(b"\x02body").digest()[:16]
     assert sealed(2, b"body") == b"SMSK\x02" + checksum + b"body"
+
+
+def test_the_preset_dictionary_never_changes():
+    """Its bytes are part of the format of version 4: files would not be read any more."""
+    assert hashlib.sha256(WORDS).hexdigest() == "6eebbbf99f78a4e36b8870a0df23c41c7ed9a0e875c3564dca1ce63a2df7bbf9"
 
 
 def test_kernels_are_codes_times_scale_times_what_is_drawn():

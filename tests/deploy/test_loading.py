@@ -1,9 +1,9 @@
 """Reading of files that are damaged or hostile."""
 
+import base64
 import json
 import pathlib
 import re
-import struct
 import time
 import zlib
 
@@ -14,7 +14,8 @@ from conftest import ROOT
 
 from tf_supermask import He, SignedMaskDense
 from tf_supermask.deploy import architecture, container, loading
-from tf_supermask.deploy.container_format import VERSION, sealed
+from tf_supermask.deploy.container_format import VERSION, deflated, headed, opened, sealed
+from tf_supermask.deploy.words import WORDS
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import networks
 from tf_supermask.experiments.spec import Spec
@@ -24,12 +25,7 @@ HEAD = 21  # bytes before what the checksum covers
 
 def crafted(model, kernels=(), arrays=b"", codes=b""):
     """The bytes of a file with a right checksum, as somebody could make it; `arrays` are deflated already."""
-    parts = [
-        zlib.compress(json.dumps({"model": model, "kernels": dict(kernels)}).encode()),
-        arrays or zlib.compress(b""),
-    ]
-    body = b"".join(struct.pack("<I", len(part)) + part for part in parts)
-    return sealed(VERSION, body + codes)
+    return sealed(VERSION, headed(model, dict(kernels)) + (arrays or deflated(b"")) + codes)
 
 
 def described(*layers, shape=(4,), dtype=None, **changes):
@@ -113,7 +109,7 @@ def kernel(*shape, **more):
 
 def zeros(mebibytes):
     """So many deflated: a thousandth of that."""
-    deflate = zlib.compressobj(9)
+    deflate = zlib.compressobj(9, wbits=-15)
     return b"".join(deflate.compress(bytes(2**20)) for _ in range(mebibytes)) + deflate.flush()
 
 
@@ -156,7 +152,7 @@ HOSTILE = {
     ),
     "arrays of no layer": lambda: crafted(described(keras.layers.ReLU()), arrays=zeros(100)),
     "arrays without end": lambda: crafted(described(DENSE), arrays=zeros(1)[:-8]),
-    "header": lambda: sealed(VERSION, struct.pack("<I", len(zeros(100))) + zeros(100)),
+    "header": lambda: sealed(VERSION, zeros(100)),
     # longer than a few seconds
     "layers in a row": lambda: crafted(described(*[keras.layers.ReLU()] * 2) | {"config": many_layers()}),
     "layers in a graph": lambda: crafted(chained(3000)),
@@ -195,6 +191,15 @@ HOSTILE = {
     "initializer of a module": lambda: crafted(
         described(DENSE), {"dense": kernel(4, 3, draw={"initializer": named("x", "os"), "shape": [4, 3], "sha256": ""})}
     ),
+    # short forms
+    "layers in short form": lambda: short([["ReLU", "x"]] * 10**5),
+    "calls in short form": lambda: short([["ReLU", "x", {}, [[]] * 10**5]]),
+    "code in short form": lambda: short([["Dense", "x", {"activation": {"class_name": "__lambda__", "config": {}}}]]),
+    "class in short form": lambda: short([["Lambda", "x", {"function": "x"}]]),
+    "kernels without numbers": lambda: sealed_header(json.dumps({"model": {}, "kernels": ["x"] * 10**5}).encode()),
+    "numbers without end": lambda: sealed(
+        VERSION, deflated(b'{"model":{},"kernels":["x"]}', zdict=WORDS) + bytes(10**7)
+    ),
     "no model": lambda: crafted([1, 2]),
     "an initializer": lambda: crafted({"class_name": "Zeros", "module": "keras.initializers", "config": {}}),
 }
@@ -206,8 +211,14 @@ def many_layers():
 
 
 def sealed_header(text):
-    header = zlib.compress(text)
-    return sealed(VERSION, struct.pack("<I", len(header)) + header + struct.pack("<I", 0))
+    return sealed(VERSION, deflated(text, zdict=WORDS))
+
+
+def short(layers):
+    """A file with these layers in short form."""
+    description = described(keras.layers.ReLU())
+    text = {"model": description | {"config": description["config"] | {"layers": layers}}, "kernels": []}
+    return sealed(VERSION, deflated(json.dumps(text).encode(), zdict=WORDS) + deflated(b""))
 
 
 def memory(key):
@@ -243,6 +254,41 @@ def test_committed_containers_hold_what_their_records_say():
         assert found == {its["name"]: its["counts"][0] + its["counts"][2] for its in record["layers"]}
 
 
+# Files of earlier versions, as these wrote them: a masked layer with a bias, a ReLU, a layer without mask.
+SECOND = base64.b85decode(
+    "Q%zG#0-01PE!O>o?$r53qIcN$_VfV&0C?KHR84Q<Kn(paa~`22<fCxdQxCgR53Bt+Arv_o2SyzxbUtWl#eZKL0-_XYd#F&9Xgq%SJwMC5iB+%Ai0"
+    "K<2qCqhgkLbV)DOv;G*A`ZM`5T`i+MvO3rnjA5@Q;S9KhFjS+Csy%f{Q4H3fndQpW^-x!G88ex7%wRo#`QrGqKxAVPK2Si|OpL=4i-Vl>TAYF+6b"
+    "UUF8NsyR7{ZSl-M=V`Mo$={+$@;n(0iU3FkQHRNEiKy?ZSk{1H@>!5o}HXL%K^^*$k(GtOxw&6C8MymrET1WwH&>P@32x7EFVAG<<y3s^2D0qrM^"
+    "M2jq>SJYg@bfMI!iT@tWVzdPyn>f{1191@H;oY&)XoNLZ+hlRMhOX7I`qrlsD1ne^K5Q9&+H54NgL5bZB(s!i!RrN$w;h4<5>#uXQT0%5UEUMDT_"
+    "HvRmkf)OXTrM=W-tv!->ITI?WRLOeoIo_?^>rHm4H41vVz-p(qE>%%iDE`p?m?wAbh6g|7B-jcx`0adZayVCeVvBU0K2r<*vKMILs&Tk-xQuX{?Z"
+    "I$RJ49jarEbFyz#kU&R^4$V`P6(x@z%Dl?*an)oQ<k+^DfT|LNN#2!t(pKXF%lxh(Tvi}9lPra<tEvu^DkkNG2D{t+1Lt+-J3#;d0C?JCU;u#zdm"
+    "!NeL_pl&!0~ySU6-lb{%sO&_8-hr>;r-)+g;OHy3eCT)ZQX4ZU2Q;wfhu2#cdg&003W+69qVAfVcH1`Zf"
+)
+THIRD = base64.b85decode(
+    "Q%zG#1F2>WYj!!zk0minr&I^;D}Dh00C?KHQ%#G)Kn(paa~{Mhx{GHo3m%sJIF(Y;Hr8R|R68?WUFm<{q*h@?SPvqlLnbei_mYr<T2}><njORlgl"
+    "eX~um-2J$_boHEv&`)j@y9N8z4a{yELUd>QQ$_(};0jgRziFHeUzSs_^>_{!cRh;IP+<OuoOyvZM<9c%<4^D}p`NPR-)WoP!>@Nd00r!7l{*lQ{#"
+    "QuTr-Hkr&%Qq^HSQ@0n36w}INRYYF7Ipc={&i}ST7*>PaC@usrerX$8$Z&Wx(%LG@-hR1X?SmU{&6RjZkrU5B~L&#VJX<BfYW`-$x1=|2T@t-a(J"
+    "!O^--d^$>E<UfxsvlGF8g^*|6!55<$A~4D(_reT60YH3$U;^%x>ZF*cfZ3tvxm-ebccEJMr6TIks8^e%XJYl7Hg55NC7z-gWntx=}1rYBoV0v%DT"
+    "owefpwAcehDzN${Ahc*w^Sdq>amC+r?2oPx0FDB>vUmel1y-H;}2+x`Oa#hD#J0001Z+GAh<fd+dZ;Q&NH+~C0Rd7539soVZ-5^nY%%u?(Ff+yQu"
+    "(^<ODqeRr+A}($Jg;llt6g<Uk8K3|FUy&09IAnmgH4gkX>w4Z|"
+)
+
+
+@pytest.mark.parametrize("content, version", [(SECOND, 2), (THIRD, 3)])
+def test_files_of_earlier_versions_are_read(content, version):
+    """Oracles: what is drawn from the seed, and a size for each level; biases as they were set."""
+    assert content[4] == version and loading.parsed(content, "x").size == len(content)
+    first, _, last = loading.built(loading.parsed(content, "x")).layers
+    kernel, drawn = np.asarray(first.kernel), np.asarray(He("uniform", seed=1)((6, 5)))
+    if version == 2:
+        np.testing.assert_array_equal(np.abs(kernel), np.abs(drawn) * (kernel != 0))
+        assert np.count_nonzero(kernel) == 17
+    else:
+        assert [np.count_nonzero(np.abs(kernel) == size) for size in (0, 0.5, 1)] == [13, 11, 6]
+    np.testing.assert_array_equal(first.bias, np.arange(5))
+    assert last.units == 2 and float(last.kernel[0, 0]) == np.float32(0.29482293)
+
+
 @pytest.fixture(scope="module")
 def content():
     return container.packed(networks.build(Spec.of(model="fcn"), (8, 8, 3), 10))
@@ -271,7 +317,7 @@ def test_files_with_a_right_checksum_and_wrong_content_are_refused_or_read(conte
         try:
             assert loading.read(path).kernels  # other codes, where a bit of the codes was changed
         except InputError as error:
-            assert "is damaged" in str(error)
+            assert str(error).startswith(f"{path}") and "\n" not in str(error)
 
 
 def test_home_is_written_as_in_a_shell(content, tmp_path, monkeypatch):
@@ -293,14 +339,11 @@ def test_sizes_are_bounded_before_memory_is_taken(content, tmp_path):
 def test_headers_that_lie_are_refused(change, tmp_path):
     """With a checksum that is right, as somebody could make it."""
     model = keras.Sequential([keras.Input((4,)), SignedMaskDense(3, weight_initializer=He("uniform", seed=1))])
-    body = container.packed(model)[HEAD:]
-    (length,) = struct.unpack_from("<I", body)
-    header = json.loads(zlib.decompress(body[4 : 4 + length]))
-    (kernel,) = header["kernels"].values()
+    description, headers, rest = opened(VERSION, container.packed(model)[HEAD:])
+    (kernel,) = headers.values()
     kernel |= {key: kernel[key] | value if isinstance(value, dict) else value for key, value in change.items()}
-    part = zlib.compress(json.dumps(header).encode())
     path = tmp_path / "x.supermask"
-    path.write_bytes(sealed(VERSION, struct.pack("<I", len(part)) + part + body[4 + length :]))
+    path.write_bytes(sealed(VERSION, headed(description, headers) + rest))
     with pytest.raises(InputError, match="is damaged"):
         loading.load(path)
 
@@ -308,7 +351,7 @@ def test_headers_that_lie_are_refused(change, tmp_path):
 def test_newer_versions_and_other_files_are_named(content, tmp_path):
     path = tmp_path / "x.supermask"
     path.write_bytes(sealed(VERSION + 1, content[HEAD:]))
-    with pytest.raises(InputError, match=r"version 4, newer than 3; update"):
+    with pytest.raises(InputError, match=r"version 5, newer than 4; update"):
         loading.read(path)
     path.write_bytes(sealed(1, content[HEAD:]))
     with pytest.raises(InputError, match=r"version 1, which is not read any more; export its run again"):

@@ -1,9 +1,12 @@
 """Writing of .supermask files: a trained network as its architecture, and for each kernel a mask with a scale or a seed.
 
     magic, version, checksum      4 + 1 + 16 bytes; the checksum covers the version and all that follows
-    header                        JSON, deflated: the architecture as Keras describes it, and the parameters to decode each kernel
+    header                        JSON, deflated: Keras' description of the model, in short form (short_form.py)
+    numbers                       the parameters to decode each kernel, as bits (header_bits.py)
     arrays                        other variables (biases, normalizations) as float32, deflated
     codes                         -1, 0, +1 of all kernels, entropy-coded (coding.py); for rules of several levels their sizes
+
+Versions 2 and 3 are read too: their numbers are in the header, which has no short forms and no preset dictionary (words.py).
 
 A kernel of signed constants is codes * scale. Other frozen weights are drawn again from the seed of their initializer by Keras'
 stateless, counter-based generator; the header has their checksum. Scores are not stored.
@@ -14,8 +17,6 @@ registered. Reading takes no more memory than for the weights that the file says
 
 import json
 import math
-import struct
-import zlib
 
 import constriction
 import keras
@@ -23,7 +24,7 @@ import numpy as np
 
 from tf_supermask import cloning, conversion, files, graph
 from tf_supermask.deploy import allowed, architecture, coding, level_codes
-from tf_supermask.deploy.container_format import ENDING, MOST_HEADER, TERNARY, VERSION, Kernel, drawn, key_of, sealed
+from tf_supermask.deploy.container_format import ENDING, VERSION, Kernel, deflated, drawn, headed, key_of, sealed
 from tf_supermask.errors import InputError, one_line
 
 
@@ -73,13 +74,8 @@ def packed(model):
             header |= {"scale": float(kernel.scale)} | ({"draw": kernel.draw} if kernel.draw else {})
             kernels[key_of(layer.name, place)] = header
     description = _description(model, plain)
-    header = json.dumps({"model": description, "kernels": kernels}, separators=(",", ":")).encode()
-    if len(header) > MOST_HEADER:
-        raise InputError(f"{model.name} has a description of {len(header):,} bytes, more than {MOST_HEADER:,}")
-    parts = [zlib.compress(header, 9), zlib.compress(b"".join(arrays), 9)]
-    body = b"".join(struct.pack("<I", len(part)) + part for part in parts)
-    body += encoder.get_compressed().astype("<u4").tobytes()
-    return sealed(VERSION if any("levels" in kernel for kernel in kernels.values()) else TERNARY, body)
+    content = deflated(b"".join(arrays)) + encoder.get_compressed().astype("<u4").tobytes()
+    return sealed(VERSION, headed(description, kernels) + content)
 
 
 def _exact(layer, array):

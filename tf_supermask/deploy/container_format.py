@@ -2,15 +2,20 @@
 
 import dataclasses
 import hashlib
+import json
+import zlib
 
 import keras
 import numpy as np
 
 from tf_supermask import files
+from tf_supermask.deploy import header_bits, short_form
+from tf_supermask.deploy.words import WORDS
 from tf_supermask.errors import InputError
 
 MAGIC, ENDING = b"SMSK", ".supermask"
-TERNARY, VERSION = 2, 3  # versions that are read: without and with codes of several levels
+OLDEST, VERSION = 2, 4  # versions that are read
+_ZLIB = 3  # the last version whose streams are of zlib, each after its length, and without WORDS
 CHECKSUM_BYTES = 16
 MOST_HEADER = 2**22  # bytes of a header
 
@@ -39,12 +44,56 @@ def drawn(initializer, shape):
     return np.asarray(keras.initializers.deserialize(initializer)(shape, "float32"), np.float32)
 
 
+def key_of(layer, place):
+    """Key of a kernel in the header: the name of its layer in the model itself, and its place among the layer's variables, which
+    is left out for the first."""
+    return f"{layer}/{place}" if place else layer  # names of layers have no slash
+
+
 def sealed(version, body):
     """The bytes of a file: magic, version, checksum, `body`."""
     return MAGIC + bytes([version]) + hashlib.sha256(bytes([version]) + body).digest()[:CHECKSUM_BYTES] + body
 
 
-def key_of(layer, place):
-    """Key of a kernel in the header: the name of its layer in the model itself, and its place among the layer's variables, which
-    is left out for the first."""
-    return f"{layer}/{place}" if place else layer  # names of layers have no slash
+def headed(description, headers):
+    """The beginning of a body of VERSION: Keras' `description`, and the headers of the kernels by their keys. The arrays,
+    deflated, and the codes follow. Raises InputError if the description is too long."""
+    draws = {key: header["draw"] for key, header in headers.items() if "draw" in header}
+    text = {"model": short_form.shortened(description), "kernels": list(headers)} | ({"draws": draws} if draws else {})
+    text = json.dumps(text, separators=(",", ":")).encode()
+    if len(text) > MOST_HEADER:
+        name = description["config"]["name"]
+        raise InputError(f"{name} has a description of {len(text):,} bytes, more than {MOST_HEADER:,}")
+    bits = header_bits.Writer()
+    for header in headers.values():
+        header_bits.write(header, bits)
+    return deflated(text, zdict=WORDS) + bits.content()
+
+
+def deflated(content, **words):
+    """Bytes as a raw deflate stream (RFC 1951), which tells where it ends."""
+    deflate = zlib.compressobj(9, wbits=-zlib.MAX_WBITS, **words)
+    return deflate.compress(content) + deflate.flush()
+
+
+def opened(version, body):
+    """`(description, headers, rest)` of a body: what `headed` was given, and the arrays, deflated, followed by the codes.
+    Raises errors of many kinds if it is damaged."""
+    skipped = 0 if version > _ZLIB else 4  # the length of each part
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS, WORDS) if version > _ZLIB else zlib.decompressobj()
+    text = inflate.decompress(body[skipped:], MOST_HEADER)
+    if inflate.unconsumed_tail or not inflate.eof:
+        raise ValueError("a header that is longer than it may be")
+    header, rest = json.loads(text), inflate.unused_data[skipped:]
+    if version <= _ZLIB:
+        return header["model"], header["kernels"], rest
+    bits = header_bits.Reader(rest)
+    headers = {key: header_bits.read(bits) for key in header["kernels"]}
+    for key, draw in header.get("draws", {}).items():
+        headers[key]["draw"] = draw
+    return short_form.full(header["model"]), headers, bits.rest()
+
+
+def inflating(version):
+    """An object that inflates the arrays of a file."""
+    return zlib.decompressobj(-zlib.MAX_WBITS) if version > _ZLIB else zlib.decompressobj()

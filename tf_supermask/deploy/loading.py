@@ -3,10 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-import json
 import math
-import struct
-import zlib
 
 import constriction
 import numpy as np
@@ -17,11 +14,12 @@ from tf_supermask.deploy.container_format import (
     CHECKSUM_BYTES,
     ENDING,
     MAGIC,
-    MOST_HEADER,
-    TERNARY,
+    OLDEST,
     VERSION,
     Kernel,
+    inflating,
     key_of,
+    opened,
     sealed,
 )
 from tf_supermask.deploy.remasking import remasked
@@ -41,8 +39,9 @@ class Contents:
     )
     numbers: int  # in `arrays`
     size: int  # of the file, in bytes
-    packed: bytes  # arrays, deflated
-    codes: bytes  # of all kernels, encoded
+    version: int
+    packed: bytes  # arrays, deflated, and what follows
+    codes: bytes = b""  # of all kernels, encoded
 
     @property
     def weights(self):
@@ -52,7 +51,7 @@ class Contents:
     @property
     def arrays(self):
         """All variables but the coded kernels, float32 `(numbers,)`."""
-        return np.frombuffer(zlib.decompress(self.packed), "<f4")
+        return np.frombuffer(inflating(self.version).decompress(self.packed), "<f4")
 
     @functools.cached_property
     def kernels(self):
@@ -100,31 +99,19 @@ def parsed(content, name, most_weights=MOST_WEIGHTS):
         raise InputError(f"{name} is damaged: its checksum does not match")
     if content[4] > VERSION:
         raise InputError(f"{name} is of version {content[4]}, newer than {VERSION}; update tf_supermask")
-    if content[4] < TERNARY:
+    if content[4] < OLDEST:
         raise InputError(f"{name} is of version {content[4]}, which is not read any more; export its run again")
     with _damage(name):
-        header, packed, codes = _parts(content[start:])
-        contents = Contents(name, header["model"], header["kernels"], 0, len(content), packed, codes)
+        model, headers, rest = opened(content[4], content[start:])
+        contents = Contents(name, model, headers, 0, len(content), content[4], rest)
         for kernel_header in contents.headers.values():
             _check_header(kernel_header)
-        contents.numbers = _count(packed, most_weights - contents.weights)
+        contents.numbers, contents.codes = _counted(rest, inflating(content[4]), most_weights - contents.weights)
         if contents.weights > most_weights:
             raise allowed.Refused(f"it holds {contents.weights:,} weights, more than {most_weights:,}")
         contents.model = architecture.stripped(contents.model)
         architecture.check(contents.model)
     return contents
-
-
-def _parts(body):
-    """`(header, deflated arrays, codes)` of the bytes after the checksum."""
-    (length,) = struct.unpack_from("<I", body)
-    inflate = zlib.decompressobj()
-    header = inflate.decompress(body[4 : 4 + length], MOST_HEADER)
-    if inflate.unconsumed_tail or not inflate.eof:
-        raise ValueError("a header that is longer than it may be")
-    body = body[4 + length :]
-    (length,) = struct.unpack_from("<I", body)
-    return json.loads(header), body[4 : 4 + length], body[4 + length :]
 
 
 def _check_header(header):
@@ -142,15 +129,16 @@ def _check_header(header):
         architecture.check(header["draw"]["initializer"])
 
 
-def _count(packed, most):
-    """Number of float32 numbers in deflated arrays, counted without memory for all of them; counting stops above `most`."""
-    inflate, count, rest = zlib.decompressobj(), 0, packed
+def _counted(packed, inflate, most):
+    """`(numbers, rest)`: how many float32 numbers there are in a deflated stream, counted without memory for all of them, and the
+    bytes that follow it; none if there are more than `most`, where counting stops."""
+    count, rest = 0, packed
     while not inflate.eof and count <= 4 * most:
         part = inflate.decompress(rest, 2**20)
         count, rest = count + len(part), inflate.unconsumed_tail
         if not (part or rest or inflate.eof):
             raise ValueError("arrays that end too soon")
-    return -(-count // 4)
+    return -(-count // 4), inflate.unused_data
 
 
 def load(path, most_weights=MOST_WEIGHTS, masked=False, rule="signed", seed=0):
