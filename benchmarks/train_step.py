@@ -1,20 +1,27 @@
-"""What a supermask costs: time per training step of signed against baseline, and of our epoch against a bare loop.
+"""What a supermask costs: time per training step of masks against trained weights, and of our epoch against a bare loop.
 
-    python benchmarks/train_step.py [--models=fcn,conv2] [--rounds=15]
+    python benchmarks/train_step.py [--models=fcn,zhou_conv2] [--rounds=15]
 
 Every comparison is made in one process, in turns, and printed as the median of the ratios of neighbouring turns; memory is
 the peak of one process per case. Images are random: no data set is read. Writes train_step.json beside this file.
 
-    signed / baseline   the training step that `main` runs, batch 128, at equal network; `normalized` is a signed ResNet that
-                        learns its batch normalization, as its baseline does
+    masked / baseline   the training step that `main` runs, at equal network, with the batch size and optimizer of the paper:
+                        signed masks of Koster et al. 2022, Bernoulli masks of Zhou et al. 2019 (`zhou_`); `normalized` is a
+                        signed ResNet that learns its batch normalization, as its baseline does
     kernels / step      the step's convolutions and matrix products (forward, by input, by kernel), timed alone, over the
-                        baseline's whole step: what part of the time the processor's limit accounts for
+                        baseline's whole step
+    GFLOP/s             of the masked step: 2 operations per multiplication of the forward pass, 2 by kernel, 2 by input except
+                        for the first layer; beside it a product of two float32 matrices of 2048 x 2048, in the same turns:
+                        the limit of the machine
+    bytes / bandwidth   the time that the passes over scores and weights take at the speed of a copy of 256 MiB, in the same
+                        turns, as a share of the masked step: the limit of the memory
     epoch / bare loop   an FCN epoch of 60,000 images, and evaluation on 10,000, through keras.Model.fit with our callbacks,
                         against a tf.function that slices the same arrays and updates the same variables, without
                         metrics and progress; and the same of the training steps alone
     peak memory         of a process while it trains
 """
 
+import math
 import pathlib
 import re
 import statistics
@@ -34,16 +41,36 @@ with silence_tensorflow():
     from tf_supermask.evidence import benchmarks
     from tf_supermask.experiments import choices, data, training
     from tf_supermask.experiments.callbacks import COLUMNS
+    from tf_supermask.experiments.shrinking import Shrinking
     from tf_supermask.experiments.spec import Spec
 
 FLAGS = flags.FLAGS
-flags.DEFINE_list("models", ["fcn", "conv2", "conv4", "conv6", "conv8"], "networks")
+flags.DEFINE_list(
+    "models",
+    ["fcn", "conv2", "conv4", "conv6", "conv8", "resnet20", "zhou_fcn", "zhou_conv2", "zhou_conv4", "zhou_conv6"],
+    "networks",
+)
 flags.DEFINE_list("parts", ["steps", "memory", "epoch"], "what to measure; the rest of the JSON file stays")
 flags.DEFINE_integer("rounds", 15, "turns of each comparison")
 flags.DEFINE_float("turn_seconds", 0.5, "about how long one turn lasts")
-flags.DEFINE_string("memory_of", None, "internal: print the peak memory of training MODEL,MODE in MiB")
-MODES = ("baseline", "signed")
+flags.DEFINE_string("memory_of", None, "internal: print the peak memory of training NETWORK,MASKED in MiB")
 ENDLESS = 10**6
+MATRIX, COPY = 2048, 2**26  # rows and columns of the large product; float32 numbers of the large copy
+# A masked step reads score and weight and writes the kernel; reads the kernel's gradient and the weight and writes the score's
+# gradient; reads it and reads and writes momentum and score. Each is 4 bytes per weight.
+BYTES_PER_WEIGHT = 4 * (3 + 3 + 5)
+
+
+def spec_of(name, masked=False, **settings):
+    """The Spec of a network of Koster et al. 2022, or with `zhou_` of Zhou et al. 2019, with masks or with trained weights."""
+    if not name.startswith("zhou_"):
+        return Spec.of(model=name, mode="signed" if masked else "baseline", epochs=ENDLESS, **settings)
+    model = name.removeprefix("zhou_")
+    if masked:
+        return Spec.of(model=model, mode="bernoulli", **settings)
+    like = Spec.of(model=model, mode="bernoulli")  # both at one batch size and optimizer
+    same = {key: getattr(like, key) for key in ("dialect", "batch_size", "optimizer", "learning_rate", "preprocess")}
+    return Spec.of(model=model, mode="baseline", epochs=ENDLESS, **same)
 
 
 def random_data(spec, count, tests=500):
@@ -73,7 +100,7 @@ def stepper(spec):
 
 def kernels_alone(spec):
     """A function that runs the convolutions and matrix products of one training step, and nothing else."""
-    model = training.compiled(spec, random_data(spec, 128))
+    model = training.compiled(spec, random_data(spec, spec.batch_size))
     cases = []
     for number, layer in enumerate(sparsity.kernel_layers(model)):
         x = tf.random.normal((spec.batch_size, *layer.input.shape[1:]))
@@ -159,6 +186,14 @@ def our_epoch(spec, dataset):
     model = training.compiled(spec, dataset)
     batches, tests = data.batches(dataset, spec), data.evaluation_batches(dataset, spec)
     history = {name: [] for name in COLUMNS}
+    callbacks = training._callbacks(
+        spec,
+        dataset,
+        None,
+        training.Options(log=lambda line: None),
+        history,
+        Shrinking(spec, model, len(dataset.train_images)),
+    )
 
     def run(repeats):
         model.fit(
@@ -166,7 +201,7 @@ def our_epoch(spec, dataset):
             epochs=repeats,
             steps_per_epoch=data.steps_per_epoch(dataset, spec),
             validation_data=tests,
-            callbacks=training._callbacks(spec, dataset, None, training.Options(log=lambda line: None), history),
+            callbacks=callbacks,
             verbose=0,
             shuffle=False,
         )
@@ -180,50 +215,96 @@ def peak_mib():
 
 
 def memory_of(case):
-    """Peak memory of a process while it trains a few steps of `MODEL,MODE`."""
-    model, mode = case.split(",")
-    run, _ = stepper(Spec.of(model=model, mode=mode, epochs=ENDLESS))
+    """Peak memory of a process while it trains a few steps of `NETWORK,MASKED`."""
+    name, masked = case.split(",")
+    run, _ = stepper(spec_of(name, masked == "True"))
     pathlib.Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of building the model
     run(3)
     return peak_mib()
 
 
-def memory(model, mode):
-    command = [sys.executable, __file__, f"--memory_of={model},{mode}"]
+def memory(name, masked):
+    command = [sys.executable, __file__, f"--memory_of={name},{masked}"]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def compare_memory(name):
-    spec = Spec.of(model=name, mode="baseline")
-    layers = sparsity.kernel_layers(training.compiled(spec, random_data(spec, 128)))
-    weights = sum(layer.kernel.numpy().size for layer in layers)
-    found = {f"{mode}_mib": memory(name, mode) for mode in MODES} | {"weights_mib": 4 * weights / 2**20}
+    spec = spec_of(name)
+    _, weights = operations(spec)
+    row = {"baseline_mib": memory(name, masked=False), "masked_mib": memory(name, masked=True)}
+    row["weights_mib"] = 4 * weights / 2**20
     print(
-        f"{name:8} {found['baseline_mib']:6.0f} MiB baseline, signed {found['signed_mib'] - found['baseline_mib']:+5.1f} MiB; "
-        f"scores and one copy of the weights: {2 * found['weights_mib']:5.1f} MiB",
+        f"{name:10} {row['baseline_mib']:6.0f} MiB baseline, masked {row['masked_mib'] - row['baseline_mib']:+5.1f} MiB; "
+        f"scores and one copy of the weights: {2 * row['weights_mib']:5.1f} MiB",
         flush=True,
     )
-    return found
+    return row
+
+
+def operations(spec):
+    """`(floating-point operations of a training step, weights)` of the network of `spec`."""
+    model = training.compiled(spec, random_data(spec, spec.batch_size))
+    macs = list(sparsity.macs(model).values())
+    weights = sum(math.prod(sparsity.kernel_shape(layer)) for layer in sparsity.kernel_layers(model))
+    return 2 * spec.batch_size * (3 * sum(macs) - macs[0]), weights
+
+
+def large_product():
+    """A function that multiplies two large matrices."""
+    a, b = tf.random.normal((MATRIX, MATRIX)), tf.random.normal((MATRIX, MATRIX))
+
+    def run(repeats):
+        for _ in range(repeats):
+            product = a @ b
+        product[0, 0].numpy()
+
+    return run
+
+
+def large_copy():
+    """A function that copies a large array, in one thread per processor as TensorFlow's elementwise operations do."""
+    source = tf.random.uniform((COPY,))
+
+    def run(repeats):
+        for _ in range(repeats):
+            copied = -source  # reads and writes each number once
+        copied[0].numpy()
+
+    return run
+
+
+def limits(spec, seconds, product_seconds, copy_seconds):
+    """The rate of a masked step that takes `seconds`, beside those of the machine."""
+    count, weights = operations(spec)
+    product = 2 * MATRIX**3 / statistics.median(product_seconds)
+    bandwidth = 2 * 4 * COPY / statistics.median(copy_seconds)
+    return {
+        "gflops": count / seconds / 1e9,
+        "product_gflops": product / 1e9,
+        "of_product": count / seconds / product,
+        "bandwidth_gb": bandwidth / 1e9,
+        "of_bandwidth": BYTES_PER_WEIGHT * weights / bandwidth / seconds,
+    }
 
 
 def compare_steps(name):
-    settings = {mode: {"mode": mode} for mode in MODES}
+    specs = {"baseline": spec_of(name), "masked": spec_of(name, masked=True)}
     if name.startswith("resnet"):
-        settings["normalized"] = {"mode": "signed", "batch_norm": "trainable"}
-    specs = [Spec.of(model=name, epochs=ENDLESS, **its) for its in settings.values()]
-    steppers, calls = zip(*map(stepper, specs), strict=True)
-    times = in_turns([*steppers, kernels_alone(specs[0])], FLAGS.rounds, FLAGS.turn_seconds)
-    times = dict(zip([*settings, "kernels"], times, strict=True))
-    taken = {case: [s / n for s in times[case]] for case, n in zip(settings, calls, strict=True)}
-    found = {f"{mode}_ms": 1e3 * statistics.median(taken[mode]) for mode in MODES}
-    found |= {f"{case}_over_baseline": ratio(taken[case], taken["baseline"]) for case in settings if case != "baseline"}
-    found["kernels_over_step"] = ratio(times["kernels"], taken["baseline"])
-    print(name, ", ".join(f"{key} {value:.3f}" for key, value in found.items()), flush=True)
-    return found
+        specs["normalized"] = spec_of(name, masked=True, batch_norm="trainable")
+    steppers, calls = zip(*map(stepper, specs.values()), strict=True)
+    functions = [*steppers, kernels_alone(specs["baseline"]), large_product(), large_copy()]
+    *times, kernels, product, copy = in_turns(functions, FLAGS.rounds, FLAGS.turn_seconds)
+    steps = {case: [s / n for s in turns] for case, turns, n in zip(specs, times, calls, strict=True)}
+    row = {f"{case}_ms": 1e3 * statistics.median(steps[case]) for case in ("baseline", "masked")}
+    row |= {f"{case}_over_baseline": ratio(steps[case], steps["baseline"]) for case in specs if case != "baseline"}
+    row["kernels_over_step"] = ratio(kernels, steps["baseline"])
+    row |= limits(specs["masked"], row["masked_ms"] / 1e3, product, copy)
+    print(name, ", ".join(f"{key} {value:.3f}" for key, value in row.items()), flush=True)
+    return row
 
 
 def compare_epochs():
-    spec = Spec.of(model="fcn", mode="signed", epochs=ENDLESS)
+    spec = spec_of("fcn", masked=True, shrink=False)
     dataset = random_data(spec, 60_000, 10_000)
     training_alone, steps = stepper(spec)
     functions = [

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tf_supermask import SignedMaskConv2D, SignedMaskDense, masks, shrink, sparsity
-from tf_supermask.deploy import drift, shrinking
+from tf_supermask.deploy import shrinking
 
 L = keras.layers
 DENSE, CONV = (12,), (8, 8, 2)
@@ -168,36 +168,6 @@ def test_a_removed_unit_never_comes_back(free, seed, density, speed):
             assert not layer.mask[:, dead].any() and (following is None or not following.mask[dead].any())
         for name, its in shrinker.live().items():  # dead for good stays so, but one unit is always kept
             assert (its <= live[name]).all() or its.sum() == 1
-
-
-@pytest.mark.parametrize("nesterov", [True, False])
-@pytest.mark.parametrize("momentum", [0.3, 0.9, 0.97])
-def test_the_bound_is_reached_but_not_passed(momentum, nesterov):
-    """Oracle: Keras' optimizer itself, with gradients of 0."""
-    layer = SignedMaskDense(1)
-    layer.build((1, 2))
-    model = compiled(keras.Sequential([keras.Input((2,)), layer]), keras.optimizers.SGD(0.1, momentum, nesterov))
-    model.optimizer.build(model.trainable_variables)
-    total = momentum**2 / (1 - momentum) if nesterov else momentum / (1 - momentum)
-    for share, passes in ((1 - 1e-3, False), (1 + 1e-3, True)):
-        layer.score.assign([[0.004], [-0.004]])
-        model.optimizer.momentums[0].assign([[share * 0.006 / total], [-share * 0.006 / total]])
-        expected = drift.reachable(layer, drift.drifts(model)[id(layer.score)])
-        seen = np.zeros((2, 1), bool)
-        for _ in range(int(10 / (1 - momentum))):
-            model.optimizer.apply([np.zeros((2, 1), np.float32)], [layer.score])
-            seen |= layer.mask != 0
-        assert (seen == passes).all() and (expected == passes).all()
-
-
-def test_a_score_that_moves_towards_zero_is_no_danger():
-    model = compiled(dense(), sgd())
-    model.optimizer.build(model.trainable_variables)
-    layer, velocity = model.layers[0], model.optimizer.momentums[0]
-    layer.score.assign(np.full(layer.score.shape, 0.009))
-    for sign, live in ((-1, False), (1, True)):
-        velocity.assign(np.full(velocity.shape, sign * 0.0012))
-        assert (drift.reachable(layer, drift.drifts(model)[id(layer.score)]) == live).all()
 
 
 def half_dead(*after, first=None, shape=DENSE):

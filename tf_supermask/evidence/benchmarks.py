@@ -1,6 +1,6 @@
 """The measurements of benchmarks/: JSON files, and the tables of the docs that are made of them.
 
-`speed`, `many`, `inference` and `formats` take the folder of the JSON files and return a section of a page:
+`speed`, `onednn`, `shrinking`, `many`, `inference` and `formats` take the folder of the JSON files and return a section of a
 `(heading, name -> data frame of text, notes)`.
 """
 
@@ -34,7 +34,7 @@ def step_times(folder):
     """Model -> percent by which a training step of signed masks takes longer than one of the baseline; {} where it was not
     measured."""
     steps = load(pathlib.Path(folder, "train_step"))
-    return {model: 100 * (row["signed_over_baseline"] - 1) for model, row in steps.items() if "signed_ms" in row}
+    return {model: 100 * (row["masked_over_baseline"] - 1) for model, row in steps.items() if "masked_ms" in row}
 
 
 def speed(folder):
@@ -45,19 +45,22 @@ def speed(folder):
         {
             "network": name,
             "baseline, ms per step": f"{row['baseline_ms']:.2f}",
-            "signed / baseline": f"{row['signed_over_baseline']:.3f}",
+            "masked / baseline": f"{row['masked_over_baseline']:.3f}",
             "the same, batch normalization learned": _or_dash(row.get("normalized_over_baseline"), 3),
             "kernels alone / step": f"{row['kernels_over_step']:.2f}",
+            "GFLOP/s of a masked step": _or_dash(row.get("gflops"), 0),
+            "share of a large product's": _or_dash(row.get("of_product"), 2),
+            "passes over scores at the memory's speed / step": _or_dash(row.get("of_bandwidth"), 2),
         }
         for name, row in steps.items()
     )
-    memory = pd.DataFrame({"network": name} | _memory(row) for name, row in steps.items() if "signed_mib" in row)
+    memory = pd.DataFrame({"network": name} | _memory(row) for name, row in steps.items() if "masked_mib" in row)
     return (
         "A training step",
         {"time": time, "memory, MiB": memory},
         f"An FCN epoch with evaluation and callbacks takes {epoch['ours_over_bare']:.2f} times a bare "
         f"`tf.function` loop that trains and evaluates on the same arrays ({epoch['ours_s']:.2f} s; training alone "
-        f"{epoch['training_over_bare']:.2f} times). TensorFlow {environment['tensorflow']}, {environment['device']}, "
+        f"{epoch['training_over_bare']:.2f} times). TensorFlow {environment['tensorflow']}, {environment['processor']}, "
         f"{environment['threads']} threads.\n\n"
         f"A round of lottery tickets of FC with its validations takes {lottery['training_over_bare']:.2f} times a bare compiled "
         f"loop ({1000 * lottery['ours_s'] / lottery['steps']:.2f} ms a step). The {lottery['masks']} masks of a dense run (11 "
@@ -70,13 +73,57 @@ def speed(folder):
 def _memory(row):
     return {
         "peak of the baseline": f"{row['baseline_mib']:.0f}",
-        "signed adds": f"{row['signed_mib'] - row['baseline_mib']:.0f}",
+        "masks add": f"{row['masked_mib'] - row['baseline_mib']:.0f}",
         "scores and one copy of the weights": f"{2 * row['weights_mib']:.0f}",
     }
 
 
 def _or_dash(value, digits):
     return "-" if value is None else f"{value:.{digits}f}"
+
+
+def onednn(folder):
+    """Time of a masked training step without and with oneDNN."""
+    networks = measurements(folder, "onednn")
+    environment = networks.pop("environment")
+    table = pd.DataFrame(
+        {
+            "network": name,
+            "without oneDNN, ms per step": _ms(row["off_ms"]),
+            "with, as the commands set it": _ms(row["on_ms"]),
+            "without / with": f"{row['off_over_on']:.2f}",
+        }
+        for name, row in networks.items()
+    )
+    return "oneDNN", {"": table}, f"A masked step, in processes of their own, in turns. {environment['processor']}."
+
+
+def shrinking(folder):
+    """Time of whole runs that shrink, and that stay whole, against dense ones."""
+    networks = measurements(folder, "shrinking")
+    environment, rounds = networks.pop("environment"), networks.pop("rounds")
+    table = pd.DataFrame(
+        {
+            "network": name,
+            "epochs": row["epochs"],
+            "dense, s": f"{row['dense_s']:.0f}",
+            "signed, shrinking, s": f"{row['shrinking_s']:.0f}",
+            "shrinking / dense": f"{row['shrinking_over_dense']:.2f}",
+            "whole / dense": f"{row['whole_over_dense']:.2f}",
+            "units left": "; ".join(
+                f"after {event['epoch']} epochs {'-'.join(map(str, event['units'].values()))}"
+                for event in row["shrunk"]
+            ),
+            "test accuracy, %: dense, shrinking, whole": ", ".join(f"{x:.2f}" for x in row["test_accuracy"].values()),
+        }
+        for name, row in networks.items()
+    )
+    return (
+        "Runs that shrink",
+        {"": table},
+        f"Whole processes from start to record, with compilation, in turns; medians of {rounds} rounds. "
+        f"{environment['processor']}, {environment['threads']} threads.",
+    )
 
 
 def many(folder):
@@ -182,3 +229,7 @@ def _form(row, compact):
         "compact": f"{compact['test_accuracy']:.2f}" if compact else "-",
         "largest difference of a logit": f"{max(form['difference'] for form in (row, compact) if form):.0e}",
     }
+
+
+SPEED = (speed, onednn, shrinking, many)  # the sections of the page on speed
+SIZES = (formats, inference)  # those of the page on sizes

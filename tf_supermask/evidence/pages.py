@@ -163,7 +163,7 @@ def all_ablations(source):
 
 def sizes_page(source):
     """Markdown of the sizes of containers, exported formats and compact networks."""
-    measurements = [benchmarks.formats(source.speed), benchmarks.inference(source.speed)]
+    measurements = [make(source.speed) for make in benchmarks.SIZES]
     containers = sizes.parts(SIZES)
     first = _section("Containers", containers, level=2) if containers else "No containers yet."
     return "\n\n".join([first, *(_section(*measurement, level=2) for measurement in measurements)])
@@ -171,7 +171,7 @@ def sizes_page(source):
 
 def speed_page(source):
     """Markdown of the time of training steps and of many runs."""
-    return "\n\n".join(_section(*make(source.speed), level=2) for make in (benchmarks.speed, benchmarks.many))
+    return "\n\n".join(_section(*make(source.speed), level=2) for make in benchmarks.SPEED)
 
 
 PAGES = {  # file -> Source -> Markdown

@@ -1,0 +1,43 @@
+"""The sections of pages that are made of the measurements of benchmarks/."""
+
+import json
+
+import pytest
+from conftest import ROOT
+
+from tf_supermask.evidence import benchmarks
+
+
+@pytest.mark.parametrize("make", benchmarks.SPEED + benchmarks.SIZES, ids=lambda make: make.__name__)
+def test_committed_measurements_make_a_section(make):
+    heading, tables, notes = make(ROOT / "benchmarks")
+    assert heading and notes and tables
+    for table in tables.values():
+        assert len(table) and not table.isna().any(axis=None)
+        assert all(isinstance(value, (str, int)) for value in table.to_numpy().ravel())
+
+
+def test_a_step_is_told_in_percent(tmp_path):
+    assert benchmarks.step_times(tmp_path) == {}
+    rows = {"fcn": {"masked_ms": 2.0, "masked_over_baseline": 1.25}, "fcn_epoch": {"ours_s": 1.0}}
+    (tmp_path / "train_step.json").write_text(json.dumps(rows))
+    assert benchmarks.step_times(tmp_path) == {"fcn": 25.0}
+
+
+def test_measurements_are_kept_with_their_environment(tmp_path):
+    script = tmp_path / "a.py"
+    assert benchmarks.load(script) == {}
+    benchmarks.save(script, {"ms": 1.5})
+    kept = benchmarks.load(script)
+    assert kept["ms"] == 1.5 and kept["environment"]["processor"] and benchmarks.measurements(tmp_path, "a") == kept
+
+
+def test_what_is_faster_shrinking_is_below_one(tmp_path):
+    row = {"epochs": 9, "dense_s": 80.0, "shrinking_s": 40.0, "shrinking_over_dense": 0.5, "whole_over_dense": 1.1}
+    row |= {"shrunk": [{"epoch": 3, "units": {"fc1": 20, "out": 10}}], "test_accuracy": {"dense": 97, "shrinking": 96}}
+    environment = {"processor": "made up", "threads": 2}
+    (tmp_path / "shrinking.json").write_text(json.dumps({"fcn": row, "rounds": 3, "environment": environment}))
+    _, tables, notes = benchmarks.shrinking(tmp_path)
+    line = dict(tables[""].iloc[0])
+    assert (line["shrinking / dense"], line["whole / dense"]) == ("0.50", "1.10")
+    assert line["units left"] == "after 3 epochs 20-10" and "3 rounds" in notes and "made up" in notes
