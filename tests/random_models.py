@@ -146,7 +146,20 @@ def separable(make, x):
 
 @step(3)
 def conv1d(make, x):
-    return L.Conv1D(make.units(), 1, activation=make.any(*ACTIVATIONS))(x)
+    given = {"padding": make.any("valid", "same", "causal"), "activation": make.activation()}
+    return make.used(L.Conv1D(make.units(), make.any(*range(1, min(3, x.shape[1]) + 1)), **given), x)
+
+
+@step(3)
+def separated_sequences(make, x):
+    given = {"depth_multiplier": make.any(1, 2), "padding": make.any("valid", "same")}
+    return make.any(L.DepthwiseConv1D(1, **given), L.SeparableConv1D(make.units(), 1, use_bias=False, **given))(x)
+
+
+@step()
+def einsum(make, x):
+    equation, bias = make.any(("...x,xy->...y", "y"), ("...x,yx->...y", None))
+    return make.used(L.EinsumDense(equation, make.units(), bias_axes=bias, activation=make.activation()), x)
 
 
 @step(3)
@@ -156,7 +169,8 @@ def recurrent(make, x):
 
 @step(3)
 def attention(make, x):
-    return L.MultiHeadAttention(1, 2)(x, make.like(x))
+    layer = L.MultiHeadAttention(make.any(1, 3), 2, use_bias=make.any(True, False), output_shape=make.any(None, 4))
+    return layer(x, make.like(x), **make.any({}, {"use_causal_mask": True}, {"key": make.like(x)}))
 
 
 @step(3)
@@ -226,14 +240,25 @@ def global_pooling(make, x):
 
 @step(3)
 def global_pooling_of_sequences(make, x):
-    return make.any(L.GlobalMaxPooling1D, L.GlobalAveragePooling1D)()(x)
+    return make.any(L.GlobalMaxPooling1D, L.GlobalAveragePooling1D)(keepdims=make.any(True, False))(x)
+
+
+@step(3)
+def resized_sequences(make, x):
+    return make.any(L.ZeroPadding1D(1), L.UpSampling1D(2), L.Cropping1D((0, 0)), L.MaxPooling1D(2, padding="same"))(x)
+
+
+@step(4)
+def gated(make, x):
+    """Squeeze and excitation."""
+    gate = L.Conv2D(x.shape[-1], 1, activation="sigmoid")(L.GlobalAveragePooling2D(keepdims=True)(x))
+    return L.Multiply()([x, gate])
 
 
 @step(4)
 def padding(make, x):
-    return make.any(
-        L.ZeroPadding2D(1), L.ZeroPadding2D(((0, 1), (1, 0))), L.UpSampling2D(2), L.Cropping2D(((0, 1), (0, 0)))
-    )(x)
+    up = L.UpSampling2D(2, interpolation=make.any("nearest", "bilinear", "bicubic"))
+    return make.any(L.ZeroPadding2D(1), L.ZeroPadding2D(((0, 1), (1, 0))), up, L.Cropping2D(((0, 1), (0, 0))))(x)
 
 
 @step(3, 4)
@@ -244,6 +269,13 @@ def flatten(make, x):
 @step(4)
 def as_sequence(make, x):
     return L.Reshape((-1, x.shape[-1]))(x)
+
+
+@step()
+def reshaped(make, x):
+    """Often across channels."""
+    size = int(np.prod(x.shape[1:]))
+    return L.Reshape(make.any((-1, x.shape[-1]), (1, size), (size, 1), (*x.shape[1:-1], 1, x.shape[-1])[-3:]))(x)
 
 
 @step(2)
@@ -265,6 +297,11 @@ def permuted(make, x):
 def merged(make, x):
     other = make.like(x)
     return make.any(L.Add(), L.Add(), L.Multiply(), L.Concatenate(), L.Average(), L.Maximum(), L.Subtract())([x, other])
+
+
+@step()
+def concatenated(make, x):
+    return L.Concatenate(axis=make.any(-1, 1))([x, make.like(x), x])
 
 
 @step()
@@ -302,6 +339,15 @@ def functional_inside(make, x):
     y = L.Dense(make.units(), "relu")(inputs)
     y = L.Activation(make.any(*FUNCTIONS.values()))(y)
     return make.used(keras.Model(inputs, L.Dense(make.units())(L.BatchNormalization()(y))), x)
+
+
+@step()
+def several_inside(make, x):
+    """A model of two inputs and two outputs, with one inside."""
+    one, other = keras.Input(x.shape[1:]), keras.Input(x.shape[1:])
+    y = L.Concatenate()([L.Dense(make.units(), "relu")(one), other])
+    inner = keras.Model([one, other], [y, L.Add()([functional_inside(make, y), L.Dense(1)(one)])])
+    return L.Concatenate()(inner([x, make.like(x)]))
 
 
 @step()
@@ -347,7 +393,7 @@ def random_model(seed, length=8):
 
 
 def randomize(model, random):
-    """Gives all weights random values; half of the units of kernels become dead."""
+    """Gives all weights random values; half of the units or inputs of kernels, or of the heads of attention, become dead."""
     frozen = [layer.weight for layer in model.layers if isinstance(layer, (SignedMaskDense, SignedMaskConv2D))]
     for variable in model.weights:
         if not variable.dtype.startswith("float") or any(variable is its for its in frozen):
@@ -356,7 +402,9 @@ def randomize(model, random):
         if "variance" in variable.path:
             values = 0.5 + values**2
         if len(variable.shape) > 1:
-            values = values * (random.random(variable.shape[-1]) < 0.5)
+            axis = random.choice([-1, -1, -2, 0 if "attention" in variable.path else -1])
+            shape = np.where(np.arange(len(variable.shape)) == axis % len(variable.shape), variable.shape, 1)
+            values = values * (random.random(shape) < 0.5)
         variable.assign(values)
 
 

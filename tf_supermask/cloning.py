@@ -48,9 +48,9 @@ def keras_model(model):
 
 
 @graph.same_randomness()
-def cloned(model, make):
+def cloned(model, make, inputs=None):
     """`(clone, pairs)`: a clone of a Sequential or functional model, and pairs of each layer or operation and its copy, which the
-    function `make` returns for it.
+    function `make` returns for it. `inputs`: the inputs of the clone, a list, by default like those of the model.
 
     The clone is compiled like the model if Keras can make its loss and metrics again.
     """
@@ -63,7 +63,9 @@ def cloned(model, make):
 
     try:
         model.compiled = False
-        clone = keras.models.clone_model(model, clone_function=made)
+        structure = model.inputs if isinstance(model, keras.Sequential) else model.input
+        given = {} if inputs is None else {"input_tensors": keras.tree.pack_sequence_as(structure, inputs)}
+        clone = keras.models.clone_model(model, clone_function=made, **given)
     finally:
         model.compiled = compiled
     if compiled:
@@ -127,9 +129,10 @@ def fill(layer, weights):
             part.finalize_state()  # Keras calls it only for files
 
 
-def carry(source, copy):
+def carry(source, copy, weights=None):
     """Gives a built copy of a layer its weights and the state that is in no configuration: which parts are frozen, the states of
-    random generators, and variables of TensorFlow that the layer keeps itself."""
+    random generators, and variables of TensorFlow that the layer keeps itself. `weights`: others than those of `source`.
+    """
     if not isinstance(source, keras.layers.Layer):  # an operation of keras.ops
         return
     for part, copied_part in zip((source, *graph.inside(source)), (copy, *graph.inside(copy)), strict=False):
@@ -137,7 +140,7 @@ def carry(source, copy):
             copied_part.build_from_config(part.get_build_config())
         if not part.trainable:
             copied_part.trainable = False
-    fill(copy, source.get_weights())
+    fill(copy, source.get_weights() if weights is None else weights)
     for variables in (_generators, graph.own_variables):
         for value, variable in zip(variables(source), variables(copy), strict=False):
             variable.assign(value)

@@ -43,12 +43,11 @@ def _container(path):
     contents = loading.read(path)
     model = loading.built(contents)
     dense = sparsity.dense_bytes(model)
-    kinds = {True: "a mask and a seed", False: "signs and a scale"}
     print(
         f"{path}: {contents.size:,} bytes, {dense / contents.size:.3g} times smaller than its {dense:,} bytes of weights"
     )
     for name, kernel in contents.kernels.items():
-        print(f"  {name}: {kinds[kernel.draw is not None]}, view {'x'.join(map(str, kernel.codes.shape))}")
+        print(f"  {name}: {kernel.kind}, view {'x'.join(map(str, kernel.codes.shape))}")
     _model(model)
 
 

@@ -1,17 +1,17 @@
-"""What compaction knows of the channels that layers make."""
+"""Channels of a graph: joined ones stay or go together."""
 
-import keras
 import numpy as np
 
-from tf_supermask.deploy import channels
+from tf_supermask.deploy.channels import Channels
 
 
-def test_no_activation_of_keras_is_taken_for_another_kind():
-    """Oracle: whether a channel's value changes with another channel's."""
-    names = [name for name in dir(keras.activations) if name not in ("get", "serialize", "deserialize", "threshold")]
-    functions = [getattr(keras.activations, name) for name in names if name.islower() and name[0] != "_"]
-    x = np.random.default_rng(0).normal(size=(3, 8)).astype(np.float32)
-    other = np.concatenate([x[:, :4], x[:, 4:] + 1], 1)
-    for function in functions:
-        joint = any(not np.array_equal(*(np.asarray(function(its))[:, :k] for its in (x, other))) for k in (1, 4))
-        assert channels.elementwise(keras.layers.Activation(function)) == (not joint), function
+def test_joined_channels_are_needed_together():
+    channels = Channels()
+    one, other, third = channels.new(3), channels.new(3), channels.new(2)
+    channels.join(one, other)
+    assert not channels.keep(other.channels).any() and np.isnan(one.values).all()
+    assert channels.require(other.channels[[1]]) and not channels.require(one.channels[[1]])
+    np.testing.assert_array_equal(channels.keep(one.channels), [False, True, False])
+    channels.pin([third], "the reason")
+    assert channels.keep(third.channels).all() and channels.needed().sum() == 3
+    assert channels.reason(third.channels[1]) == "the reason" and channels.reason(one.channels[1]) is None

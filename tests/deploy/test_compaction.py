@@ -183,9 +183,14 @@ class Nameless(keras.layers.Layer):
         return 2 * x
 
 
-def inside_a_model(x):
+def inner_model(x):
     inputs = keras.Input(x.shape[1:])
-    return keras.Model(inputs, keras.layers.Dense(2)(inputs), name="inner")(x)
+    return keras.Model(inputs, keras.layers.Dense(x.shape[-1])(inputs), name="inner")
+
+
+def inside_a_model(x):
+    inner = inner_model(x)
+    return inner(inner(x))
 
 
 def three_times(x):
@@ -206,9 +211,10 @@ WHOLE = {  # what follows a convolution with dead units -> what the report says 
     "norm in training": (lambda x: L.BatchNormalization()(x, training=True), "is called with training"),
     "dropout in training": (lambda x: L.Dropout(0.5, seed=1)(x, training=True), "is called with training"),
     "unseeded": (lambda x: L.Dropout(0.5)(x, training=True), "is called with training"),
-    "model": (inside_a_model, r"inner \(Functional\) may use any"),
+    "model": (inside_a_model, r"inner \(Functional\) is used 2 times"),
+    "model in training": (lambda x: inner_model(x)(x, training=True), r"inner \(Functional\) is called with training"),
     "shared": (three_times, r"shared \(Dense\) is used 3 times"),
-    "padding": (lambda x: L.LSTM(3)(L.Masking()(L.Reshape((-1, x.shape[-1]))(x))), r"\(Reshape\) may use any"),
+    "padding": (lambda x: L.LSTM(3)(L.Masking()(L.Reshape((-1, x.shape[-1]))(x))), r"not_equal \(NotEqual\)"),
     "weights of an activation": (L.Dense(3, activation=L.PReLU()), r"\(Dense\) may use any"),
     "groups": (L.Conv2D(4, 1, groups=4), r"\(Conv2D\) may use any"),
 }
@@ -249,6 +255,21 @@ def test_a_use_in_inference_is_understood():
     small = compaction.compact(model)
     assert small.get_layer("before").filters == 2
     same(model, small, images((4, 4, 3)))
+
+
+def test_layers_after_one_in_training_may_be_in_training_too():
+    """Keras passes training=True on, from a layer that is called with it to those after it."""
+    middle, inputs = L.Dense(4, name="middle"), keras.Input((3,))
+    x = L.BatchNormalization()(middle(L.BatchNormalization()(inputs, training=True)))
+    model = keras.Model(inputs, L.Dense(2)(x))
+    middle.set_weights([middle.kernel * np.array([0, 1, 1, 0], "f"), np.array([0, 0.1, 0.2, 0.7], "f")])
+    small = compaction.compact(model)
+    assert small.get_layer("middle").units == 4
+    assert "as another layer is" in compaction.Analysis(model).report()["middle"]["kept"]
+    for training in (False, None):
+        np.testing.assert_allclose(
+            small(images((3,)), training=training), model(images((3,)), training=training), rtol=1e-4
+        )
 
 
 def test_how_a_model_is_compiled_does_not_matter():

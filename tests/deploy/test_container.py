@@ -1,5 +1,6 @@
 """Files of supermasks: exact, small, and refused whatever byte of them is wrong."""
 
+import re
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 from tf_supermask import SignedMaskConv2D, SignedMaskDense, conversion
-from tf_supermask.deploy import container, loading
+from tf_supermask.deploy import container, container_format, loading
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import networks
 from tf_supermask.experiments.spec import Spec
@@ -103,18 +104,63 @@ def test_what_cannot_be_written_is_refused(tmp_path):
     path = tmp_path / "x.supermask"
     with pytest.raises(InputError, match="has no layer with a mask"):
         container.save(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), path)
-    unseeded = SignedMaskDense(4, weight_initializer="glorot_normal", name="loose")
-    with pytest.raises(
-        InputError, match="frozen weights of loose cannot be drawn again: they are not signed constants"
-    ):
-        container.save(keras.Sequential([keras.Input((3,)), unseeded]), path)
+    with pytest.raises(InputError, match="`own_weights` must be one of float32, float16. Received: 'int8'"):
+        container.save(masked("fcn"), path, own_weights="int8")
+    large = SignedMaskDense(4, weight_initializer=keras.initializers.RandomNormal(stddev=1e6), name="large")
+    with pytest.raises(InputError, match="large has weights that are too large or too small for float16; use"):
+        container.save(keras.Sequential([keras.Input((3,)), large]), path, own_weights="float16")
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="cannot write"):
         container.save(masked("fcn"), "/proc/nowhere/x.supermask")
 
 
+@pytest.mark.parametrize("kind, bytes_each", [("float32", 4), ("float16", 2)])
+def test_weights_of_the_users_own(kind, bytes_each, tmp_path, capsys):
+    """Kernels that are kept, also of layers with several, beside signed constants, biases and a plain layer."""
+    layers = [
+        keras.layers.Conv1D(4, 3),
+        keras.layers.LSTM(5),
+        keras.layers.Dense(3, name="drawn"),
+        keras.layers.Dense(2),
+    ]
+    network = keras.Sequential([keras.Input((6, 3)), *layers])
+    model = conversion.mask_model(
+        network, keep_weights=True, filter=lambda layer: layer is not layers[-1], verbose=False
+    )
+    constant = model.get_layer("drawn")
+    constant.weight.assign(np.sign(constant.weight) * 0.5)
+    for variable in model.trainable_variables:
+        variable.assign(np.random.default_rng(0).normal(size=variable.shape) * 0.02)
+    container.save(model, tmp_path / "x.supermask", own_weights=kind)
+    left = sum(np.count_nonzero(kernel) for layer in model.layers[:2] for kernel in _kernels(layer))
+    size = int(re.search(r"no seed draws take (\d+) bytes as " + kind, capsys.readouterr().out)[1])
+    assert 0 <= size - bytes_each * left <= 9
+    plain = conversion.strip_masks(model)
+    for loaded in (loading.load(tmp_path / "x.supermask"), loading.load(tmp_path / "x.supermask", masked=True)):
+        for layer, other in zip(conversion.strip_masks(loaded).layers, plain.layers, strict=True):
+            for one, two in zip(layer.get_weights(), other.get_weights(), strict=True):
+                rounded = two.astype(kind).astype(np.float32) if len(two.shape) > 1 and layer.name != "drawn" else two
+                np.testing.assert_array_equal(one, two if other is plain.layers[-1] else rounded)
+
+
+def _kernels(layer):
+    return [np.asarray(kernel.array()) for kernel in layer.masked_kernels.values()]
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Files of strangers
+
+
+def test_damaged_headers_of_own_weights_are_refused():
+    layer = keras.layers.Dense(3)
+    content = container.packed(conversion.mask_model(keras.Sequential([keras.Input((4,)), layer]), keep_weights=True))
+    start = 5 + container_format.CHECKSUM_BYTES
+    description, headers, rest = container_format.opened(content[4], content[start:])
+    for own in (["float64", 12], ["float32", -1], ["float32", 11], ["float32"], "float32"):
+        headers[layer.name]["own"] = own
+        body = container_format.headed(description, headers) + rest
+        with pytest.raises(InputError, match="is damaged"):
+            loading.built(loading.parsed(container_format.sealed(content[4], body), "x"))
 
 
 def test_scales_that_float32_cannot_hold_are_refused():

@@ -1,171 +1,111 @@
-"""How layers transform channels, for compaction: rules `(call, inputs) -> Tensor`, and the calls that they apply to.
+"""The channels of the tensors of a graph, for compaction: which of them stay or go together, and which are needed.
 
-A channel is constant, with the same value for all images, or it varies. Tensors that elementwise layers and additions join share
-one set of channels. A layer without a rule is not understood.
+A feature of a tensor is a place on its last axis. It belongs to a channel, and has the same value for all inputs, or varies.
+A flattened image has several features of each channel.
 """
 
-import math
+import functools
+from typing import NamedTuple
 
-import keras
 import numpy as np
+import scipy.sparse
+from keras import ops
 
-from tf_supermask import choosing
 
-_SEPARATE = (keras.layers.ReLU, keras.layers.ELU, keras.layers.LeakyReLU)  # activations of each channel by itself
-_JOINT = ("softmax", "log_softmax", "sparsemax", "glu")  # Keras' activations of all channels together
+class Tensor(NamedTuple):
+    """What is known of the features of a tensor: two arrays, the channel of each, and its value, nan if it varies."""
+
+    channels: np.ndarray
+    values: np.ndarray
 
 
 class Channels:
-    """The channels of joined tensors: which are needed, and the reason if all have to stay."""
+    """All channels of a graph, by number. Those that are joined stay or go together."""
 
-    def __init__(self, size, reason=None):
-        self.size, self.reason, self.joined = size, reason, None
-        self.needed = np.full(size, reason is not None)
+    def __init__(self):
+        self._needed = np.zeros(0, bool)  # channel -> whether it, or one that it is joined with, was found to be needed
+        self._joins, self._pins = [], []
 
-    def root(self):
-        return self if self.joined is None else self.joined.root()
+    def new(self, size, values=None):
+        """A Tensor with `size` new channels, which vary unless their values are given."""
+        first, self._needed = len(self._needed), np.append(self._needed, np.zeros(size, bool))
+        return Tensor(np.arange(first, first + size), np.full(size, np.nan) if values is None else values)
 
-    def join(self, other):
-        ours, theirs = self.root(), other.root()
-        if ours is not theirs:
-            theirs.joined = ours
-            ours.reason = ours.reason or theirs.reason
-            ours.needed |= theirs.needed
+    def join(self, one, other):
+        """Joins the features of two tensors, one by one."""
+        self._joins.append((one.channels, other.channels))
 
-    def keep(self):
-        """Bool array of the channels that stay, at least one."""
-        needed = self.root().needed.copy()
-        needed[0] |= not needed.any()
+    @functools.cached_property
+    def groups(self):
+        """Array: the number of the group that each channel belongs to. After it is read, there are no more joins."""
+        size = len(self._needed)
+        one, other = (np.concatenate([[], *side]).astype(int) for side in zip(*self._joins, ([], []), strict=True))
+        edges = scipy.sparse.coo_array((np.ones(len(one), bool), (one, other)), (size, size))
+        return scipy.sparse.csgraph.connected_components(edges, directed=False)[1]
+
+    def pin(self, tensors, reason):
+        """Marks all channels of tensors as needed, for a reason."""
+        for tensor in tensors:
+            self._pins.append((tensor.channels, reason))
+            self._needed[tensor.channels] = True
+
+    def require(self, channels):
+        """Marks channels as needed. Returns whether one of them was not needed before."""
+        missing = not self.keep(channels).all()
+        self._needed[channels] = True
+        return missing
+
+    def needed(self):
+        """Bool array: the groups that are needed."""
+        needed = np.zeros(len(self._needed), bool)
+        needed[self.groups[self._needed]] = True
         return needed
 
-    def require(self, which):
-        """Marks channels as needed. Returns whether one of them was not marked before."""
-        before = self.root().needed
-        self.root().needed = before | which
-        return not np.array_equal(before, self.root().needed)
+    def keep(self, channels):
+        """Bool array: those of some channels that stay."""
+        return self.needed()[self.groups[channels]]
+
+    def reason(self, channel):
+        """Why a channel was pinned, None if it was not."""
+        group = self.groups[channel]
+        return next((reason for channels, reason in self._pins if group in self.groups[channels]), None)
 
 
-class Tensor:
-    """A tensor of the graph: its channels, the number of places of each in the last axis, and the values of constant channels
-    (nan for those that vary)."""
+class Step:
+    """A call of a layer that compaction understands.
 
-    def __init__(self, channels, values=None, places=1):
-        self.channels, self.places = channels, places
-        self.values = np.full(channels.size, np.nan) if values is None else values
+    Attributes: layer; channels, those of the graph; inputs, a list of Tensor; result, the Tensor that the call returns.
+    """
 
-    def features(self, of_channels):
-        """Repeats an array over channels over the last axis."""
-        return np.tile(of_channels, self.places)
+    makes_units = False  # whether the result has channels of its own: one of them stays in any case
+    has_kernel = False  # whether `Analysis.report` has a row for the layer
+
+    def __init__(self, call, inputs, channels, result):
+        self.layer, self.inputs, self.channels, self.result = call.layer, inputs, channels, result
+
+    def keep(self, tensor):
+        """Bool array: the features of a Tensor that stay."""
+        return self.channels.keep(tensor.channels)
+
+    def reads(self):
+        """For each of the inputs a bool array: features that what stays of the result depends on, beyond joined channels."""
+        return []
+
+    def changes(self):
+        """Changes to the configuration of the layer for what stays."""
+        return {}
+
+    def weights(self):
+        """The weights of the layer for what stays."""
+        return self.layer.get_weights()
 
 
-def pinned(tensors, reason):
-    """Marks all channels of tensors as needed, for a reason."""
-    for tensor in tensors:
-        channels = tensor.channels.root()
-        channels.reason, channels.needed = channels.reason or reason, np.ones(channels.size, bool)
-
-
-def elementwise(layer):
-    """Whether the activation of a layer is known to act on every channel separately."""
-    activation = getattr(layer, "activation", None)
-    name = getattr(activation, "__name__", None)
-    ours = name and getattr(keras.activations, name, None) is activation
-    return activation is None or type(activation) in _SEPARATE or bool(ours and name not in _JOINT)
+def array(variable):
+    """The values of a variable or tensor of any backend, float32 at least."""
+    values = ops.convert_to_numpy(variable)
+    return values if values.dtype == np.float64 else values.astype(np.float32)
 
 
 def last(tensor):
     """Size of the last axis; 1 if it is open, and for scalars."""
     return (tensor.shape and tensor.shape[-1]) or 1
-
-
-def bias_of(layer):
-    """The bias of all units, zeros if the layer has none."""
-    return np.asarray(layer.bias) if layer.use_bias else np.zeros(layer.kernel.shape[-1], np.float32)
-
-
-def kernel_of(layer):
-    """The kernel as (window, input features, units)."""
-    kernel = np.asarray(layer.kernel)
-    return kernel.reshape(-1, *kernel.shape[-2:])
-
-
-def foldable(layer, values):
-    """Values of the input features that can be moved into the bias of `layer`, nan for the others."""
-    padded = isinstance(layer, keras.layers.Conv2D) and layer.padding != "valid" and math.prod(layer.kernel_size) > 1
-    return np.where(values == 0, 0, np.nan) if padded else values  # padding adds zeros, not the constant
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Rules. They do not apply to subclasses, which may compute something else.
-
-
-def _units(call, inputs):
-    layer, (source,) = call.layer, inputs
-    kernel, values = kernel_of(layer), source.features(foldable(layer, source.values))
-    units, known = Channels(kernel.shape[-1]), ~np.isnan(values)
-    constant = (kernel[:, ~known] == 0).all(axis=(0, 1))
-    outputs = np.tensordot(values[known], kernel[:, known].sum(axis=0), 1) + bias_of(layer)
-    if not elementwise(layer):
-        pinned([Tensor(units)], f"the activation of {layer.name} mixes them")
-        constant[:] = False
-    outputs = np.asarray(layer.activation(outputs.astype(np.float32))) if constant.any() else outputs
-    return Tensor(units, np.where(constant, outputs, np.nan))
-
-
-def _kept(call, inputs):
-    """Constant channels keep their values."""
-    return Tensor(inputs[0].channels, inputs[0].values, inputs[0].places)
-
-
-def _applied(call, inputs):
-    """Constant channels stay constant; the layer gives their new values."""
-    values = inputs[0].values
-    shape = (1,) * (len(call.inputs[0].shape) - 1) + values.shape
-    made = call.layer(np.nan_to_num(values).astype(np.float32).reshape(shape), training=False)
-    return Tensor(inputs[0].channels, np.where(np.isnan(values), np.nan, np.ravel(made)), inputs[0].places)
-
-
-def _flattened(call, inputs):
-    places = inputs[0].places * math.prod(call.inputs[0].shape[1:-1])
-    return Tensor(inputs[0].channels, inputs[0].values, places)
-
-
-def _added(call, inputs):
-    for other in inputs[1:]:
-        inputs[0].channels.join(other.channels)
-    return Tensor(inputs[0].channels, sum(tensor.values for tensor in inputs), inputs[0].places)
-
-
-def _of(*classes, where=lambda call, inputs: True):
-    """A condition on a call: its layer is of one of these classes, has its channels last, and fulfills `where`."""
-
-    def fits(call, inputs):
-        channels_last = getattr(call.layer, "data_format", None) in (None, "channels_last")
-        return type(call.layer) in classes and channels_last and where(call, inputs)
-
-    return fits
-
-
-def _alone(call, inputs):
-    """A kernel and a bias are the only weights: an activation may have weights too."""
-    return choosing.convertible(call.layer) and len(call.layer.weights) == 1 + call.layer.use_bias
-
-
-def _last_axis(call, inputs):
-    return inputs[0].places == 1 and call.layer.axis in (-1, len(call.inputs[0].shape) - 1)
-
-
-def _alike(call, inputs):
-    return len({(tuple(x.shape), tensor.places) for x, tensor in zip(call.inputs, inputs, strict=True)}) == 1
-
-
-RULES = (
-    (_of(keras.layers.Dense, keras.layers.Conv2D, where=_alone), _units),
-    (_of(keras.layers.Flatten, where=lambda call, inputs: None not in call.inputs[0].shape[1:]), _flattened),
-    (_of(keras.layers.MaxPooling2D, keras.layers.AveragePooling2D), _kept),
-    (_of(keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D), _kept),
-    (_of(keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.GaussianNoise), _kept),  # not in training
-    (_of(keras.layers.Activation, *_SEPARATE, where=lambda call, inputs: elementwise(call.layer)), _applied),
-    (_of(keras.layers.BatchNormalization, where=_last_axis), _applied),
-    (_of(keras.layers.Add, where=_alike), _added),
-)

@@ -9,7 +9,8 @@
 Versions 2 and 3 are read too: their numbers are in the header, which has no short forms and no preset dictionary (words.py).
 
 A kernel of signed constants is codes * scale. Other frozen weights are drawn again from the seed of their initializer by Keras'
-stateless, counter-based generator; the header has their checksum. Scores are not stored.
+stateless, counter-based generator; the header has their checksum. Of weights that are neither, what is left is stored
+(own_weights.py). Scores are not stored.
 
 Nothing in a file is executed: it may contain layers of Keras that are on a list (allowed.py) and classes that the user has
 registered. Reading takes no more memory than for the weights that the file says it holds, `most_weights` at most.
@@ -23,18 +24,26 @@ import keras
 import numpy as np
 
 from tf_supermask import cloning, conversion, files, graph
-from tf_supermask.deploy import allowed, architecture, coding, level_codes
+from tf_supermask.deploy import allowed, architecture, coding, level_codes, own_weights
 from tf_supermask.deploy.container_format import ENDING, VERSION, Kernel, deflated, drawn, headed, key_of, sealed
 from tf_supermask.errors import InputError, one_line
 
 
-def save(model, path):
+def save(model, path, own_weights="float32", verbose=True):
     """Writes a masked model. Returns the size of the file in bytes. Kernels and all other variables are exact.
 
-    `model`: Sequential or functional, with masks. For a rule that samples, one sample is written. Raises InputError if no layer
-    has a mask, frozen weights cannot be drawn again, or the file cannot be written.
+    Signed constants and weights that are drawn from a seed take no room beside their masks. Weights of a layer's own, as with
+    `mask_model(keep_weights=True)`, are stored where they are left.
+
+    Args:
+        model: Sequential or functional, with masks. For a rule that samples, one sample is written.
+        own_weights: "float32", or "float16" to which such weights are rounded.
+        verbose: print a line that says how many bytes they take.
+
+    Raises:
+        InputError: no layer has a mask, numbers of the type of the file cannot hold a weight, or the file cannot be written.
     """
-    content = packed(model)
+    content = packed(model, own_weights, verbose)
     try:
         files.write(path, lambda file: file.write(content))
     except OSError as error:
@@ -43,8 +52,10 @@ def save(model, path):
 
 
 @graph.same_randomness()
-def packed(model):
+def packed(model, own="float32", verbose=False):
     """The bytes of `save`."""
+    if own not in own_weights.TYPES:
+        raise InputError(f"`own_weights` must be one of {', '.join(own_weights.TYPES)}. Received: {own!r}")
     plain, masked = conversion.stripped(model)
     if not masked:
         raise InputError(f"{model.name} has no layer with a mask; mask_model makes one with masks")
@@ -57,8 +68,21 @@ def packed(model):
         raise InputError(
             f"{model.name} keeps variables of TensorFlow, which {ENDING} files do not hold; use add_weight"
         )
+    headers, blocks, arrays, codes = _encoded(plain, masked, own)
+    description = _description(model, plain)
+    if verbose and blocks:
+        print(
+            f"{model.name}: weights that no seed draws take {sum(map(len, blocks)):,} bytes as {own}, before deflation "
+            "(own_weights='float16' rounds them; verbose=False hides this line)"
+        )
+    return sealed(VERSION, headed(description, headers) + deflated(b"".join(blocks + arrays)) + codes)
+
+
+def _encoded(plain, masked, own):
+    """The content of a file: key -> header of each kernel, the blocks of own_weights and the bytes of all other variables, lists,
+    and the codes of all kernels. `masked`: as of `conversion.stripped`."""
     views, encoder = kernel_views(plain), constriction.stream.queue.RangeEncoder()
-    kernels, arrays = {}, []
+    headers, blocks, arrays = {}, [], []
     for layer in plain.layers:
         for place, (variable, array) in enumerate(zip(layer.weights, layer.get_weights(), strict=True)):
             source = masked.get(id(variable))
@@ -72,10 +96,11 @@ def packed(model):
             levels = level_codes.encode(kernel.codes, encoder)
             header |= {"levels": levels} if levels else {}
             header |= {"scale": float(kernel.scale)} | ({"draw": kernel.draw} if kernel.draw else {})
-            kernels[key_of(layer.name, place)] = header
-    description = _description(model, plain)
-    content = deflated(b"".join(arrays)) + encoder.get_compressed().astype("<u4").tobytes()
-    return sealed(VERSION, headed(description, kernels) + content)
+            if kernel.own is not None:
+                header["own"], block = own_weights.packed(kernel.own, layer.name, own)
+                blocks.append(block)
+            headers[key_of(layer.name, place)] = header
+    return headers, blocks, arrays, encoder.get_compressed().astype("<u4").tobytes()
 
 
 def _exact(layer, array):
@@ -101,17 +126,15 @@ def _description(model, plain):
 
 
 def _kernel(source, kernel):
-    """The Kernel of an array; None if it has no codes and no mask. `source`: its MaskedKernel, or None."""
+    """The Kernel of an array, with the whole array where it has `own`; None if it has no codes and no mask. `source`: its
+    MaskedKernel, or None."""
     coded = level_codes.codes_of(kernel, source.rule.levels if source else 1)
     if coded is not None or source is None:
         return coded and Kernel(*coded)
     weight, layer = np.asarray(source.weight), source.layer
     initializer = keras.initializers.serialize(getattr(layer, "weight_initializer", None))
     if initializer is None or not np.array_equal(drawn(initializer, weight.shape), weight):
-        raise InputError(
-            f"the frozen weights of {layer.name} cannot be drawn again: they are not "
-            "signed constants, nor what its weight_initializer draws from a seed"
-        )
+        return Kernel(np.sign(kernel).astype(np.int8), 1.0, own=kernel)
     codes, levels = source.mask(), source.rule.levels
     remaining = np.abs(codes).sum() / levels
     scale = np.float32(kernel.size / remaining if layer.rescale and remaining else 1) / np.float32(levels)

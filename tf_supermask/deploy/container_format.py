@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tf_supermask import files
-from tf_supermask.deploy import header_bits, short_form
+from tf_supermask.deploy import header_bits, own_weights, short_form
 from tf_supermask.deploy.words import WORDS
 from tf_supermask.errors import InputError
 
@@ -18,19 +18,30 @@ OLDEST, VERSION = 2, 4  # versions that are read
 _ZLIB = 3  # the last version whose streams are of zlib, each after its length, and without WORDS
 CHECKSUM_BYTES = 16
 MOST_HEADER = 2**22  # bytes of a header
+_AS_TEXT = {"draw": "draws", "own": "own"}  # parts of a kernel's header that are text in VERSION, and where
 
 
 @dataclasses.dataclass
 class Kernel:
     """One kernel: int8 `codes` * `scale`, times drawn weights if `draw` is not None: a dict with the configuration of their
-    `initializer`, their `shape` and their `sha256`."""
+    `initializer`, their `shape` and their `sha256`; times the sizes of what is left, float32, if `own` is not None."""
 
     codes: np.ndarray
     scale: float
     draw: dict | None = None
+    own: np.ndarray | None = None
+
+    @property
+    def kind(self):
+        """What a file has of the kernel."""
+        if self.own is not None:
+            return "a mask and the weights that are left"
+        return "signs and a scale" if self.draw is None else "a mask and a seed"
 
     def array(self):
         """The kernel, float32. Raises InputError if the initializer draws other weights than for the writer of the file."""
+        if self.own is not None:
+            return own_weights.placed(self.codes, self.own)
         if self.draw is None:
             return self.codes * np.float32(self.scale)
         weight = drawn(self.draw["initializer"], self.draw["shape"])
@@ -58,8 +69,10 @@ def sealed(version, body):
 def headed(description, headers):
     """The beginning of a body of VERSION: Keras' `description`, and the headers of the kernels by their keys. The arrays,
     deflated, and the codes follow. Raises InputError if the description is too long."""
-    draws = {key: header["draw"] for key, header in headers.items() if "draw" in header}
-    text = {"model": short_form.shortened(description), "kernels": list(headers)} | ({"draws": draws} if draws else {})
+    text = {"model": short_form.shortened(description), "kernels": list(headers)}
+    for part in _AS_TEXT:
+        its = {key: header[part] for key, header in headers.items() if part in header}
+        text |= {_AS_TEXT[part]: its} if its else {}
     text = json.dumps(text, separators=(",", ":")).encode()
     if len(text) > MOST_HEADER:
         name = description["config"]["name"]
@@ -89,8 +102,9 @@ def opened(version, body):
         return header["model"], header["kernels"], rest
     bits = header_bits.Reader(rest)
     headers = {key: header_bits.read(bits) for key in header["kernels"]}
-    for key, draw in header.get("draws", {}).items():
-        headers[key]["draw"] = draw
+    for part, name in _AS_TEXT.items():
+        for key, its in header.get(name, {}).items():
+            headers[key][part] = its
     return short_form.full(header["model"]), headers, bits.rest()
 
 

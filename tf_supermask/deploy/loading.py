@@ -9,7 +9,7 @@ import constriction
 import numpy as np
 
 from tf_supermask import cloning, files
-from tf_supermask.deploy import allowed, architecture, coding, level_codes
+from tf_supermask.deploy import allowed, architecture, coding, level_codes, own_weights
 from tf_supermask.deploy.container_format import (
     CHECKSUM_BYTES,
     ENDING,
@@ -37,7 +37,7 @@ class Contents:
     headers: (
         dict  # key of a kernel (container_format.key_of) -> parameters that decode its kernel: view, codes, scale, draw
     )
-    numbers: int  # in `arrays`
+    numbers: int  # in `arrays`, and in weights of kernels' own
     size: int  # of the file, in bytes
     version: int
     packed: bytes  # arrays, deflated, and what follows
@@ -46,19 +46,32 @@ class Contents:
     @property
     def weights(self):
         """Number of weights in the file."""
-        return self.numbers + sum(math.prod(header["view"]) for header in self.headers.values())
+        return self.numbers - sum(self._own.values()) + sum(math.prod(its["view"]) for its in self.headers.values())
+
+    @property
+    def _own(self):
+        """Key of a kernel with weights of its own -> how many numbers these take, at the start of the arrays."""
+        return {key: own_weights.length(header["own"]) for key, header in self.headers.items() if "own" in header}
+
+    @property
+    def _all_arrays(self):
+        return np.frombuffer(inflating(self.version).decompress(self.packed), "<f4")
 
     @property
     def arrays(self):
-        """All variables but the coded kernels, float32 `(numbers,)`."""
-        return np.frombuffer(inflating(self.version).decompress(self.packed), "<f4")
+        """All variables but the coded kernels, float32."""
+        return self._all_arrays[sum(self._own.values()) :]
 
     @functools.cached_property
     def kernels(self):
         """Key of a kernel -> Kernel. Raises InputError if the codes are damaged."""
         with _damage(self.name):
             decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(self.codes, "<u4").astype(np.uint32))
-            return {name: _decoded(header, decoder) for name, header in self.headers.items()}
+            kernels = {name: _decoded(header, decoder) for name, header in self.headers.items()}
+            rest = self._all_arrays if self._own else ()
+            for key, size in self._own.items():
+                kernels[key].own, rest = own_weights.unpacked(self.headers[key]["own"], rest[:size]), rest[size:]
+            return kernels
 
 
 def _decoded(header, decoder):
@@ -127,6 +140,8 @@ def _check_header(header):
         raise ValueError("levels that no rule has")
     if "draw" in header:
         architecture.check(header["draw"]["initializer"])
+    if "own" in header:
+        own_weights.length(header["own"])
 
 
 def _counted(packed, inflate, most):
@@ -146,7 +161,8 @@ def load(path, most_weights=MOST_WEIGHTS, masked=False, rule="signed", seed=0):
 
     Scores are not stored. With `masked` they are 2 * threshold * mask, and the kernels equal those of the file bit for bit.
     Frozen weights of signed constants are not stored either where they are pruned: their signs are drawn, and their magnitude
-    too in a layer that keeps no weight. Layers with other frozen weights have `rescale` if the file was written with it.
+    too in a layer that keeps no weight. Layers with drawn weights have `rescale` if the file was written with it. Of weights that
+    are neither, those that are pruned are lost: new ones are drawn for them.
 
     Args:
         most_weights: bound on the number of weights that the file may hold.

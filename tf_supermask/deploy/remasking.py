@@ -4,6 +4,7 @@ A file has kernels, not scores. Weights and scores are chosen so that weight * m
 
     kernel                  weight                                                              mask
     codes * scale           the kernel where it is not 0, else +-scale with signs from a seed   |codes|
+    codes * sizes           the kernel where it is not 0, else what mask_model draws            |codes|
     drawn * codes * scale   the drawn weights, with `rescale` if the scale is not 1             codes
 
     score = 2 threshold * mask, of rules with levels (level + 1/2) threshold
@@ -56,7 +57,11 @@ def _restore(source, kernel, signs):
         layer.rescale = bool(kernel.scale * most != 1)
     else:
         mask = np.abs(codes)
-        if kernel.scale:  # 0 where all weights are pruned: the magnitude is not known, and mask_model has drawn weights
+        if kernel.own is not None:
+            source.weight.assign(np.where(mask, array, source.weight))
+        elif (
+            kernel.scale
+        ):  # 0 where all weights are pruned: the magnitude is not known, and mask_model has drawn weights
             size = np.float32(most * kernel.scale)
             source.weight.assign(np.where(mask, np.sign(codes) * size, size * signs.choice([-1.0, 1.0], shape)))
     source.score.assign(_scores(mask, most, source.rule.levels, layer.threshold))

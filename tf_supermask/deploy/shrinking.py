@@ -18,9 +18,8 @@ import keras
 import numpy as np
 
 from tf_supermask import cloning, masks, sparsity
-from tf_supermask.deploy.channels import pinned
-from tf_supermask.deploy.compaction import Analysis
 from tf_supermask.deploy.drift import drifts, reachable, velocities
+from tf_supermask.deploy.structure import Structure
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
 from tf_supermask.signed_mask import SignedMask
 
@@ -86,40 +85,39 @@ class Shrinker:
     def __init__(self, model):
         cloning.checked(model)
         self.model = model
-        analysis = Analysis(_with_all_masked(model))
+        structure = Structure(_with_all_masked(model), open_models=False)
         layers = {layer.name: layer for layer in model.layers}
-        for outline in analysis.understood:
-            _pin(layers[outline.name], analysis.source(outline), analysis.result(outline))
-        self.tensors = {
-            outline.name: (analysis.source(outline), analysis.result(outline)) for outline in analysis.understood
-        }
+        self.channels = structure.channels
+        self.tensors = {}  # name of a layer -> (the first Tensor that it reads, the Tensor that it returns)
+        for outline, step in structure.understood.items():
+            _pin(layers[outline.name], step)
+            self.tensors[outline.name] = step.inputs[0], step.result
         self.layers = {name: layers[name] for name in self.tensors if _shrinkable(layers[name])}
         self.macs = sparsity.macs(model)
 
     def live(self):
         """Masked layer -> bool array of its units: those that are not dead for good."""
-        drift, live = drifts(self.model), {}
+        drift, groups = drifts(self.model), self.channels.groups
+        live = self.channels.needed()  # of groups of channels
         for name, layer in self.layers.items():
             source, result = self.tensors[name]
             scores = reachable(layer, drift.get(id(layer.score)))
-            scores = scores.reshape(-1, source.places, source.channels.size, result.channels.size)
-            inputs, units = scores.any(axis=(0, 1, 3)), scores.any(axis=(0, 1, 2))
-            for tensor, its in ((source, inputs | (source.values != 0)), (result, units)):
-                root = tensor.channels.root()
-                live[root] = live.get(root, root.needed) | its
-        return {name: _one_at_least(live[self.tensors[name][1].channels.root()]) for name in self.layers}
+            scores = scores.reshape(-1, *scores.shape[-2:])
+            inputs, units = scores.any(axis=(0, 2)), scores.any(axis=(0, 1))
+            live[groups[source.channels[inputs | (source.values != 0)]]] = True
+            live[groups[result.channels[units]]] = True
+        return {name: _one_at_least(live[groups[self.tensors[name][1].channels]]) for name in self.layers}
 
     def kept(self, live):
         """Layer -> (indices of its input features, of its units), of layers that are understood; `live` as of `self.live()`."""
-        of_channels = {self.tensors[name][1].channels.root(): np.asarray(its, bool) for name, its in live.items()}
-        kept = {}
-        for name, (source, result) in self.tensors.items():
-            inputs, units = (
-                np.flatnonzero(its.features(of_channels.get(its.channels.root(), np.ones(its.channels.size, bool))))
-                for its in (source, result)
-            )
-            kept[name] = inputs, units
-        return kept
+        groups = self.channels.groups
+        left = np.ones(len(groups), bool)  # of groups of channels
+        for name, units in live.items():
+            left[groups[self.tensors[name][1].channels]] = units
+        return {
+            name: tuple(np.flatnonzero(left[groups[its.channels]]) for its in tensors)
+            for name, tensors in self.tensors.items()
+        }
 
     def _has_channels(self, name):
         """Whether the variables of a layer have a place for each of its channels."""
@@ -179,15 +177,15 @@ def _with_all_masked(model):
     return plain
 
 
-def _pin(layer, source, result):
+def _pin(layer, step):
     """Keeps the channels that a layer reads or makes where they are needed although their weights are masked."""
     frozen_norm = type(layer) is keras.layers.BatchNormalization and not layer.trainable
     masked = _shrinkable(layer)
     regular = getattr(layer, "activity_regularizer", None) is None
     if not (masked or (type(layer) in _STEADY or frozen_norm) and regular):
-        pinned([source, result], f"{layer.name} ({type(layer).__name__}) may use any of them")
+        step.channels.pin([*step.inputs, step.result], f"{layer.name} ({type(layer).__name__}) may use any of them")
     elif masked and not (regular and layer.bias is None):
-        pinned([result], f"{layer.name} has a bias or an activity regularizer")
+        step.channels.pin([step.result], f"{layer.name} has a bias or an activity regularizer")
 
 
 def _shrinkable(layer):

@@ -29,10 +29,9 @@ def summary(model, print_fn=print):
     if not kernels:
         raise ValueError(f"{model.name} has no kernel")
     analysis = Analysis(plain)
-    report = analysis.report()
-    table = dict(zip(kernels, _rows(plain, kernels, masked, analysis, report), strict=True))
+    table = dict(zip(kernels, _rows(plain, kernels, masked, analysis), strict=True))
     _print(table, model, print_fn)
-    for name, row in report.items():
+    for name, row in analysis.report().items():
         if row["kept"]:
             print_fn(f"compact keeps all units of {name}: {row['kept']}")
     for name, row in table.items():
@@ -49,7 +48,7 @@ def summary(model, print_fn=print):
     return table
 
 
-def _rows(plain, kernels, masked, analysis, report):
+def _rows(plain, kernels, masked, analysis):
     """A dict of columns for each kernel of a plain model."""
     views = kernel_views(plain)
     macs, compact_macs = (sparsity.macs(model) for model in (plain, analysis.compacted()))
@@ -58,7 +57,8 @@ def _rows(plain, kernels, masked, analysis, report):
         levels = masked[id(variable)].rule.levels if id(variable) in masked else 1
         coded = level_codes.codes_of(kernel, levels)
         minus, zero, plus = sparsity.counts(np.sign(kernel))
-        alive, units = report[layer.name]["units"] if layer in analysis.kernels else (None, kernel.shape[-1])
+        makes_units = getattr(layer, "kernel", None) is variable
+        alive, units = makes_units and analysis.units(layer) or (None, kernel.shape[-1])
         yield {
             "shape": kernel.shape,
             "minus": minus,
