@@ -21,3 +21,19 @@ def test_welch_is_students_test_without_equal_variances():
 
     assert statistics.welch(a, b) == pytest.approx(2 * scipy.stats.t.sf(abs(t), freedom))
     assert statistics.welch(a, [1.0]) is None
+
+
+def run(seconds, shrunk=None, load=2.0, device="x86_64"):
+    environment = {"device": device, "threads": 2, "load": load}
+    return {"history": {"seconds": seconds}, "shrunk": shrunk, "environment": environment}
+
+
+def test_times_are_of_the_whole_network_on_idle_machines_of_one_kind():
+    shrunk = [{"epoch": 3, "units": {}}]
+    masked = [run([9.0, 2.2, 2.2, 1.0, 1.0], shrunk), run([9.0, 7.0, 7.0], load=9.0), run([1.0, 1.0], device="GPU")]
+    dense = [run([5.0, 2.0, 2.0, 2.0, 2.0])]
+    assert statistics.timed(masked, dense)[1:] == ([2.2, 2.2], [2.0] * 4)
+    assert statistics.additional_time(masked, dense) == (pytest.approx(10.0),)
+    assert statistics.additional_time(masked[1:], dense) == ()
+    assert statistics.shrinking_time(masked, dense) == (pytest.approx(100 * (15.4 / 13 - 1)),)
+    assert statistics.shrinking_time(masked[1:], dense) == ()

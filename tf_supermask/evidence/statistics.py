@@ -24,11 +24,19 @@ def additional_time(records, baseline):
     return (slower(*times[1:]),) if times else ()
 
 
-def timed(*groups):
+def shrinking_time(records, baseline):
+    """(percent,) by which whole runs that shrank take longer than those of `baseline`, compilation included; () where they
+    cannot be compared."""
+    times = timed([record for record in records if record.get("shrunk")], baseline, epochs=_all)
+    return (float(100 * (np.mean(times[1]) / np.mean(times[2]) - 1)),) if times else ()
+
+
+def timed(*groups, epochs=None):
     """`(place, seconds, ...)`: for each group of records the seconds of its epochs in one place; () if no place has all groups.
 
     A place is a kind of device with a number of threads. Of several, the one with most runs is taken. Only runs on an otherwise
-    idle machine count; the first epoch, which includes tracing, does not, nor do those of a network that has shrunk.
+    idle machine count; the first epoch, which includes tracing, does not, nor do those of a network that has shrunk, unless
+    `epochs`, a function from a record to seconds, says otherwise.
     """
     alone = [[record for record in records if is_idle(record)] for records in groups]
     places = [[_place(record) for record in records] for records in alone]
@@ -36,7 +44,7 @@ def timed(*groups):
     if not shared:
         return ()
     chosen = max(shared, key=lambda place: (min(group.count(place) for group in places), place))
-    seconds = [[s for r in group if _place(r) == chosen for s in _whole(r)] for group in alone]
+    seconds = [[s for r in group if _place(r) == chosen for s in (epochs or _whole)(r)] for group in alone]
     return (chosen, *seconds) if all(seconds) else ()
 
 
@@ -44,6 +52,11 @@ def _whole(record):
     """Seconds of the epochs of the whole network, without the first."""
     shrunk = record.get("shrunk")
     return record["history"]["seconds"][1 : shrunk[0]["epoch"] if shrunk else None]
+
+
+def _all(record):
+    """Seconds of all epochs."""
+    return record["history"]["seconds"]
 
 
 def slower(ours, theirs):

@@ -44,8 +44,10 @@ def cost(e, masked, dense, most, rates):
         raise Missing(f"{masked} and {dense}, timed on an idle machine; {text}")
     (device, *_), *seconds = timed
     more = statistics.slower(*seconds)
+    whole = statistics.shrinking_time(e.need(masked), e.need(dense))
+    shrinking = "".join(f"; whole runs that shrink {percent:+.1f} %" for percent in whole)
     e.require(device not in CPUS, "times of a GPU")
-    return 0 <= more <= most, f"{more:.1f} % more time on {device} (as claimed up to {most}), {text}"
+    return 0 <= more <= most, f"{more:.1f} % more time on {device} (as claimed up to {most}){shrinking}, {text}"
 
 
 def first_epoch(e, name, column, reached):
