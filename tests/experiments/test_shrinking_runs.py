@@ -65,7 +65,8 @@ def test_a_run_shrinks_and_resumes_to_the_same_bits(tiny, given, tmp_path, cheap
     whole = train(spec, tiny, tmp_path / "whole")
     epochs = [event["epoch"] for event in whole["shrunk"]]
     assert epochs and epochs == sorted(epochs)
-    for stop_after in (epochs[0], min(epochs[0] + 1, spec.epochs - 1)):  # before the next size is made, and with it
+    stops = (epochs[0], min(epochs[0] + 1, spec.epochs - 1))  # before the next size is made, and with it
+    for stop_after in stops if spec.model == "fcn" else stops[:1]:
         with pytest.raises(Killed):
             train(spec, tiny, tmp_path / "killed", stop_after)
         keras.backend.clear_session()
