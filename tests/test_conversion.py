@@ -9,7 +9,19 @@ import pytest
 import saved_models
 import tensorflow as tf
 
-from tf_supermask import Masked, SignedMaskConv2D, SignedMaskDense, compact, mask_model, sparsity, strip_masks, summary
+from tf_supermask import (
+    Masked,
+    SignedMaskConv2D,
+    SignedMaskDense,
+    compact,
+    graph,
+    load,
+    mask_model,
+    save,
+    sparsity,
+    strip_masks,
+    summary,
+)
 from tf_supermask.deploy import container, loading
 from tf_supermask.deploy.saved_model import export_keras, export_saved_model
 from tf_supermask.experiments import learned, networks, training
@@ -147,7 +159,7 @@ class Own(keras.Model):
     "model, message",
     [
         (keras.Input((3,)), "Received: KerasTensor; a tensor is not a model"),
-        (Own(), "Received: Own, subclassed; wrap the layers that it makes in tf_supermask.Masked"),
+        (Own(), "Received: Own, subclassed; mask_layers masks its layers in place, before its first call"),
         (keras.Sequential([keras.layers.Dense(2)]), "needs a built model: begin with keras.Input"),
         (keras.Sequential([keras.Input((3,)), keras.layers.ReLU()]), "has no layer to mask"),
     ],
@@ -194,10 +206,23 @@ def test_any_model_of_the_user_is_stripped():
         np.testing.assert_array_equal(strip_masks(model)(saved_models.images()), model(saved_models.images()))
 
 
-def test_masks_inside_other_layers_and_quantized_layers_are_named():
-    inside = keras.Sequential([keras.Input((4, 3)), keras.layers.TimeDistributed(SignedMaskDense(5), name="each")])
-    with pytest.raises(ValueError, match="has masked layers inside each"):
-        strip_masks(inside)
+def test_masks_inside_a_wrapper_are_stripped(tmp_path):
+    parts = [
+        keras.layers.TimeDistributed(part)
+        for part in (SignedMaskDense(5, use_bias=True), Masked(keras.layers.Dense(4)))
+    ]
+    model = keras.Sequential([keras.Input((4, 3)), *parts])
+    x = np.random.default_rng(0).normal(size=(2, 4, 3)).astype(np.float32)
+    plain = strip_masks(model)
+    assert [type(layer.layer) for layer in plain.layers] == [keras.layers.Dense] * 2
+    np.testing.assert_array_equal(plain(x), model(x))
+    save(model, tmp_path / "x.supermask", verbose=False)
+    np.testing.assert_array_equal(load(tmp_path / "x.supermask")(x), model(x))
+    assert [np.prod(row["shape"]) for row in summary(model, print_fn=len).values()] == [15, 20]
+    assert [kernel.mask().shape for kernel in sparsity.masked_kernels(model).values()] == [(3, 5), (5, 4)]
+
+
+def test_quantized_layers_are_named():
     quantized = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="head")])
     quantized.layers[0].quantize("int8")
     with pytest.raises(ValueError, match="not quantized yet. Received: head, quantized"):
@@ -387,17 +412,42 @@ def test_lora_is_the_reason_that_is_said_and_groups_are_none(capsys):
     assert len(sparsity.masked_kernels(masked)) == 2
 
 
-def test_masks_inside_a_layer_of_the_user_are_refused():
-    class Own(keras.layers.Layer):
-        def __init__(self, **kwargs):
-            super().__init__(**kwargs)
-            self.inner = [SignedMaskDense(3)]
+class Own(keras.layers.Layer):
+    """Masked and plain parts, and a variable of its own."""
 
-        def call(self, x):
-            return self.inner[0](x)
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = [SignedMaskDense(3), keras.layers.Dense(3), {"last": Masked(keras.layers.Dense(2))}]
 
-    with pytest.raises(ValueError, match="has masked layers inside own"):
-        summary(keras.Sequential([keras.Input((3,)), Own(name="own")]))
+    def build(self, shape):
+        self.shift = self.add_weight(shape=(3,), initializer="ones")
+
+    def call(self, x):
+        return self.inner[2]["last"](self.shift + self.inner[0](x) + self.inner[1](x))
+
+
+def test_masks_inside_a_layer_of_the_user_are_stripped():
+    model = keras.Sequential([keras.Input((3,)), Own(name="own")])
+    model.layers[0].shift.assign([1.0, 2.0, 3.0])
+    plain, x = strip_masks(model), np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    np.testing.assert_array_equal(plain(x), model(x))
+    assert not any(hasattr(its, "masked_kernels") for its in graph.inside(plain.layers[0]))
+    assert type(model.layers[0].inner[0]) is SignedMaskDense  # the model is left as it is
+    assert [np.prod(row["shape"]) for row in summary(model, print_fn=len).values()] == [9, 9, 6]
+
+
+class Stubborn(Own):
+    def __setattr__(self, name, value):
+        if name == "inner" and hasattr(self, "inner"):
+            raise AttributeError("inner is set once")
+        super().__setattr__(name, value)
+
+
+def test_layers_that_cannot_be_replaced_are_named():
+    with pytest.raises(
+        ValueError, match=r"layers of own \(Stubborn\) cannot be replaced: inner is set once. Make them as"
+    ):
+        strip_masks(keras.Sequential([keras.Input((3,)), Stubborn(name="own")]))
 
 
 def arrays(model):

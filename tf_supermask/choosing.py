@@ -18,14 +18,14 @@ def convertible(layer):
     return dense or conv
 
 
-def _passing(filter):
+def passing_of(filter):
     """The user's filter as `(layer, names of kernels) -> names`, whose answers are checked."""
     if not callable(filter):
         raise ValueError(
             "`filter` must be a function from a layer, or from a layer and the name of a kernel, to True or False, such as "
             f"lambda layer: layer.name in names. Received: {filter!r}"
         )
-    by_kernel = _takes_two(filter)
+    by_kernel = takes_two(filter)
 
     def passes(layer, *name):
         answer = filter(layer, *name)
@@ -43,7 +43,7 @@ def _passing(filter):
     return passing
 
 
-def _takes_two(function):
+def takes_two(function):
     """Whether a function has to be called with two arguments."""
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -62,7 +62,7 @@ class Choice(NamedTuple):
 
 def chosen(model, filter):
     """Layer -> Choice of all layers to mask, those inside models inside among them."""
-    found = _choices(model, _passing(filter), "")
+    found = choices(model, passing_of(filter), "")
     if not found:
         has_masks = any(hasattr(type(layer), "masked_kernels") for layer in graph.leaves(model))
         already = ", and has masks already" if has_masks else ""
@@ -73,13 +73,14 @@ def chosen(model, filter):
     return found
 
 
-def _choices(model, passing, prefix):
+def choices(model, passing, prefix):
+    """Layer -> Choice of all layers that `passing`, of `passing_of`, lets pass; `prefix` begins the positions."""
     chosen, counts = {}, collections.Counter()
     for layer in model.layers:
         kind = "model" if graph.is_model(layer) else "" if convertible(layer) else "other"
         position = f"{prefix}{kind}{counts[kind]}"
         if kind == "model":
-            chosen = _choices(layer, passing, f"{position}/") | chosen
+            chosen = choices(layer, passing, f"{position}/") | chosen
         else:
             names = [] if maskable.refusal(layer) else list(maskable.chosen(layer))
             kernels = passing(layer, names) if names else []
@@ -93,7 +94,7 @@ def _choices(model, passing, prefix):
 
 def print_unmasked(model, chosen, filter):
     """Prints which kernels have no mask although the filter lets them have one."""
-    unmasked, passing = {}, _passing(filter)
+    unmasked, passing = {}, passing_of(filter)
     for layer in graph.leaves(model):
         reason = maskable.refusal(layer)
         kernels = maskable.kernels_of(layer)

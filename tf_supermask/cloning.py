@@ -7,17 +7,17 @@ import warnings
 
 import keras
 
-from tf_supermask import graph
+from tf_supermask import graph, replacing
 from tf_supermask.masked import Masked
 
 
 def checked(model):
-    """Raises ValueError if `model` is not a built Sequential or functional model that Keras can clone."""
+    """`model`. Raises ValueError if `model` is not a built Sequential or functional model that Keras can clone."""
     keras_model(model)
     if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
         raise ValueError(
             f"this needs a Sequential or functional model. Received: {type(model).__name__}, "
-            "subclassed; wrap the layers that it makes in tf_supermask.Masked"
+            "subclassed; mask_layers masks its layers in place, before its first call"
         )
     built_model(model)
     kind = type(graph.functional(model)) if hasattr(model, "operations") else keras.Sequential
@@ -28,6 +28,7 @@ def checked(model):
     quantized = [layer.name for layer in graph.inside(model) if getattr(layer, "quantization_mode", None)]
     if quantized:
         raise ValueError(f"this needs a model that is not quantized yet. Received: {quantized[0]}, quantized")
+    return model
 
 
 def built_model(model):
@@ -88,7 +89,19 @@ def copied(layer, **changes):
     copy.name = layer.name  # a user's get_config may leave it out
     if adapted(layer):
         copy.set_vocabulary(layer.get_vocabulary())
+    if not type(layer).__module__.startswith("keras.") and isinstance(layer, keras.layers.Layer):
+        _with_parts_of(layer, copy)
     return copy
+
+
+def _with_parts_of(layer, copy):
+    """Gives a new copy of a user's own layer parts of the classes of those of the layer, which may have been replaced."""
+    parts = replacing.by_path(layer)
+
+    def made(part, path):
+        return None if path not in parts or type(parts[path]) is type(part) else copied(parts[path])
+
+    replacing.replace(copy, made)
 
 
 @contextlib.contextmanager

@@ -14,6 +14,17 @@ NO_KERNELS = {
     "beta": "shifts",
     "alpha": "slopes",
 }
+# Layers of Keras that have a kernel once they are built, and that `Masked` can wrap.
+_WITH_KERNELS = """
+Bidirectional Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose ConvLSTM1D ConvLSTM2D ConvLSTM3D Dense
+DepthwiseConv1D DepthwiseConv2D EinsumDense GRU GRUCell GroupQueryAttention LSTM LSTMCell MultiHeadAttention RNN
+SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell StackedRNNCells
+""".split()
+
+
+def with_kernels():
+    """Classes of Keras whose layers have kernels, of which one that is not built cannot be asked."""
+    return [getattr(keras.layers, name) for name in _WITH_KERNELS if hasattr(keras.layers, name)]
 
 
 def kernels_of(layer):

@@ -80,7 +80,21 @@ def _kernels_of(layer, also):
         return inner | layer.masked_kernels
     if isinstance(layer, _KINDS):
         return {"kernel": layer.kernel}
+    inside = {path: path[-1] for path in graph.paths(layer) if isinstance(path[-1], (SignedMask, masked.Masked))}
+    if inside:
+        return _inside(layer, inside)
     return maskable.chosen(layer) | {name: v for name, v in maskable.kernels_of(layer).items() if id(v) in also}
+
+
+def _inside(layer, inside):
+    """Name -> MaskedKernel or variable of a layer with masked layers inside it, of which `inside` has the paths."""
+    found, known = {}, set()
+    for path, part in inside.items():
+        known |= {id(v) for v in part.variables}
+        if part.built:
+            prefix = "/".join(its.name for its in path)
+            found |= {f"{prefix}/{name}": kernel for name, kernel in part.masked_kernels.items()}
+    return found | {name: v for name, v in maskable.chosen(layer).items() if id(v) not in known}
 
 
 def macs(model):

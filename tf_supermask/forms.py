@@ -1,0 +1,106 @@
+"""The masked form of a layer: of a Dense or Conv2D layer the special one, of all others Masked; and the numbers that it draws."""
+
+import inspect
+import numbers
+import random
+
+import keras
+from keras import ops
+
+from tf_supermask import choosing, cloning, initializers, maskable, masks
+from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
+from tf_supermask.masked import Masked
+
+_SPECIAL = {keras.layers.Dense: SignedMaskDense, keras.layers.Conv2D: SignedMaskConv2D}
+
+
+def has_special_form(layer):
+    """Whether a layer can become a SignedMaskDense or SignedMaskConv2D: those have no kernel to regularize or constrain."""
+    return (
+        choosing.convertible(layer)
+        and layer.kernel_regularizer is None
+        and layer.kernel_constraint is None
+        and not isinstance(layer.activation, keras.layers.PReLU)
+    )
+
+
+class Forms:
+    """Makes the masked forms of the layers of a model. Arguments are those of `mask_model`; `masked` are those of the layers."""
+
+    def __init__(self, scheme, distribution, score_initializer, seed, keep_weights, use_bias=None, **masked):
+        if not isinstance(scheme, str) or scheme not in initializers.SCHEMES:
+            raise ValueError(f"`scheme` must be one of {', '.join(initializers.SCHEMES)}. Received: {scheme!r}")
+        self.scheme, self.distribution, self.score_initializer = scheme, distribution, score_initializer
+        self.seed, self.masked = _seed(seed), masked
+        self.keep_weights = masks.switch("keep_weights", keep_weights)
+        self.use_bias = {} if use_bias is None else {"use_bias": masks.switch("use_bias", use_bias)}
+
+    def drawn(self, position):
+        """The arguments of a masked layer that draw random numbers, from its position in the model."""
+        weight, score, sample = (
+            initializers.layer_seed(self.seed, str(position), role) for role in ("weight", "score", "sample")
+        )
+        return {
+            "weight_initializer": initializers.SCHEMES[self.scheme](self.distribution, weight),
+            "score_initializer": _seeded(self.score_initializer, score),
+            "sample_seed": sample,
+        }
+
+    def special(self, layer, position, **changes):
+        """The special form of a Dense or Conv2D layer, not built: its own arguments, and those of masks. Raises ValueError if
+        Keras cannot make the layer again."""
+        with cloning.refused_in_one_line(layer):
+            config = layer.get_config()
+        made = _SPECIAL[type(layer)]
+        # Attributes rather than their configurations: Keras does not find functions again that are not registered.
+        shared = {name: getattr(layer, name) for name in inspect.signature(made).parameters if name in config}
+        shared |= {"activity_regularizer": layer.activity_regularizer, "trainable": layer.trainable}
+        shared |= {"name": layer.name, "dtype": layer.dtype_policy} | self.use_bias
+        return made(**shared | self.drawn(position) | self.masked | changes)
+
+    def general(self, layer, position, kernels=None):
+        """Masked around a layer, which it takes over."""
+        drawn = self.drawn(position)
+        del drawn["weight_initializer"]
+        return Masked(layer, kernels=kernels, **drawn | self.masked)
+
+    def of(self, layer, choice):
+        """The masked form of a built layer, not built; `choice`: a `choosing.Choice`."""
+        if has_special_form(layer):
+            return self.special(layer, choice.position)
+        return self.general(cloning.copied(layer), choice.position, choice.kernels)
+
+    def fill(self, source, target, choice):
+        """Gives the built masked form of a layer the variables of the layer and, without `keep_weights`, new kernels."""
+        if isinstance(target, Masked):
+            return self._fill_general(source, target, choice.position)
+        if self.keep_weights:
+            target.weight.assign(source.kernel)
+        if source.use_bias and target.use_bias:
+            target.bias.assign(source.bias)
+
+    def _fill_general(self, source, target, position):
+        cloning.carry(source, target.layer)
+        before = maskable.kernels_of(source)
+        for i, (name, kernel) in enumerate(target.masked_kernels.items()):
+            kernel.score.trainable = before[name].trainable and source.trainable
+            if not self.keep_weights:
+                initializer = self.drawn(f"{position}.{i}" if i else position)["weight_initializer"]
+                kernel.weight.assign(ops.cast(initializer(kernel.weight.shape, "float32"), kernel.weight.dtype))
+
+
+def _seed(seed):
+    if seed is None:
+        return random.randrange(2**31)  # Python's generator, as Keras uses for the seeds of layers
+    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"`seed` must be an integer >= 0 or None. Received: {seed!r}")
+    return int(seed)
+
+
+def _seeded(initializer, seed):
+    """The initializer of one layer: with `seed` if it has none."""
+    initializer = keras.initializers.get(initializer)
+    if not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    config = initializer.get_config()
+    return type(initializer).from_config(config | {"seed": seed}) if config.get("seed", seed) is None else initializer
