@@ -73,9 +73,17 @@ def packed(model):
             header |= {"levels": levels} if levels else {}
             header |= {"scale": float(kernel.scale)} | ({"draw": kernel.draw} if kernel.draw else {})
             kernels[key_of(layer.name, place)] = header
-    description = _description(model, plain)
-    content = deflated(b"".join(arrays)) + encoder.get_compressed().astype("<u4").tobytes()
-    return sealed(VERSION, headed(description, kernels) + content)
+    codes = encoder.get_compressed().astype("<u4").tobytes()
+    return _bytes(_description(model, plain), kernels, b"".join(arrays), codes)
+
+
+def renewed(contents):
+    """The bytes of a file of the present version with the `loading.Contents` of an older one."""
+    return _bytes(contents.model, contents.headers, contents.arrays.tobytes(), contents.codes)
+
+
+def _bytes(description, headers, arrays, codes):
+    return sealed(VERSION, headed(description, headers) + deflated(arrays) + codes)
 
 
 def _exact(layer, array):

@@ -1,6 +1,6 @@
 """The measurements of benchmarks/: JSON files, and the tables of the docs that are made of them.
 
-`speed`, `many`, `inference` and `formats` take the folder of the JSON files and return a section of a page:
+`speed`, `many`, `inference`, `formats` and `microcontroller` take the folder of the JSON files and return a section of a page:
 `(heading, name -> data frame of text, notes)`.
 """
 
@@ -182,3 +182,45 @@ def _form(row, compact):
         "compact": f"{compact['test_accuracy']:.2f}" if compact else "-",
         "largest difference of a logit": f"{max(form['difference'] for form in (row, compact) if form):.0e}",
     }
+
+
+def microcontroller(folder):
+    """What networks take as C: bytes on each target, instructions, and the same networks by others."""
+    runs = measurements(folder, "microcontroller")
+    environment = runs.pop("environment")
+    bytes_, cost, others = [], [], []
+    for path, measured in runs.items():
+        network = path.removeprefix("results/").rpartition("/")[0]
+        line = {"network": network, "C for size, Cortex-M0": _flash(measured["size"]["targets"]["Cortex-M0"])}
+        line["TFLite int8, the file"] = f"{measured['tflite_int8']:,}"
+        others.append(line | {"emlearn, float, ReLU for ELU": _bytes_or_text(measured["emlearn"])})
+        for favor in ("size", "speed"):
+            row, line = measured[favor], {"network": network, "for": favor}
+            targets = {target: _sections(found) for target, found in row["targets"].items()}
+            bytes_.append(line | {"weights": f"{row['weights']:,}"} | targets)
+            counts = row["instructions"] or {}
+            cost.append(
+                line
+                | {"test accuracy, %": f"{row['test_accuracy']:.2f}", "float, %": f"{measured['recorded']:.2f}"}
+                | {f"instructions, {level}": f"{count:,}" for level, count in counts.items()}
+            )
+    return (
+        "Measured",
+        {"text + rodata + bss, bytes": pd.DataFrame(bytes_), "instructions per image": pd.DataFrame(cost)}
+        | {"other programs, bytes": pd.DataFrame(others)},
+        "`text` has the functions of the compiler's own library too, with `-Os`; that of AVR has the constants. A TFLite file "
+        f"needs an interpreter besides. Instructions are those of this machine ({environment['device']}), counted by callgrind. "
+        "Measured by `python benchmarks/microcontroller.py`.",
+    )
+
+
+def _sections(found):
+    return found if isinstance(found, str) else " + ".join(f"{found[kind]:,}" for kind in ("text", "rodata", "bss"))
+
+
+def _flash(found):
+    return found if isinstance(found, str) else f"{found['text'] + found['rodata']:,}"
+
+
+def _bytes_or_text(value):
+    return f"{value:,}" if isinstance(value, int) else value

@@ -12,7 +12,7 @@ import pandas as pd
 
 from tf_supermask import files
 from tf_supermask.errors import InputError
-from tf_supermask.evidence import ablations, benchmarks, claims, reference, sizes, tables
+from tf_supermask.evidence import ablations, benchmarks, claims, reference, sizes, small_networks, tables
 from tf_supermask.evidence.markup import by_measure, markdown
 from tf_supermask.evidence.results import FOLDERS
 from tf_supermask.experiments import flag_files, names
@@ -174,6 +174,12 @@ def speed_page(source):
     return "\n\n".join(_section(*make(source.speed), level=2) for make in (benchmarks.speed, benchmarks.many))
 
 
+def microcontroller_page(source):
+    """Markdown of the size and cost of networks as C, and the figure of accuracy over bytes."""
+    measured = _section(*benchmarks.microcontroller(source.speed), level=2)
+    return f"{measured}\n\n![{small_networks.TITLE}](../../{small_networks.FILE})\n\n{small_networks.NOTE}"
+
+
 PAGES = {  # file -> Source -> Markdown
     "README.md": headlines,
     "docs/results/claims.md": all_claims,
@@ -181,6 +187,7 @@ PAGES = {  # file -> Source -> Markdown
     "docs/results/deviations.md": lambda source: reference.all_deviations(),
     "docs/results/sizes.md": sizes_page,
     "docs/results/speed.md": speed_page,
+    "docs/guides/microcontroller.md": microcontroller_page,
     "docs/reference/flags.md": lambda source: reference.all_flags(),
     "docs/reference/criteria.md": lambda source: reference.all_criteria(),
     "docs/reference/modules.md": lambda source: reference.all_modules(),
