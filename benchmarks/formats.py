@@ -36,7 +36,7 @@ flags.DEFINE_list(
 flags.DEFINE_string("read", None, "internal: classify the images in this folder by all models in it")
 FORMS = [
     (name, compact, int8)
-    for name in export.FORMATS
+    for name in ("saved_model", "keras", "tflite", "supermask")
     for compact in (False, True)
     for int8 in (False, True)
     if not (name == "supermask" and compact) and (name == "tflite" or not int8)

@@ -58,17 +58,18 @@ def test_c_code_of_a_run(command, tmp_path, capsys, real_data):
         ([f"--run={RECORD}", "further"], "unexpected argument 'further'; flags are written --name=value"),
         ([f"--run={RECORD}", "--compact", "False"], "unexpected argument 'False'; flags are written --name=value"),
         ([], "--run is missing; name a record: --run=results/EXPERIMENT/seed0"),
-        ([f"--run={RECORD}", "--format=onnx"], "--format=onnx is unknown; choose from saved_model, keras, tflite"),
+        ([f"--run={RECORD}", "--format=h5"], "--format=h5 is unknown; choose from saved_model, keras, tflite, onnx"),
         ([f"--run={RECORD}", "--format=keras", "--int8"], "--int8 is for --format=tflite, not keras"),
         (
             [f"--run={RECORD}", "--format=supermask", "--compact"],
-            "--compact is for --format=saved_model or keras or tflite, not supermask; a container has",
+            "--compact is for --format=saved_model or keras or tflite or onnx, not supermask; a container has",
         ),
         (
             [f"--run={RECORD}", "--format=c", "--compact"],
-            "--compact is for --format=saved_model or keras or tflite, not c",
+            "--compact is for --format=saved_model or keras or tflite or onnx, not c",
         ),
         ([f"--run={RECORD}", "--format=tflite", "--images=1"], "--images is for --format=saved_model, not tflite"),
+        ([f"--run={RECORD}", "--format=keras", "--most_ram=0"], "--most_ram is for --format=c, not keras"),
         ([f"--run={RECORD}", "--format=keras", "--main"], "--main is for --format=c, not keras"),
         ([f"--run={RECORD}", "--format=keras", "--arithmetic=int8"], "--arithmetic is for --format=c, not keras"),
         (
@@ -87,3 +88,14 @@ def test_bad_input_is_one_line(given, message, command, capsys, tmp_path):
     error = capsys.readouterr().err
     assert stop.value.code == 2 and error.startswith(f"error: {message}") and error.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("given, message", [("flash", "bytes of constants"), ("ram", "bytes of buffers")])
+def test_c_code_that_is_too_large_is_refused_layer_by_layer(given, message, command, tmp_path, capsys, real_data):
+    with pytest.raises(SystemExit) as stop:
+        command(
+            f"--run={RECORD}", "--format=c", f"--most_{given}=100", f"--data_dir={real_data}", f"--output={tmp_path}/x"
+        )
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and re.fullmatch(rf"error: network has [\d,]+ {message}, more than 100.*\n", error)
+    assert all(re.search(rf"{layer} [\d,]+", error) for layer in ("fc1", "fc2")) and not (tmp_path / "x").exists()

@@ -10,6 +10,12 @@ MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if 
 ELSEWHERE = {  # module -> the file of its tests, where it has another name
     "train.py": "test_main.py",
     "deploy/words.py": "deploy/test_container_format.py",
+    "evidence/zoo_files.py": "test_zoo.py",
+    "deploy/kernel_rules.py": "deploy/test_channel_rules.py",
+    "deploy/structure.py": "deploy/test_compaction.py",
+    "deploy/own_weights.py": "deploy/test_container.py",
+    "forms.py": "test_masking.py",
+    "replacing.py": "test_masking.py",
     "experiments/shrinking.py": "experiments/test_shrinking_runs.py",
 }
 

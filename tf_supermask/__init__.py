@@ -34,7 +34,10 @@ _PUBLIC = {
     "load": "deploy.loading",  # and back
     "export_saved_model": "deploy.saved_model",  # a SavedModel that needs no code of this package
     "export_tflite": "deploy.tflite",  # a TensorFlow Lite file
+    "export_onnx": "deploy.onnx_file",  # an ONNX file
     "export_c": "deploy.c_source",  # C code without any library
+    "export_codes": "deploy.codes_file",  # whole numbers and scales as .npz
+    "zoo": None,  # trained networks that come with the package
     "Spec": "experiments.spec",  # everything that decides the outcome of a run
     "load_run": "experiments.runs",  # the trained model of a record
     "InputError": "errors",  # the error of bad input

@@ -1,7 +1,7 @@
 """Export of a trained run: python -m tf_supermask.export --run=results/EXPERIMENT/seed0 --format=saved_model
 
-The masked model of the run is written as a SavedModel, a Keras file, a TFLite file or C code, which need no code of this package,
-or as a small container, which does.
+The masked model of the run is written as a SavedModel, a Keras, TFLite or ONNX file, C code, or codes and scales, which need no
+code of this package, or as a small container, which does.
 """
 
 import os
@@ -14,6 +14,8 @@ with silence_tensorflow():
     from tf_supermask import conversion, sparsity
     from tf_supermask.command_line import fail, parse
     from tf_supermask.deploy import c_source, compaction, container, matmul
+    from tf_supermask.deploy.codes_file import export_codes
+    from tf_supermask.deploy.onnx_file import export_onnx
     from tf_supermask.deploy.saved_model import export_keras, export_saved_model, size_of
     from tf_supermask.deploy.tflite import export_tflite
     from tf_supermask.errors import InputError
@@ -21,14 +23,34 @@ with silence_tensorflow():
 
 FLAGS = flags.FLAGS
 
-FORMATS = {"saved_model": "", "keras": ".keras", "tflite": ".tflite", "supermask": ".supermask", "c": "_c"}  # -> ending
+FORMATS = {  # -> ending
+    "saved_model": "",
+    "keras": ".keras",
+    "tflite": ".tflite",
+    "onnx": ".onnx",
+    "supermask": ".supermask",
+    "c": "_c",
+    "codes": "_codes.npz",
+}
 # Flags that only some formats take, and why the others do not.
 _ONLY_FOR = {
     "int8": (("tflite",), ""),
     "images": (("saved_model",), ""),
     "arithmetic": (("c",), ""),
     "main": (("c",), ""),
-    "compact": (("saved_model", "keras", "tflite"), "; a container has the codes of all units, C never has dead ones"),
+    "most_flash": (("c",), ""),
+    "most_ram": (("c",), ""),
+    "compact": (
+        ("saved_model", "keras", "tflite", "onnx"),
+        "; a container has the codes of all units, C and codes never have those of dead ones",
+    ),
+}
+_WRITERS = {
+    "saved_model": export_saved_model,
+    "keras": export_keras,
+    "onnx": export_onnx,
+    "supermask": container.save,
+    "codes": export_codes,
 }
 _CALIBRATION = 500  # images that scale the activations of C code
 
@@ -40,7 +62,8 @@ def _check():
     if FLAGS.arithmetic not in (None, *c_source.ARITHMETICS):
         raise InputError(f"--arithmetic={FLAGS.arithmetic} is unknown; choose from {', '.join(c_source.ARITHMETICS)}")
     for name, (formats, reason) in _ONLY_FOR.items():
-        if FLAGS[name].value and FLAGS.format not in formats:
+        value = FLAGS[name].value
+        if value is not None and value is not False and FLAGS.format not in formats:
             raise InputError(
                 f"--{name} is for --format={' or '.join(formats)}, not {FLAGS.format}{reason}; leave it out"
             )
@@ -58,8 +81,7 @@ def _export(model, path):
     elif FLAGS.format == "c":
         _export_c(model, path)
     else:
-        write = {"saved_model": export_saved_model, "keras": export_keras, "supermask": container.save}[FLAGS.format]
-        write(model, path)
+        _WRITERS[FLAGS.format](model, path)
 
 
 def _export_c(model, path):
@@ -67,7 +89,8 @@ def _export_c(model, path):
     dataset = _data()
     main = _record()["spec"]["preprocess"] if FLAGS.main else False
     images = _images(dataset, "train", _CALIBRATION)
-    program = c_source.export_c(model, path, images, FLAGS.arithmetic or "int8", main)
+    most = {"most_flash": FLAGS.most_flash, "most_ram": FLAGS.most_ram}
+    program = c_source.export_c(model, path, images, FLAGS.arithmetic or "int8", main, **most)
     print("\n".join(program.lines()))
     print(f"{program.constants:,} bytes of constants, {program.ram:,} bytes of buffers, without the instructions")
     accuracies = c_source.accuracies(program, _images(dataset, "test"), dataset.test_labels)
@@ -115,13 +138,14 @@ def main(argv):
 
 def define_flags(values=FLAGS):
     text, boolean, path = flags.DEFINE_string, flags.DEFINE_boolean, paths.define_path
+    whole = flags.DEFINE_integer
     for define, name, default, help_ in (
         (path, "run", None, "record of the run: results/EXPERIMENT/seed0"),
         (text, "format", "saved_model", f"one of {', '.join(FORMATS)}"),
         (boolean, "compact", False, "remove dead units first"),
         (boolean, "int8", False, "for TFLite: weights and activations as int8, calibrated with 200 training images"),
         (
-            flags.DEFINE_integer,
+            whole,
             "images",
             None,
             "for SavedModels: choose the fastest product of each dense layer for so many images per call",
@@ -133,6 +157,8 @@ def define_flags(values=FLAGS):
             f"for C: {' or '.join(c_source.ARITHMETICS)}; default: int8, calibrated with training images",
         ),
         (boolean, "main", False, "for C: also a main.c that reads images from standard input, and a Makefile"),
+        (whole, "most_flash", None, "for C: refuse a network whose constants take more bytes than this"),
+        (whole, "most_ram", None, "for C: refuse a network whose buffers take more bytes than this"),
         (path, "output", None, "file or folder to write; default: exported/EXPERIMENT_seedN..."),
         (path, "data_dir", None, "folder of tensorflow-datasets, for --int8 and C; default: $TFDS_DATA_DIR"),
     ):

@@ -21,7 +21,17 @@ with silence_tensorflow():
     from tf_supermask import files
     from tf_supermask.command_line import fail, parse
     from tf_supermask.errors import InputError
-    from tf_supermask.evidence import benchmarks, claims, figures, markup, pages, sizes, tables
+    from tf_supermask.evidence import (
+        benchmarks,
+        claims,
+        figures,
+        markup,
+        pages,
+        sizes,
+        small_networks,
+        tables,
+        zoo_files,
+    )
     from tf_supermask.evidence.results import FOLDERS, home
     from tf_supermask.experiments import data, flag_files, names, paths, records, runs
     from tf_supermask.papers import catalogue
@@ -72,7 +82,9 @@ def check(source):
         files = table_files(evidence, folder)
         stale += [path for path, content in files.items() if not path.exists() or path.read_bytes() != content]
     stale += [pages.SIZES] if sizes.stale(source.scales["paper"], pages.SIZES) else []
+    stale += [small_networks.FILE] if small_networks.stale(source.speed) else []
     stale += pages.stale(FLAGS.pages_dir, source)
+    stale += zoo_files.stale(FLAGS.pages_dir, source.scales["paper"])
     if stale:
         raise InputError(f"stale: {', '.join(map(str, stale))}; run python -m tf_supermask.report")
 
@@ -131,7 +143,9 @@ def update_committed(source):
         print("\n".join(update_files(evidence, FOLDERS[scale][1])))
     content = sizes.updated(source.scales["paper"], pages.SIZES).encode()
     files.write(pages.SIZES, lambda file: file.write(content))
-    for path in pages.write(FLAGS.pages_dir, source):
+    small_networks.write(source.speed)
+    changed = pages.write(FLAGS.pages_dir, source)
+    for path in [*changed, *zoo_files.write(FLAGS.pages_dir, source.scales["paper"])]:
         print(f"wrote {path}")
 
 

@@ -8,7 +8,7 @@ from conftest import ROOT
 from tf_supermask.evidence import benchmarks
 
 
-@pytest.mark.parametrize("make", benchmarks.SPEED + benchmarks.SIZES, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", benchmarks.SPEED, ids=lambda make: make.__name__)
 def test_committed_measurements_make_a_section(make):
     heading, tables, notes = make(ROOT / "benchmarks")
     assert heading and notes and tables

@@ -75,7 +75,7 @@ def packed(model, own="float32", verbose=False):
             f"{model.name}: weights that no seed draws take {sum(map(len, blocks)):,} bytes as {own}, before deflation "
             "(own_weights='float16' rounds them; verbose=False hides this line)"
         )
-    return sealed(VERSION, headed(description, headers) + deflated(b"".join(blocks + arrays)) + codes)
+    return _bytes(description, headers, b"".join(blocks + arrays), codes)
 
 
 def _encoded(plain, masked, own):
@@ -101,6 +101,15 @@ def _encoded(plain, masked, own):
                 blocks.append(block)
             headers[key_of(layer.name, place)] = header
     return headers, blocks, arrays, encoder.get_compressed().astype("<u4").tobytes()
+
+
+def renewed(contents):
+    """The bytes of a file of the present version with the `loading.Contents` of an older one."""
+    return _bytes(contents.model, contents.headers, contents.arrays.tobytes(), contents.codes)
+
+
+def _bytes(description, headers, arrays, codes):
+    return sealed(VERSION, headed(description, headers) + deflated(arrays) + codes)
 
 
 def _exact(layer, array):

@@ -1,7 +1,7 @@
 """The measurements of benchmarks/: JSON files, and the tables of the docs that are made of them.
 
-`speed`, `onednn`, `shrinking`, `many`, `inference` and `formats` take the folder of the JSON files and return a section of a
-`(heading, name -> data frame of text, notes)`.
+`speed`, `onednn`, `shrinking` and `many` take the folder of the JSON files and return a section of a page, as the functions of
+measured_sizes.py do: `(heading, name -> data frame of text, notes)`.
 """
 
 import json
@@ -78,6 +78,11 @@ def _memory(row):
     }
 
 
+def milliseconds(value):
+    """Milliseconds with three significant digits: `0.0107`, `4,096`."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _or_dash(value, digits):
     return "-" if value is None else f"{value:.{digits}f}"
 
@@ -89,8 +94,8 @@ def onednn(folder):
     table = pd.DataFrame(
         {
             "network": name,
-            "without oneDNN, ms per step": _ms(row["off_ms"]),
-            "with, as the commands set it": _ms(row["on_ms"]),
+            "without oneDNN, ms per step": milliseconds(row["off_ms"]),
+            "with, as the commands set it": milliseconds(row["on_ms"]),
             "without / with": f"{row['off_over_on']:.2f}",
         }
         for name, row in networks.items()
@@ -147,89 +152,4 @@ def _slowdown(row):
     return row["deterministic"]["seconds_per_epoch"] / row["one_job"]["seconds_per_epoch"]
 
 
-def inference(folder):
-    """Speedups of compact networks, beside the bound that their multiplications allow."""
-    measured = measurements(folder, "inference")
-    rows = [(run, batch, row) for run in measured["runs"].values() for batch, row in run["batches"].items() if row]
-    tiles = ", ".join(f"{count} filters {ms:.1f} ms" for count, ms in measured["tiles"].items())
-    return (
-        "Inference of compact networks",
-        {
-            "TFLite": pd.DataFrame(_tflite(*row) for row in rows),
-            "SavedModel": pd.DataFrame(_saved_model(*row) for row in rows),
-        },
-        f"{measured['threads']} threads. TFLite takes filters 32 at a time: a 3x3 convolution of 64 channels on 64 images of "
-        f"32x32 takes with {tiles}.",
-    )
-
-
-def _tflite(run, batch, row):
-    return {"network": run["model"], "batch": batch, "bound": f"{run['bound']:.2f}"} | {
-        "bound in tiles of 32": f"{run['tiled']:.2f}",
-        "dense, ms": _ms(row["tflite"]["dense_ms"]),
-        "gain (of the bound)": _gain(row["tflite"], run),
-        "call alone, ms": _ms(row["call_ms"]) if "call_ms" in row else "-",
-        "gain, ReLU for ELU": _gain(row["tflite_relu"], run),
-    }
-
-
-def _saved_model(run, batch, row):
-    best = row["products"].get("best")
-    others = [f"{name} {way}" for name, way in (best or {}).items() if way != "dense"]
-    return {"network": run["model"], "batch": batch, "bound": f"{run['bound']:.2f}"} | {
-        "dense, ms": _ms(row["saved_model"]["dense_ms"]),
-        "gain (of the bound)": _gain(row["saved_model"], run),
-        "products that are fastest": "-" if best is None else ", ".join(others) or "all dense",
-        "further gain by them": f"{row['products']['gain']:.2f}" if others else "-",
-    }
-
-
-def _ms(value):
-    """Milliseconds with three significant digits: `0.0107`, `4,096`."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _gain(measured, run):
-    """The speedup, and its share of the bound."""
-    return f"{measured['gain']:.2f} ({measured['gain'] / run['bound']:.0%})"
-
-
-def formats(folder):
-    """Size and test accuracy of every exported format, and the time to read it."""
-    by_run = measurements(folder, "formats")
-    by_run.pop("environment")
-    rows, reading = [], {}
-    for path, measured in by_run.items():
-        run = path.removeprefix("results/")
-        reading[run] = {f"{way}, ms": _ms(ms) for way, ms in measured["reading_ms"].items()}
-        by_form = {(row["format"], row["int8"], row["compact"]): row for row in measured["forms"]}
-        for (name, int8, compact), row in by_form.items():
-            if not compact:
-                rows.append({"run": run, "format": name + " int8" * int8} | _form(row, by_form.get((name, int8, True))))
-                rows[-1]["test accuracy, recorded"] = f"{measured['recorded']:.2f}"
-    table, stored = pd.DataFrame(rows), ["bytes", "bytes, compact"]
-    return (
-        "Formats",
-        {
-            "bytes": table[["run", "format", *stored]],
-            "accuracy": table.drop(columns=stored),
-            "time to read": pd.DataFrame(reading).rename_axis("").reset_index(),
-        },
-        "All were read in a new process and run on the real test images. Differences are "
-        "relative to the largest logit of the masked network.",
-    )
-
-
-def _form(row, compact):
-    """Columns of one exported file; `compact` is the row of the file without dead units, or None."""
-    return {
-        "bytes": f"{row['bytes']:,}",
-        "bytes, compact": f"{compact['bytes']:,}" if compact else "-",
-        "test accuracy, %": f"{row['test_accuracy']:.2f}",
-        "compact": f"{compact['test_accuracy']:.2f}" if compact else "-",
-        "largest difference of a logit": f"{max(form['difference'] for form in (row, compact) if form):.0e}",
-    }
-
-
 SPEED = (speed, onednn, shrinking, many)  # the sections of the page on speed
-SIZES = (formats, inference)  # those of the page on sizes

@@ -12,7 +12,16 @@ import pandas as pd
 
 from tf_supermask import files
 from tf_supermask.errors import InputError
-from tf_supermask.evidence import ablations, benchmarks, claims, reference, sizes, tables
+from tf_supermask.evidence import (
+    ablations,
+    benchmarks,
+    claims,
+    measured_sizes,
+    reference,
+    sizes,
+    small_networks,
+    tables,
+)
 from tf_supermask.evidence.markup import by_measure, markdown
 from tf_supermask.evidence.results import FOLDERS
 from tf_supermask.experiments import flag_files, names
@@ -163,7 +172,7 @@ def all_ablations(source):
 
 def sizes_page(source):
     """Markdown of the sizes of containers, exported formats and compact networks."""
-    measurements = [make(source.speed) for make in benchmarks.SIZES]
+    measurements = [make(source.speed) for make in measured_sizes.SIZES]
     containers = sizes.parts(SIZES)
     first = _section("Containers", containers, level=2) if containers else "No containers yet."
     return "\n\n".join([first, *(_section(*measurement, level=2) for measurement in measurements)])
@@ -174,6 +183,12 @@ def speed_page(source):
     return "\n\n".join(_section(*make(source.speed), level=2) for make in benchmarks.SPEED)
 
 
+def microcontroller_page(source):
+    """Markdown of the size and cost of networks as C, and the figure of accuracy over bytes."""
+    measured = _section(*measured_sizes.microcontroller(source.speed), level=2)
+    return f"{measured}\n\n![{small_networks.TITLE}](../../{small_networks.FILE})\n\n{small_networks.NOTE}"
+
+
 PAGES = {  # file -> Source -> Markdown
     "README.md": headlines,
     "docs/results/claims.md": all_claims,
@@ -181,6 +196,7 @@ PAGES = {  # file -> Source -> Markdown
     "docs/results/deviations.md": lambda source: reference.all_deviations(),
     "docs/results/sizes.md": sizes_page,
     "docs/results/speed.md": speed_page,
+    "docs/guides/microcontroller.md": microcontroller_page,
     "docs/reference/flags.md": lambda source: reference.all_flags(),
     "docs/reference/criteria.md": lambda source: reference.all_criteria(),
     "docs/reference/modules.md": lambda source: reference.all_modules(),
