@@ -126,7 +126,7 @@ def shrinking(folder):
     return (
         "Runs that shrink",
         {"": table},
-        f"Whole processes from start to record, with compilation, in turns; medians of {rounds} rounds. "
+        f"Whole processes from start to record, with compilation, in turns; median of {rounds} round{'s' * (rounds > 1)}. "
         f"{environment['processor']}, {environment['threads']} threads.",
     )
 
