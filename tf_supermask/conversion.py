@@ -5,7 +5,6 @@ import numbers
 import random
 
 import keras
-from keras import ops
 
 from tf_supermask import choosing, cloning, graph, initializers, maskable, masks
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
@@ -190,7 +189,7 @@ def _masked(layer, arguments):
 def _fill(source, target, keep_weights):
     """Gives the masked form of a layer the bias of the layer, and with `keep_weights` its kernel."""
     if keep_weights:
-        target.weight.assign(source.kernel)
+        target.masked_kernels["kernel"].start_from(source.kernel)
     if source.use_bias and target.use_bias:
         target.bias.assign(source.bias)
 
@@ -200,10 +199,12 @@ def _fill_masked(source, target, initializers_of, position):
     cloning.carry(source, target.layer)
     before = maskable.kernels_of(source)
     for i, (name, kernel) in enumerate(target.masked_kernels.items()):
-        kernel.score.trainable = before[name].trainable and source.trainable
+        kernel.trained.trainable = before[name].trainable and source.trainable
+        values = before[name]
         if initializers_of is not None:
             initializer = initializers_of(f"{position}.{i}" if i else position)["weight_initializer"]
-            kernel.weight.assign(ops.cast(initializer(kernel.weight.shape, "float32"), kernel.weight.dtype))
+            values = initializer(kernel.weight.shape, "float32")
+        kernel.start_from(values)
 
 
 def _seed(seed):
