@@ -14,6 +14,7 @@ DEVIATION = {
     "elu": lambda fi, fo: math.sqrt(1.5 / fi),
     "elus": lambda fi, fo: math.sqrt(6 / fi),
     "elus_resnet": lambda fi, fo: math.sqrt(3 / fi),
+    "pytorch": lambda fi, fo: math.sqrt(1 / (3 * fi)),
 }
 # koster.md's table of signed-constant magnitudes, by scheme and kernel shape
 MAGNITUDES = [

@@ -17,8 +17,17 @@ ORACLES = {
     "binary": lambda s, t: np.where(s > t, 1, 0),
     "bernoulli": lambda s, t: np.where(tf.sigmoid(s) > t, 1, 0),
     "rounded": lambda s, t: np.where(tf.sigmoid(s) > t, 1, 0),
+    "iterand": lambda s, t: np.where(s > t, 1, 0),
+    "edge_popup": lambda s, t: np.where(np.abs(s) > t, 1, 0),
+    "mpt": lambda s, t: np.where(np.abs(s) > t, 1, 0),
+    "twn": lambda s, t: np.sign(s) * (np.abs(s) > t * np.asarray(tf.reduce_mean(np.abs(s)))),
+    "ttq": lambda s, t: np.sign(s) * (np.abs(s) > t * np.abs(s).max()),
+    "binaryconnect": lambda s, t: np.where(s >= t, 1, -1),
+    "binaryconnect_stochastic": lambda s, t: np.where(np.clip((s + 1) / 2, 0, 1) > t, 1, -1),
+    "sparse": lambda s, t: np.where(s > t, 1, 0),
 }
-STRAIGHT = ("signed", "signed_2_levels", "signed_4_levels", "binary")
+THROUGH = {"bernoulli": "sigmoid", "rounded": "sigmoid", "edge_popup": "size", "mpt": "size", "sparse": None}
+STRAIGHT = [rule for rule in ORACLES if rule not in THROUGH]
 normal = {"width": 32, "allow_subnormal": False}  # TensorFlow's processors take numbers below 1e-38 for 0
 scores = hnp.arrays(np.float32, hnp.array_shapes(max_dims=4, max_side=5), elements=st.floats(-2, 2, **normal))
 thresholds = st.floats(0, 1, **normal).map(np.float32)
@@ -56,6 +65,15 @@ def test_backward_of_a_probability_is_that_of_the_sigmoid(score, threshold):
     np.testing.assert_allclose(
         tape.gradient(mask, variable, output_gradients=upstream), upstream * p * (1 - p), rtol=1e-4
     )
+
+
+@given(score=scores, threshold=thresholds)
+def test_backward_of_a_size_is_the_sign(score, threshold):
+    upstream = np.random.default_rng(0).normal(size=score.shape).astype(np.float32)
+    variable = tf.Variable(score)
+    with tf.GradientTape() as tape:
+        mask = masks.RULES["edge_popup"](variable, threshold)
+    np.testing.assert_array_equal(tape.gradient(mask, variable, output_gradients=upstream), upstream * np.sign(score))
 
 
 def test_rounding_is_that_of_the_probability():
@@ -112,6 +130,7 @@ def test_a_registered_rule_is_known_everywhere(keep_large, rescale, tmp_path):
     "arguments, message",
     [
         ({"name": "signed", "threshold": 0.1}, "'signed' is registered already"),
+        ({"name": "new", "threshold": 0.1, "needs_density": True}, "not both"),
         ({"name": "new"}, "not both. Received: threshold=None, sampled=False"),
         ({"name": "new", "threshold": 0.1, "sampled": True}, "not both. Received: threshold=0.1, sampled=True"),
     ],
@@ -127,50 +146,3 @@ def test_a_rule_that_cannot_be_registered_is_refused(arguments, message):
 def test_an_unknown_rule_is_named(name):
     with pytest.raises(ValueError, match="`rule` must be one of signed, binary, rounded, bernoulli, .*. Received"):
         masks.rule(name)
-
-
-@given(
-    score=hnp.arrays(np.float32, st.integers(1, 300), elements=st.floats(-2, 2, **normal)),
-    density=st.floats(0.01, 0.99),
-)
-def test_a_density_is_set(score, density):
-    """Oracle: sorting. All that are larger than the first that is left out remain; of equal ones none or all."""
-    kept = max(1, round(density * score.size))
-    for signed in (False, True):
-        sizes = np.abs(score) if signed else score
-        remain = sizes > np.asarray(masks.density_threshold(score, density, signed))
-        ordered = np.sort(sizes)[::-1]
-        if kept < score.size:
-            assert remain.sum() <= kept
-            clear = sizes > ordered[kept] + 1e-6  # of the precision of the search
-            assert remain[clear].all()
-
-
-@pytest.mark.parametrize("rule", ["signed", "binary", "signed_4_levels"])
-def test_layers_of_a_density(rule, tmp_path):
-    """The share stays what it is, whatever the scores become; a mask that is read is the one that is used."""
-    network = keras.Sequential([keras.Input((30,)), keras.layers.Dense(20, "relu"), keras.layers.Dense(10)])
-    model, x = mask_model(network, rule, density=0.1), np.random.default_rng(0).normal(size=(64, 30)).astype(np.float32)
-    model.compile(keras.optimizers.SGD(0.1, 0.9), "mse")
-    for _ in range(2):
-        assert [np.count_nonzero(layer.mask) for layer in model.layers] == [60, 20]
-        model.fit(x, x[:, :10], verbose=0)
-    model.save(tmp_path / "x.keras")
-    again = keras.models.load_model(tmp_path / "x.keras")
-    np.testing.assert_array_equal(again(x), model(x))
-    np.testing.assert_allclose(strip_masks(model)(x), model(x), rtol=1e-5, atol=1e-6)
-    assert again.layers[0].density == 0.1 and again.layers[0].threshold is None
-
-
-@pytest.mark.parametrize(
-    "given, message",
-    [
-        ({"density": 0}, "`density` must be a number between 0 and 1. Received: 0"),
-        ({"density": "half"}, "`density` must be a number between 0 and 1. Received: 'half'"),
-        ({"density": 0.1, "threshold": 0.2}, "Give one of .* Received: threshold=0.2, density=0.1"),
-        ({"density": 0.1, "rule": "bernoulli"}, "draws its thresholds. Received: density=0.1"),
-    ],
-)
-def test_densities_that_cannot_be_are_named(given, message):
-    with pytest.raises(ValueError, match=message):
-        SignedMaskDense(3, **given)

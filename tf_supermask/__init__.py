@@ -25,6 +25,7 @@ _PUBLIC = {
     "ELUS": "initializers",
     "mask_model": "conversion",  # a Keras model -> the same with masks
     "mask_layers": "masking",  # the layers of a subclassed model, in place
+    "MaskUpdates": "rivals.callback",  # callback that sets masks while weights are trained: RigL, SET, SNIP...
     "strip_masks": "conversion",  # and back: plain Keras layers
     "summary": "deploy.summary",  # what is left of a model, per layer
     "csr_compression": "sparsity",  # compression in scipy's CSR form, percent

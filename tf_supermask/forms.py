@@ -5,7 +5,6 @@ import numbers
 import random
 
 import keras
-from keras import ops
 
 from tf_supermask import choosing, cloning, initializers, maskable, masks
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
@@ -75,7 +74,7 @@ class Forms:
         if isinstance(target, Masked):
             return self._fill_general(source, target, choice.position)
         if self.keep_weights:
-            target.weight.assign(source.kernel)
+            target.masked_kernels["kernel"].start_from(source.kernel)
         if source.use_bias and target.use_bias:
             target.bias.assign(source.bias)
 
@@ -83,10 +82,12 @@ class Forms:
         cloning.carry(source, target.layer)
         before = maskable.kernels_of(source)
         for i, (name, kernel) in enumerate(target.masked_kernels.items()):
-            kernel.score.trainable = before[name].trainable and source.trainable
+            kernel.trained.trainable = before[name].trainable and source.trainable
+            values = before[name]
             if not self.keep_weights:
                 initializer = self.drawn(f"{position}.{i}" if i else position)["weight_initializer"]
-                kernel.weight.assign(ops.cast(initializer(kernel.weight.shape, "float32"), kernel.weight.dtype))
+                values = initializer(kernel.weight.shape, "float32")
+            kernel.start_from(values)
 
 
 def _seed(seed):

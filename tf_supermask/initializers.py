@@ -5,6 +5,7 @@
     he        2 / fan_in                      sqrt(2 / fi)             sqrt(6 / fi)
     elu       1.5 / fan_in                    sqrt(1.5 / fi)           sqrt(4.5 / fi)
     elus      factor**2 * 2 / fan_in          sqrt(6 / fi)             sqrt(18 / fi)        factor = sqrt(3)
+    pytorch   1 / (3 fan_in)                  sqrt(1 / (3 fi))         sqrt(1 / fi)
 
 ELUS is He times a factor: sqrt(3) for FCN and Conv, sqrt(1.5) for ResNets (Koster et al. 2022, section 2.1, Eq. 3, 16).
 Fans are those of Keras: dense (in, out), convolution (kh * kw * c_in, kh * kw * c_out).
@@ -106,7 +107,16 @@ def elus_resnet(distribution="signed_constant", seed=None):
     return ELUS(distribution, seed, factor=math.sqrt(1.5))
 
 
-SCHEMES = {"he": He, "xavier": Xavier, "elu": ELU, "elus": ELUS, "elus_resnet": elus_resnet}
+@keras.saving.register_keras_serializable("tf_supermask")
+class PyTorch(_Scaled):
+    """Variance 1 / (3 fan_in): what layers of PyTorch start with, and the scores of Ramanujan et al. 2020. Arguments as in
+    `He`."""
+
+    def __init__(self, distribution="uniform", seed=None):
+        super().__init__(1 / 3, "fan_in", distribution, seed)
+
+
+SCHEMES = {"he": He, "xavier": Xavier, "elu": ELU, "elus": ELUS, "elus_resnet": elus_resnet, "pytorch": PyTorch}
 
 
 def layer_seed(seed, layer, role):

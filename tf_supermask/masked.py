@@ -6,6 +6,7 @@ Inside `keras.StatelessScope(state_mapping)` a variable reads as the tensor that
 `weight * mask(score)` in place of each of its kernels, on every backend of Keras.
 """
 
+import dataclasses
 import inspect
 import re
 
@@ -13,7 +14,7 @@ import keras
 from keras import ops
 
 from tf_supermask import initializers, maskable, masks
-from tf_supermask.masked_kernel import MaskedKernel
+from tf_supermask.masked_kernel import MaskedKernel, add_scales, add_score
 
 
 @keras.saving.register_keras_serializable("tf_supermask")
@@ -111,9 +112,8 @@ class Masked(keras.layers.Wrapper):
         prefix = re.sub(r"\W", "_", name)
         exact = {"dtype": "float32", "autocast": False}
         initializer = _at(position, self.score_initializer)
-        score = self.add_weight(name=f"{prefix}_score", shape=kernel.shape, initializer=initializer, **exact)
-        score.trainable, kernel.trainable = kernel.trainable and self.trainable, False
-        threshold = self.threshold
+        rule, threshold = masks.rule(self.rule), self.threshold
+        score = add_score(self, f"{prefix}_score", kernel.shape, initializer, **exact)
         if self.relative_threshold is not None:
             threshold = self.add_weight(
                 name=f"{prefix}_threshold",
@@ -122,7 +122,11 @@ class Masked(keras.layers.Wrapper):
                 trainable=False,
                 **exact,
             )
-        return MaskedKernel(self, name, kernel, score, threshold)
+        masked, trainable = MaskedKernel(self, name, kernel, score, threshold), kernel.trainable and self.trainable
+        masked.trained.trainable, masked.frozen.trainable = trainable, False
+        if rule.latent:
+            masked.start_from(kernel)
+        return dataclasses.replace(masked, scales=add_scales(self, f"{prefix}_scales", **exact))
 
     @property
     def trainable(self):
@@ -133,7 +137,7 @@ class Masked(keras.layers.Wrapper):
     def trainable(self, value):
         keras.layers.Wrapper.trainable.fset(self, value)
         for kernel in self._masked:
-            kernel.weight.trainable = False
+            kernel.frozen.trainable = False
 
     def call(self, *args, **kwargs):
         kernels = {id(kernel.weight): kernel.value() for kernel in self._masked}
@@ -148,7 +152,7 @@ class Masked(keras.layers.Wrapper):
         for loss in scope.losses:
             self.add_loss(1 * loss)  # another tensor: Keras knows losses by their identity, and `layer` has this one
         for kernel in self._masked:
-            if kernel.weight.regularizer is not None:
+            if kernel.weight.regularizer is not None and not kernel.rule.given:  # Keras adds that of a trained weight
                 self.add_loss(kernel.weight.regularizer(kernels[id(kernel.weight)]))
         return outputs
 

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_supermask import masks
+from tf_supermask import latent, masks
+from tf_supermask.density import density_threshold
 
 _KERNEL_OF = contextvars.ContextVar("MaskedKernel -> kernel", default=None)
 
@@ -30,32 +31,59 @@ class MaskedKernel:
 
     layer: keras.layers.Layer
     name: str  # of the kernel within its layer
-    weight: keras.Variable  # frozen; a constraint of this variable acts on weight * mask(score)
+    weight: keras.Variable  # a constraint of this variable acts on weight * mask(score) where it is frozen
     score: keras.Variable  # float32, of the weight's shape
     threshold: float | keras.Variable | None  # None: drawn at each use
+    scales: keras.Variable | None = None  # of a rule that trains two
 
     @property
     def rule(self):
         return masks.rule(self.layer.rule)
 
+    @property
+    def trained(self):
+        """The variable that training changes: the score, or the weight under a mask that is given."""
+        return self.weight if self.rule.given else self.score
+
+    @property
+    def frozen(self):
+        """The other one."""
+        return self.score if self.rule.given else self.weight
+
+    @property
+    def start(self):
+        """The variable that starts as the kernel of a plain layer does: the weight, or the score where it is a latent weight."""
+        return self.score if self.rule.latent else self.weight
+
+    def start_from(self, kernel):
+        """Starts from the values of a plain kernel."""
+        self.start.assign(ops.cast(kernel, self.start.dtype))
+        if self.rule.latent:
+            self.weight.assign(ops.full(self.weight.shape, self.rule.latent(self.weight.shape), self.weight.dtype))
+
     def draw_mask(self):
         """The mask, as a call of the layer uses it. A rule that samples draws a new one each time."""
-        threshold = self.threshold
+        threshold, score, size = self.threshold, self.score, 1.0
         if self.layer.density is not None:
-            threshold = masks.density_threshold(self.score, self.layer.density, self.rule.signed)
+            threshold = density_threshold(score, self.layer.density, self.rule.by_size)
         if self.rule.sampled:
-            threshold = keras.random.uniform(self.score.shape, dtype="float32", seed=self.layer.seed_generator)
-        return self.rule(self.score, threshold)
+            threshold = keras.random.uniform(score.shape, dtype="float32", seed=self.layer.seed_generator)
+        if self.rule.latent:
+            size = self.rule.latent(score.shape)
+        return self.rule(score if size == 1 else score / size, threshold)
 
     def draw(self):
         """weight * mask(score), as a call of the layer uses it."""
         mask = self.draw_mask()
-        kernel = self.weight * mask
+        kernel = (
+            self.rule.kernel(self.weight, self.score, mask, self.scales) if self.rule.kernel else self.weight * mask
+        )
         if self.layer.rescale:
             # A mask of 0 and 1 is its own |mask|: the derivative of the absolute value would be 0 at 0.
             remaining = ops.sum(ops.abs(mask) if self.rule.signed else mask)
             kernel = kernel * (math.prod(mask.shape) / ops.maximum(remaining, 1))
-        return kernel if self.weight.constraint is None else self.weight.constraint(kernel)
+        # That of a trained weight has acted on it.
+        return kernel if self.weight.constraint is None or self.rule.given else self.weight.constraint(kernel)
 
     def value(self):
         """The kernel that a call of the layer uses: `draw()`, or what `kernels_from` says."""
@@ -77,3 +105,28 @@ class MaskedKernel:
             return function()
         with keras.StatelessScope():  # discards the update of the generator
             return function()
+
+
+def add_score(layer, name, shape, initializer, **exact):
+    """The variable of the scores: trained, but for masks that are given, which start with all weights kept."""
+    rule = masks.rule(layer.rule)
+    return layer.add_weight(
+        name=name,
+        shape=shape,
+        initializer="ones" if rule.given else initializer,
+        trainable=not rule.given,
+        constraint=latent.Within(rule.latent(shape)) if rule.clipped else None,
+        **exact,
+    )
+
+
+def add_scales(layer, name, **exact):
+    """The variable of two trained scales, >= 0, for a rule that has some; else None.
+
+    Deviation: in TTQ as published nothing keeps a scale from getting negative.
+    """
+    if not masks.rule(layer.rule).scales:
+        return None
+    return layer.add_weight(
+        name=name, shape=(2,), initializer="ones", constraint=keras.constraints.NonNeg(), **exact
+    )

@@ -2,23 +2,28 @@
 
     effective kernel = weight * mask(score)                              (Koster et al. 2022, Eq. 1 and 2)
 
-A rule is a pure function `(score, threshold) -> mask`. It returns a tensor of the score's shape and type, with one of the two
-gradients below. To add a rule, register it; layers, `mask_model`, flags and records then know it by its name:
+A rule is a pure function `(score, threshold) -> mask`. It returns a tensor of the score's shape and type, with one of the
+gradients in `gradients`. To add a rule, register it; layers, `mask_model`, flags and records then know it by its name:
 
     @masks.register("keep_large", threshold=0.1)
     def keep_large(score, threshold):
         return masks.straight_through(score, ops.cast(ops.abs(score) > threshold, score.dtype))
 
+Two properties of a rule exchange what is frozen. A `latent` rule is one of trained weights: the score is the latent weight, and
+starts as the weights do; the weight is a constant (`latent` has these rules). A rule of `given` masks trains the weights: the
+scores are the masks, and are set from outside, by the callback `MaskUpdates`.
+
 Rules are made of `keras.ops`, and run on every backend of Keras.
 """
 
 import dataclasses
-import math
 import numbers
 from typing import Callable
 
-import keras
 from keras import ops
+
+from tf_supermask import latent
+from tf_supermask.gradients import straight_through, through_sigmoid, through_size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +36,20 @@ class Rule:
     signed: bool  # masks have values below 0
     interval: bool = False  # the scores whose mask is 0 form an interval
     levels: int = 1  # masks are multiples of 1 / levels
+    by_size: bool = False  # a density keeps the largest |score|, not the largest score
+    needs_density: bool = False  # there is no default threshold
+    kernel: Callable | None = None  # (weight, score, mask, scales) -> kernel; None: weight * mask
+    latent: Callable | None = (
+        None  # shape -> the size of the constant weights, of which the mask gets the score as a multiple
+    )
+    clipped: bool = False  # latent weights are kept within the size of the constant weights
+    scales: bool = False  # the layer trains two scales, which start at 1
+    given: bool = False  # weights are trained, scores are masks that are set
+
+    @property
+    def chooses(self):
+        """Whether a density or a share of the largest score can set the threshold."""
+        return not (self.sampled or self.latent or self.given)
 
     def __call__(self, score, threshold):
         score = ops.convert_to_tensor(score)
@@ -40,30 +59,32 @@ class Rule:
 RULES = {}
 
 
-def register(name, threshold=None, sampled=False, signed=False, interval=False, levels=1):
+def register(name, threshold=None, sampled=False, signed=False, interval=False, levels=1, **further):
     """Decorator that makes a function `(score, threshold) -> mask` the rule `name`.
 
     Args:
         name: the name of the rule in layers, `mask_model` and flags.
-        threshold: default threshold, >= 0; required unless `sampled`.
+        threshold: default threshold, >= 0; required unless `sampled` or `needs_density`.
         sampled: the threshold is drawn from [0, 1) for each weight at each use.
         signed: masks have values below 0, so that `rescale` counts their absolute values and `density` those of scores.
         interval: the scores whose mask is 0 form an interval: what lies between two pruned scores is pruned. `shrink` removes
             units only where this is so.
         levels: masks are multiples of 1 / levels, from -1 to 1.
+        further: other fields of `Rule`.
 
     Raises:
         ValueError: the name is registered already; neither or both of `threshold` and `sampled` are given.
     """
     if name in RULES:
         raise ValueError(f"the mask rule {name!r} is registered already; choose another name")
-    if sampled == (threshold is not None):
+    if (sampled or further.get("needs_density", False)) == (threshold is not None):
         raise ValueError(
             f"a mask rule needs `threshold` or `sampled=True`, not both. Received: {threshold=}, {sampled=}"
         )
+    further = {"by_size": signed} | further
 
     def add(function):
-        RULES[name] = Rule(function, threshold, sampled, signed, interval, levels)
+        RULES[name] = Rule(function, threshold, sampled, signed, interval, levels, **further)
         return function
 
     return add
@@ -90,8 +111,8 @@ def threshold_of(name, threshold=None, relative_threshold=None, density=None):
     scores, with `density`, of which `density_threshold` makes one at each use, and for a rule that samples.
 
     Raises:
-        ValueError: `threshold` is not a number >= 0, `relative_threshold` or `density` is not a number between 0 and 1, two are
-            given, or one is given for a rule that samples.
+        ValueError: `threshold` is not a number >= 0, `relative_threshold` is not a number between 0 and 1, `density` is not one
+            above 0 and up to 1, two are given, one is given for a rule that has no use for it, or none for a rule that needs one.
     """
     known = rule(name)
     given = {"threshold": threshold, "relative_threshold": relative_threshold, "density": density}
@@ -101,82 +122,23 @@ def threshold_of(name, threshold=None, relative_threshold=None, density=None):
         raise ValueError(f"Give one of `threshold`, `relative_threshold` and `density`. Received: {received}")
     if known.sampled and given:
         raise ValueError(f"Rule {name!r} draws its thresholds. Received: {received}")
-    for argument in ("relative_threshold", "density"):
+    if not known.chooses and given.keys() - {"threshold"}:
+        where = "from the callback MaskUpdates: give it the density" if known.given else "by itself"
+        raise ValueError(f"Rule {name!r} gets its density {where}. Received: {received}")
+    if known.needs_density and not given:
+        raise ValueError(f"Rule {name!r} needs `density`, the share of weights to keep, such as density=0.1")
+    for argument, holds in (
+        ("relative_threshold", lambda share: 0 < share < 1),
+        ("density", lambda share: 0 < share <= 1),
+    ):
         if argument in given:
-            if not (isinstance(given[argument], numbers.Real) and 0 < given[argument] < 1):
+            if not (isinstance(given[argument], numbers.Real) and holds(given[argument])):
                 raise ValueError(f"`{argument}` must be a number between 0 and 1. Received: {given[argument]!r}")
             return None
     threshold = known.threshold if threshold is None else threshold
     if not known.sampled and not (isinstance(threshold, numbers.Real) and threshold >= 0):
         raise ValueError(f"`threshold` must be a number >= 0. Received: {threshold!r}")
     return threshold
-
-
-_HALVINGS = 30  # of the interval of scores: below the precision of float32
-
-
-def density_threshold(score, density, signed):
-    """The threshold above which a share `density` of the scores lies, of their absolute values if `signed`; at least one score.
-
-    `score`: float32 tensor; 0 < `density` < 1. Found by bisection, 30 counts of the scores above a bound: for millions of scores
-    sorting takes longer. Of scores that are equal none is kept if not all can be. Returns a scalar tensor without a gradient.
-    """
-    score = ops.stop_gradient(ops.abs(score) if signed else ops.convert_to_tensor(score))
-    kept = max(1, round(density * math.prod(score.shape)))
-
-    def halve(_, bounds):
-        low, high = bounds
-        middle = low + (high - low) / 2
-        too_many = ops.sum(ops.cast(score > middle, "int32")) > kept
-        return ops.where(too_many, middle, low), ops.where(too_many, high, middle)
-
-    return ops.fori_loop(0, _HALVINGS, halve, (ops.min(score), ops.max(score)))[1]
-
-
-# The two gradients. Both reach the scores of pruned weights too; neither is clipped.
-
-
-def _with_gradient(function, derivative):
-    """`(score, mask) -> mask` with the gradient of `function(score)`, which `derivative(score, upstream)` gives; None: upstream.
-
-    Both forms give the same values. On TensorFlow a custom gradient needs no arithmetic in the forward pass.
-    """
-    if keras.config.backend() == "tensorflow":
-        import tensorflow as tf
-
-        @tf.custom_gradient
-        def replaced(score, mask):
-            return tf.identity(mask), lambda upstream: (
-                upstream if derivative is None else derivative(score, upstream),
-                None,
-            )
-
-        return replaced
-
-    def replaced(score, mask):
-        smooth = function(score)
-        return ops.stop_gradient(mask) + (smooth - ops.stop_gradient(smooth))  # mask + 0
-
-    return replaced
-
-
-def _sigmoid_gradient(score, upstream):
-    probability = ops.sigmoid(score)
-    return upstream * probability * (1 - probability)
-
-
-_straight_through = _with_gradient(lambda score: score, None)
-_through_sigmoid = _with_gradient(ops.sigmoid, _sigmoid_gradient)
-
-
-def straight_through(score, mask):
-    """`mask` with the gradient d mask / d score = 1 (Koster et al. 2022, section 2)."""
-    return _straight_through(score, mask)
-
-
-def through_sigmoid(score, mask):
-    """`mask` with the gradient d mask / d score = p (1 - p), p = sigmoid(score) (Zhou et al. 2019, section S6.1)."""
-    return _through_sigmoid(score, mask)
 
 
 @register("signed", threshold=0.01, signed=True, interval=True)  # Koster et al. 2022, section 3.2
@@ -227,3 +189,35 @@ def _with_levels(levels):
 
 register("signed_2_levels", threshold=0.01, signed=True, interval=True, levels=2)(_with_levels(2))
 register("signed_4_levels", threshold=0.01, signed=True, interval=True, levels=4)(_with_levels(4))
+
+
+@register("edge_popup", interval=True, by_size=True, needs_density=True)
+def edge_popup(score, threshold):
+    """Keep the largest |score|: 1 where |score| > threshold, else 0 (Ramanujan et al. 2020). Ranks are new at each use."""
+    return through_size(score, ops.cast(ops.abs(score) > threshold, score.dtype))
+
+
+# MPT-1/32 (Diffenderfer and Kailkhura 2021): the same masks and gradients, and weights of one size in a layer.
+register("mpt", interval=True, by_size=True, needs_density=True, kernel=latent.mean_weight)(edge_popup)
+
+# IteRand (Chijiwa et al. 2021) ranks scores, not |scores|. The callback `MaskUpdates` draws its pruned weights again.
+register("iterand", interval=True, needs_density=True)(binary)
+
+
+def _one(shape):
+    return 1.0
+
+
+_binary = {"signed": True, "latent": latent.glorot_size, "clipped": True}
+register("twn", threshold=0.7, signed=True, latent=_one, kernel=latent.mean_latent)(latent.ternary_of_mean)
+register("ttq", threshold=0.05, signed=True, latent=latent.he_size, kernel=latent.two_scales, scales=True)(
+    latent.ternary_of_max
+)
+register("binaryconnect", threshold=0.0, **_binary)(latent.binary_sign)
+register("binaryconnect_stochastic", sampled=True, **_binary)(latent.binary_sample)
+
+
+@register("sparse", threshold=0.5, given=True)
+def given_mask(score, threshold):
+    """The mask that a score of 0 or 1 says, without a gradient."""
+    return ops.stop_gradient(ops.cast(score > threshold, score.dtype))

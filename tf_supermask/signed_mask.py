@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from tf_supermask import graph, initializers, masks
-from tf_supermask.masked_kernel import MaskedKernel
+from tf_supermask.masked_kernel import MaskedKernel, add_scales, add_score
 
 
 class SignedMask(keras.layers.Layer):
@@ -20,8 +20,9 @@ class SignedMask(keras.layers.Layer):
         plain: dict, the arguments of the Keras counterpart: sizes, activation, and `use_bias`, `bias_initializer`,
             `bias_regularizer`, `bias_constraint` of a trained bias, which is never masked. `use_bias` is False by default, as in
             Koster et al. 2022.
-        rule: name of a mask rule, a key of `masks.RULES`.
-        weight_initializer: initializer of the frozen weight; ELUS signed constant by default.
+        rule: name of a mask rule, a key of `masks.RULES`. The scores of `twn`, `ttq` and `binaryconnect` are latent weights;
+            `sparse` trains weights under masks that the callback `MaskUpdates` sets.
+        weight_initializer: initializer of the frozen weight, and of latent and trained weights; ELUS signed constant by default.
         score_initializer: initializer of the trained score; Xavier (Glorot) uniform by default.
         threshold: absolute threshold of the rule, >= 0; by default that of the rule, 0.01 for `signed`. A rule that samples has
             none: it draws one for each weight at each use. In a built layer with `relative_threshold` this attribute is the
@@ -29,7 +30,8 @@ class SignedMask(keras.layers.Layer):
         relative_threshold: in place of `threshold`, a share p of the largest |score| of this layer right after
             initialization. The product is computed once and saved with the layer. It prunes a share p of uniform scores.
         density: in place of `threshold`, the share of weights that remain in this layer, set at each use: those of the largest
-            scores, of the largest |score| for a signed rule (top-k).
+            scores, of the largest |score| for `edge_popup`, `mpt` and signed rules (top-k). The number of the others is rounded
+            down.
         rescale: multiply the kernel by its size / the number of remaining weights (dynamic weight rescaling of Zhou et al.
             2019). The gradient flows through this number.
         sample_seed: seed of the thresholds that a rule that samples draws.
@@ -88,11 +90,14 @@ class SignedMask(keras.layers.Layer):
     def _add_variables(self, kernel_shape):
         # At least float32 whatever the policy: half precision would lose the decay of a score by less than a thousandth.
         exact = {"dtype": "float64" if self.variable_dtype == "float64" else "float32", "autocast": False}
+        rule, weight, score = masks.rule(self.rule), self.weight_initializer, self.score_initializer
+        if rule.latent:
+            weight, score = keras.initializers.Constant(rule.latent(kernel_shape)), weight
         self.weight = self.add_weight(
-            name="weight", shape=kernel_shape, initializer=self.weight_initializer, trainable=False, **exact
+            name="weight", shape=kernel_shape, initializer=weight, trainable=rule.given, **exact
         )
-        self.score = self.add_weight(name="score", shape=kernel_shape, initializer=self.score_initializer, **exact)
-        if masks.rule(self.rule).sampled:
+        self.score = add_score(self, "score", kernel_shape, score, **exact)
+        if rule.sampled:
             self.seed_generator = keras.random.SeedGenerator(self.sample_seed)
         if self.relative_threshold is not None:
             self.threshold = self.add_weight(
@@ -102,6 +107,7 @@ class SignedMask(keras.layers.Layer):
                 trainable=False,
                 **exact,
             )
+        self.scales = add_scales(self, "scales", **exact)
         self.bias = self._add_bias(kernel_shape[-1:]) if self.use_bias else None
 
     def _add_bias(self, shape):
@@ -122,7 +128,7 @@ class SignedMask(keras.layers.Layer):
 
     @property
     def _kernel(self):
-        return MaskedKernel(self, "kernel", self.weight, self.score, self.threshold)
+        return MaskedKernel(self, "kernel", self.weight, self.score, self.threshold, self.scales)
 
     def draw_kernel(self):
         """weight * mask(score), as a call of the layer uses it. A rule that samples draws a new sample each time."""

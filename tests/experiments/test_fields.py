@@ -59,7 +59,14 @@ def test_bad_values_are_named_in_one_line(given, message):
 )
 def test_no_field_is_other_than_a_number(value):
     """Of every mode, from flags, tables and records."""
-    bases = [*BASES, Spec.of(mode="bernoulli"), Spec.of(mode="supermask"), Spec.of(model="resnet20", mode="baseline")]
+    sparse = Spec.of(mode="sparse", density=0.1)
+    bases = [
+        *BASES,
+        sparse,
+        Spec.of(mode="bernoulli"),
+        Spec.of(mode="supermask"),
+        Spec.of(model="resnet20", mode="baseline"),
+    ]
     seen = set()
     for base in bases:
         for field in dataclasses.fields(Spec):

@@ -7,6 +7,7 @@ from conftest import ROOT
 
 from tf_supermask import masks
 from tf_supermask.experiments import choices, modes
+from tf_supermask.experiments.rival_settings import RIVALS
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.scheduling import jobs
 
@@ -33,11 +34,14 @@ IMAGES = {
 
 def test_all_modes_have_a_row_or_are_mask_rules_trained_by_epochs():
     assert modes.MODES.keys() | masks.RULES.keys() == set(choices.modes())
-    by_epochs = {mode for mode in choices.modes() if modes.of(Spec.of(mode=mode)) is modes.BY_EPOCHS}
-    levels = {"signed_2_levels", "signed_4_levels"}  # of no paper that is reproduced: without records
-    assert by_epochs == {"baseline", "signed", "binary"} | levels
+    needed = {mode: {"density": 0.1} for mode in (*choices.DENSITY, choices.SPARSE)}
+    by_epochs = {
+        mode for mode in choices.modes() if modes.of(Spec.of(mode=mode, **needed.get(mode, {}))) is modes.BY_EPOCHS
+    }
+    others = {*choices.LEVELS, *RIVALS}  # of no paper that is reproduced: without records
+    assert by_epochs == {"baseline", "signed", "binary"} | others
     compared = {name.partition(",")[0] for name in RECORDS}  # with a record, below
-    assert compared == set(choices.modes()) - levels
+    assert compared == set(choices.modes()) - others
 
 
 @pytest.mark.parametrize("kind", RECORDS)

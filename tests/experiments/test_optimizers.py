@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tf_supermask.experiments import training
-from tf_supermask.experiments.optimizers import optimizer, plateau_reductions
+from tf_supermask.experiments.optimizers import Cosine, optimizer, plateau_reductions
 from tf_supermask.experiments.spec import Spec
 
 QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0)
@@ -97,4 +97,20 @@ def test_plateau_sets_rate_and_stops(tiny):
     assert len(losses) < 60
     assert plateau_reductions(losses, 3) == 2 and plateau_reductions(losses[:-1], 3) == 1
     expected = [1e-6 * 0.1 ** plateau_reductions(losses[:n], 3) for n in range(len(losses))]
+    np.testing.assert_allclose(rates, expected, rtol=1e-6)
+
+
+def test_the_cosine_falls_from_epoch_to_epoch_to_0_after_the_last():
+    """Also of a run that goes on: the rate is a function of the epoch."""
+    spec = Spec.of(mode="baseline", schedule="cosine", epochs=4, learning_rate=0.2)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizer(spec), "mse", run_eagerly=True)
+    rates, watch = [], keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: rates.append(float(model.optimizer.learning_rate))
+    )
+    for first in (0, 2):
+        model.fit(
+            np.ones((2, 2)), np.ones(2), initial_epoch=first, epochs=4, callbacks=[Cosine(spec), watch], verbose=0
+        )
+    expected = [0.1 * (1 + np.cos(np.pi * epoch / 4)) for epoch in (0, 1, 2, 3, 2, 3)]
     np.testing.assert_allclose(rates, expected, rtol=1e-6)

@@ -140,6 +140,11 @@ def _kernel(source, kernel):
     coded = level_codes.codes_of(kernel, source.rule.levels if source else 1)
     if coded is not None or source is None:
         return coded and Kernel(*coded)
+    if source.rule.given or source.rule.latent:
+        raise InputError(
+            f"the kernel of {source.layer.name} is trained, and is not codes times one scale, which {ENDING} files hold; "
+            "save the model with Keras"
+        )
     weight, layer = np.asarray(source.weight), source.layer
     initializer = keras.initializers.serialize(getattr(layer, "weight_initializer", None))
     if initializer is None or not np.array_equal(drawn(initializer, weight.shape), weight):

@@ -131,7 +131,11 @@ def _without_tracing(began, ends):
 
 
 def variables_of(model):
-    return [*model.weights, *model.optimizer.variables]
+    """All variables that training changes, random generators of masks that are sampled among them."""
+    generators = [
+        layer.seed_generator.state for layer in sparsity.masked_layers(model) if hasattr(layer, "seed_generator")
+    ]
+    return [*model.weights, *generators, *model.optimizer.variables]
 
 
 def values_of(model):

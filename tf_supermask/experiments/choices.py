@@ -34,10 +34,24 @@ EMBEDDED = ("digits", "digits8")
 PREPROCESS = ("standardize", "unit")
 SCALES = ("paper", "reduced", "quick")  # see `scales.scaled_down`
 
-SCHEMES = ("he", "xavier", "elu", "elus", "elus_resnet")
+SCHEMES = ("he", "xavier", "elu", "elus", "elus_resnet", "pytorch")
 DISTRIBUTIONS = ("signed_constant", "uniform", "normal", "truncated_normal")
 
-RULES = ("signed", "binary", "rounded", "bernoulli", "signed_2_levels", "signed_4_levels")
+RULES = (
+    "signed", "binary", "rounded", "bernoulli", "signed_2_levels", "signed_4_levels", "edge_popup", "mpt", "iterand", "twn",
+    "ttq", "binaryconnect", "binaryconnect_stochastic", "sparse",
+)  # fmt: skip
+LEVELS = ("signed_2_levels", "signed_4_levels")
+DENSITY = ("edge_popup", "mpt", "iterand")  # modes whose masks keep a given share of the weights
+LATENT = (
+    "twn",
+    "ttq",
+    "binaryconnect",
+    "binaryconnect_stochastic",
+)  # modes that train weights and use them with few values
+BINARY = ("binaryconnect", "binaryconnect_stochastic")  # of these, those without a threshold
+SPARSE = "sparse"  # the mode that trains weights under masks which a method sets
+REDRAWN = ("iterand", SPARSE)  # modes in which the weights that masks hide or keep are not the initial ones
 LEARNED = ("bernoulli", "rounded")  # modes that train the masks of Zhou et al. 2019, whose scores start at one value
 PRUNED = ("lottery", "supermask")  # modes that prune a trained network in rounds
 
@@ -48,6 +62,42 @@ def rules():
     return tuple(dict.fromkeys((*RULES, *getattr(masks, "RULES", ()))))
 
 
+def weights_are_drawn(mode):
+    """Whether a mask rule leaves its weights as they are drawn from the seed: a container is all that a run has to keep."""
+    return mode not in (*REDRAWN, *LATENT)
+
+
+def has_codes(mode, distribution):
+    """Whether the trained kernels of a mask rule are codes, which a container holds, times a scale or drawn weights."""
+    return (
+        weights_are_drawn(mode)
+        or mode in ("twn", "binaryconnect")
+        or (mode, distribution) == ("iterand", "signed_constant")
+    )
+
+
 def modes():
     """Names of modes: trained weights, a mask rule, or weights that are pruned."""
     return "baseline", *rules(), *PRUNED
+
+
+# Methods of the mode `sparse` -> how their density can be shared among the layers, the default first; rivals/methods.py has them.
+METHODS = {
+    "static": ("erk", "uniform"),
+    "magnitude": ("global", "uniform", "erk"),
+    "snip": ("global", "uniform", "erk"),
+    "force": ("global", "uniform", "erk"),
+    "set": ("erk", "uniform"),
+    "rigl": ("erk", "uniform"),
+    "granet": ("global", "uniform", "erk"),
+}
+ALLOCATIONS = ("uniform", "erk", "global")
+UPDATED = ("magnitude", "set", "rigl", "granet")  # methods that change masks while they train
+MOVED = ("set", "rigl", "granet")  # methods that drop weights and grow others
+
+
+def allocations(mode, method=None):
+    """How the density of a mode can be shared among the layers, the default first; () of modes that say nothing about it."""
+    if mode == SPARSE:
+        return METHODS.get(method, ())
+    return ("uniform", "global") if mode in ("edge_popup", "mpt") else ()

@@ -3,22 +3,36 @@
 import contextlib
 import dataclasses
 import math
-from operator import ge, gt, lt
+from operator import ge, gt, le, lt
 
 import numpy as np
 
 from tf_supermask.errors import InputError
 
 
-def spec_field(group, help, *, choices=None, low=None, above=None, below=None, when=None, parse=None, rounding=None):
+def spec_field(
+    group,
+    help,
+    *,
+    choices=None,
+    low=None,
+    above=None,
+    below=None,
+    most=None,
+    when=None,
+    parse=None,
+    rounding=None,
+    optional=None,
+):
     """A dataclasses.field with the default None.
 
     Args:
         group, help: for `--help`.
         choices: allowed values, or a function that returns them.
-        low: smallest allowed value; above, below: excluded bounds.
+        low, most: smallest and largest allowed value; above, below: excluded bounds.
         when: values by field name -> whether a run reads the field; None: every run.
         parse: raises InputError for a bad text; a field with `parse` may be None.
+        optional: values by field name -> whether the field may be None although the run reads it.
         rounding: a switch that changes a run by rounding only. An older record may lack it, and then counts as on and as off.
     """
     # None also stands for a field that was added after a record was written.
@@ -26,7 +40,7 @@ def spec_field(group, help, *, choices=None, low=None, above=None, below=None, w
 
 
 _LARGEST = {int: 2**31 - 1, float: float(np.finfo(np.float32).max)}  # of what TensorFlow computes with
-_BOUNDS = {"low": ("at least", ge), "above": ("greater than", gt), "below": ("less than", lt)}
+_BOUNDS = {"low": ("at least", ge), "above": ("greater than", gt), "below": ("less than", lt), "most": ("at most", le)}
 
 
 def typed(field, value):
@@ -51,6 +65,10 @@ def check(field, values):
         return
     if value is None and ("parse" in rule or "rounding" in rule):
         return
+    if value is None and "optional" in rule:
+        if rule["optional"](values):
+            return
+        raise InputError(f"--mode={values['mode']} needs --{field.name}: {rule['help']}")
     if not isinstance(value, field.type) or (field.type is int and isinstance(value, bool)):
         raise InputError(f"--{field.name} must be a {field.type.__name__}, not {value!r}")
     if "choices" in rule and value not in (names := names_of(field)):

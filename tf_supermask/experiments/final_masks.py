@@ -5,13 +5,13 @@ import numpy as np
 from tf_supermask import files, masks
 from tf_supermask.deploy import loading
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import networks, records
+from tf_supermask.experiments import choices, networks, records
 from tf_supermask.experiments.spec import Spec
 
 
 def masks_of(run, record):
     """Layer name -> int8 mask of a finished run. Raises InputError where its file is missing, damaged or of another run."""
-    if run.weights == run.container:
+    if run.weights == run.container or record["spec"]["mode"] in choices.LATENT and run.container.exists():
         return decoded(loading.read(run.container).kernels, run, record)
     arrays = records.load_arrays(run.final)
     return {name.removesuffix("/mask"): arrays[name] for name in sorted(arrays) if name.endswith("/mask")}
@@ -40,7 +40,7 @@ def _mask(kernel, spec, name, shape):
     if kernel is None or kernel.codes.size != np.prod(shape):
         return None
     codes = kernel.codes.reshape(shape)
-    if kernel.draw is not None:
+    if kernel.draw is not None or spec.mode in choices.LATENT:
         return codes
     weight = np.asarray(networks.initializer(spec, name, "weight")(shape, "float32"))
     levels = masks.rule(spec.mode).levels

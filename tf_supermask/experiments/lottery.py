@@ -21,8 +21,8 @@ import numpy as np
 from tf_supermask import files, sparsity
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import criteria, form, networks, records, settings, training
+from tf_supermask.experiments.conditions import PRUNING
 from tf_supermask.experiments.environment import current_environment, runtime_info
-from tf_supermask.experiments.spec import PRUNING
 from tf_supermask.experiments.trainer import KEPT, Layer, trainer_of
 
 COLUMNS = form.HISTORY["lottery"]

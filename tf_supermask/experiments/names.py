@@ -4,6 +4,7 @@
     koster_check_conv2_signed_lr.04        part `check`: an ablation, which is in no table or figure of the paper
     zhou_fig7_fcn                          without a variant
     zhou_fig7_fcn/init                     a view: a part of the records of zhou_fig7_fcn
+    rivals_d10_fcn_rigl                    other methods, in one harness: part d10, 10 % of the weights
 
 A name is that of a flag file and of a folder of records.
 """
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 CHECK = "check"
 _FORM = re.compile(
-    r"(koster|zhou)_(appendix_[a-z]|[a-z]+\d*)(?:_([a-z]+\d+(?:_1c|x[\d.]+)?|fcn)(?![^_/]))?(?:_([^/]+))?(?:/(.+))?"
+    r"(koster|zhou|rivals)_(appendix_[a-z]|[a-z]+\d*)(?:_([a-z]+\d+(?:_1c|x[\d.]+)?|fcn)(?![^_/]))?(?:_([^/]+))?(?:/(.+))?"
 )
 
 

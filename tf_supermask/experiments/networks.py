@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from tf_supermask import initializers, layers, masks, signed_mask
-from tf_supermask.experiments import choices, settings
+from tf_supermask.experiments import choices, conditions, settings
 
 
 class Layers(NamedTuple):
@@ -113,16 +113,17 @@ def masked_layers(spec):
 
     def make(layer_class):
         def layer(*args, name, **kwargs):
-            score = keras.initializers.Constant(spec.score_value)
-            if spec.score_value is None:
+            score = "zeros"  # of latent weights, which start as weights do, and of masks that are given
+            if spec.score_scheme is not None:
                 score = initializer(spec, name, "score")
+            elif spec.score_value is not None:
+                score = keras.initializers.Constant(spec.score_value)
             return layer_class(
                 *args,
                 rule=spec.mode,
                 weight_initializer=initializer(spec, name, "weight"),
                 score_initializer=score,
-                threshold=spec.threshold,
-                relative_threshold=spec.relative_threshold,
+                **_limits(spec),
                 rescale=bool(spec.rescale),
                 sample_seed=initializers.layer_seed(spec.seed, name, "sample"),
                 use_bias=use_bias,
@@ -133,6 +134,15 @@ def masked_layers(spec):
         return layer
 
     return Layers(make(layers.SignedMaskDense), make(layers.SignedMaskConv2D), _norm(spec), activation)
+
+
+def _limits(spec):
+    """What decides which scores a masked layer keeps, as its arguments."""
+    if spec.mode == choices.SPARSE:
+        return {}
+    if spec.allocation == "global":
+        return {"relative_threshold": 0.5}  # a variable, which `MaskUpdates` sets
+    return {name: getattr(spec, name) for name in conditions.LIMITS}
 
 
 def _norm(spec):
@@ -147,14 +157,17 @@ def build(spec, input_shape, classes):
 
 
 def _trained(model):
-    """`(name, layer, variable)` of all that training changes: scores (named mask), biases, kernels, normalizations."""
+    """`(name, layer, variable)` of all that training changes: scores (named mask), biases, kernels, normalizations, and of layers
+    with masks whose weights change, weights and scales."""
     for layer in model.layers:
-        masked = isinstance(layer, signed_mask.SignedMask)
         for variable in layer.weights:
-            if not masked or variable is layer.bias:
+            if not isinstance(layer, signed_mask.SignedMask) or variable is layer.bias or variable is layer.scales:
                 yield f"{layer.name}/{variable.name}", layer, variable
             elif variable is layer.score:
-                yield f"{layer.name}/{'score' if masks.rule(layer.rule).sampled else 'mask'}", layer, variable
+                rule = masks.rule(layer.rule)
+                yield f"{layer.name}/{'score' if rule.sampled or rule.latent else 'mask'}", layer, variable
+            elif variable is layer.weight and layer.rule in choices.REDRAWN:
+                yield f"{layer.name}/weight", layer, variable
 
 
 def snapshot(model):
@@ -167,6 +180,8 @@ def snapshot(model):
 
 def _scores(mask, layer):
     """Scores whose mask is `mask`: between two thresholds of a rule with levels, else beyond the only one."""
+    if layer.density is not None:  # as many are largest as the density keeps
+        return mask
     threshold = np.asarray(layer.threshold)
     if masks.rule(layer.rule).levels > 1:
         return (mask + 0.5 * np.sign(mask)) * threshold

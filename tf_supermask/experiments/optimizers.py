@@ -1,5 +1,7 @@
 """Optimizers, learning rate schedules, and the plateau rule."""
 
+import math
+
 import keras
 
 
@@ -21,6 +23,7 @@ SCHEDULES = {
         spec.learning_rate, spec.decay_steps, spec.decay_rate, staircase=True
     ),
     "plateau": lambda spec: spec.learning_rate,  # lowered by the Plateau callback
+    "cosine": lambda spec: spec.learning_rate,  # lowered by the Cosine callback
 }
 
 
@@ -81,6 +84,21 @@ class Plateau(keras.callbacks.Callback):
         factor = self.spec.plateau_factor ** reductions(self.spec, self.history)
         self.model.optimizer.learning_rate = self.spec.learning_rate * factor
         self.model.stop_training = finished(self.spec, self.history)
+
+
+class Cosine(keras.callbacks.Callback):
+    """Sets the learning rate, and with it the decay, of epoch e of E: the rate at first * (1 + cos(pi e / E)) / 2.
+
+    As Ramanujan et al. 2020 do; Keras' CosineDecay changes it at each step.
+    """
+
+    def __init__(self, spec):
+        super().__init__()
+        self.spec = spec
+
+    def on_epoch_begin(self, epoch, logs=None):
+        factor = (1 + math.cos(math.pi * epoch / self.spec.epochs)) / 2
+        self.model.optimizer.learning_rate = self.spec.learning_rate * factor
 
 
 def finished(spec, history):

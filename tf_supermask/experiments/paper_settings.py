@@ -3,6 +3,7 @@
 from typing import Any
 
 from tf_supermask.experiments.choices import LEARNED, PRUNED, rules
+from tf_supermask.experiments.rival_settings import RIVALS, rival_settings
 
 _KOSTER = dict(
     dialect="koster", seed=0, preprocess="standardize", augment=False, shuffle=True, passes=1, batch_size=128,
@@ -77,7 +78,7 @@ _LEARNED = dict(optimizer="sgd", momentum=0.9, nesterov=False, batch_size=250, r
 _LEARNED_NETWORKS = {"fcn": (2000, 100.0), "conv2": (2000, 100.0), "conv4": (1000, 50.0), "conv6": (800, 20.0)}
 
 
-def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
+def paper_settings(model, mode, dialect="koster", method=None) -> dict[str, Any]:
     """Every field of the run that the papers describe for `model` and `mode`; fields that do not apply may be present."""
     family = model.split("x")[0].removesuffix("_1c")
     resnet = family.startswith("resnet")
@@ -97,6 +98,8 @@ def paper_settings(model, mode, dialect="koster") -> dict[str, Any]:
         }  # fmt: skip
     else:
         values |= {"weight_scheme": "elu", "weight_distribution": "uniform", "batch_norm": "trainable"}
+    if mode in RIVALS:
+        values |= rival_settings(mode, method)
     if mode in LEARNED:
         network = _LEARNED_NETWORKS.get(family, _LEARNED_NETWORKS["conv6"])
         values |= _ZHOU | _LEARNED | dict(zip(("iterations", "learning_rate"), network, strict=True))

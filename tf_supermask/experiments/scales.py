@@ -4,7 +4,7 @@ import dataclasses
 import math
 
 # Fields counted in epochs or steps -> smallest value.
-_COUNTS = {"epochs": 1, "decay_steps": 1, "plateau_patience": 3, "plateau_rest": 1, "iterations": 1}
+_COUNTS = {"epochs": 1, "decay_steps": 1, "plateau_patience": 3, "plateau_rest": 1, "iterations": 1, "update_every": 1}
 _QUICK = {"dataset": "digits8", "batch_size": 32, "augment": False, "passes": 1}
 _MERGED_ROUNDS = 8  # rounds of pruning that a quick lottery ticket does at once
 

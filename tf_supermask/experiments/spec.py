@@ -6,59 +6,13 @@ A field that a run does not read is None, and setting it is an error. The comman
 import dataclasses
 
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import choices, criteria, splits
+from tf_supermask.experiments import choices, conditions, criteria, splits
 from tf_supermask.experiments.choices import LEARNED, PRUNED
+from tf_supermask.experiments.conditions import equals
 from tf_supermask.experiments.fields import check, spec_field, typed
 from tf_supermask.experiments.paper_settings import paper_settings
+from tf_supermask.experiments.rival_settings import RIVALS
 from tf_supermask.experiments.scales import scaled_down
-
-
-def _masked(spec):
-    """Masks of Koster et al. 2022, whose scores start at random."""
-    return spec["mode"] in choices.rules() and not _learned(spec)
-
-
-def _learned(spec):
-    """Masks of Zhou et al. 2019, whose scores start at one value."""
-    return spec["mode"] in LEARNED
-
-
-def _is(name, value):
-    return lambda spec: spec[name] == value
-
-
-_plateau = _is("schedule", "plateau")
-
-
-def _shrinks(spec):
-    """Networks whose dead units stay dead: without biases, masks that are not sampled, an optimizer that leaves them so."""
-    return _masked(spec) and spec["optimizer"] == "sgd" and not choices.VARIANTS[spec["dialect"]][1]
-
-
-def _epochs(spec):
-    return not _iterations(spec)
-
-
-def _iterations(spec):
-    return spec["mode"] in (*PRUNED, *LEARNED)
-
-
-def _rounds(spec):
-    return spec["mode"] in PRUNED
-
-
-def _levels(spec):
-    return _rounds(spec) and spec["rounds"] != 0
-
-
-def _chain(spec):
-    return spec["mode"] == "lottery" and spec["rounds"] != 0
-
-
-# Conditions of the fields that decide how a trained network is pruned, not how it is trained.
-# Conditions of the fields that decide how a trained network is pruned, not how it is trained.
-PRUNING = (_levels, _chain)
-
 
 WHAT, DATA, TRAINING = "what to train", "data", "training"
 INIT, MASK, LOTTERY = "initialization", "masks", "lottery tickets"
@@ -97,41 +51,51 @@ class Spec:
     )
     augment: bool = spec_field(DATA, "pad by 4, flip and crop at random")
     shuffle: bool = spec_field(DATA, "new order of the training images in each epoch; off: the file order, always")
-    passes: int = spec_field(DATA, "passes through the training images that count as one epoch", low=1, when=_epochs)
+    passes: int = spec_field(
+        DATA, "passes through the training images that count as one epoch", low=1, when=conditions.epochs
+    )
     batch_size: int = spec_field(DATA, "images per step; the last, smaller batch of an epoch is kept", low=1)
 
-    epochs: int = spec_field(TRAINING, "epochs", low=1, when=_epochs)
+    epochs: int = spec_field(TRAINING, "epochs", low=1, when=conditions.epochs)
     optimizer: str = spec_field(TRAINING, "optimizer", choices=("sgd", "adam"))
     learning_rate: float = spec_field(TRAINING, "initial learning rate", above=0)
-    momentum: float = spec_field(TRAINING, "momentum of SGD", low=0, below=1, when=_is("optimizer", "sgd"))
-    nesterov: bool = spec_field(TRAINING, "Nesterov momentum", when=_is("optimizer", "sgd"))
+    momentum: float = spec_field(TRAINING, "momentum of SGD", low=0, below=1, when=equals("optimizer", "sgd"))
+    nesterov: bool = spec_field(TRAINING, "Nesterov momentum", when=equals("optimizer", "sgd"))
     weight_decay: float = spec_field(
         TRAINING,
         "decoupled decay per step, as in the paper: not multiplied by the learning rate, but scheduled like it",
         low=0,
     )
     clipnorm: float = spec_field(TRAINING, "clip each tensor's gradient to this norm; 0: no clipping", low=0)
-    schedule: str = spec_field(TRAINING, "learning rate schedule", choices=("constant", "staircase", "plateau"))
-    decay_rate: float = spec_field(TRAINING, "factor of each stair", above=0, low=0, when=_is("schedule", "staircase"))
-    decay_steps: int = spec_field(TRAINING, "steps between two stairs", low=1, when=_is("schedule", "staircase"))
-    plateau_factor: float = spec_field(TRAINING, "factor at a plateau", above=0, below=1, when=_plateau)
-    plateau_patience: int = spec_field(TRAINING, "stagnating epochs before the factor is applied", low=3, when=_plateau)
-    plateau_rest: int = spec_field(
-        TRAINING, "epochs that are not looked at, at the start and after each reduction", low=1, when=_plateau
+    schedule: str = spec_field(
+        TRAINING,
+        "learning rate schedule; cosine: from epoch to epoch, to 0 after the last",
+        choices=("constant", "staircase", "plateau", "cosine"),
     )
-    plateau_limit: int = spec_field(TRAINING, "training stops after so many reductions", low=1, when=_plateau)
+    decay_rate: float = spec_field(
+        TRAINING, "factor of each stair", above=0, low=0, when=equals("schedule", "staircase")
+    )
+    decay_steps: int = spec_field(TRAINING, "steps between two stairs", low=1, when=equals("schedule", "staircase"))
+    plateau_factor: float = spec_field(TRAINING, "factor at a plateau", above=0, below=1, when=conditions.plateau)
+    plateau_patience: int = spec_field(
+        TRAINING, "stagnating epochs before the factor is applied", low=3, when=conditions.plateau
+    )
+    plateau_rest: int = spec_field(
+        TRAINING, "epochs that are not looked at, at the start and after each reduction", low=1, when=conditions.plateau
+    )
+    plateau_limit: int = spec_field(TRAINING, "training stops after so many reductions", low=1, when=conditions.plateau)
     shrink: bool = spec_field(
         TRAINING,
         "go on without units that are dead for good, where it pays: the same numbers but for rounding, in less time",
-        when=_shrinks,
+        when=conditions.shrinks,
         rounding=True,
     )
 
     weight_scheme: str = spec_field(INIT, "variance of the weights", choices=choices.SCHEMES)
     weight_distribution: str = spec_field(INIT, "distribution of the weights", choices=choices.DISTRIBUTIONS)
-    score_scheme: str = spec_field(INIT, "variance of the scores", choices=choices.SCHEMES, when=_masked)
+    score_scheme: str = spec_field(INIT, "variance of the scores", choices=choices.SCHEMES, when=conditions.scored)
     score_distribution: str = spec_field(
-        INIT, "distribution of the scores", choices=choices.DISTRIBUTIONS, when=_masked
+        INIT, "distribution of the scores", choices=choices.DISTRIBUTIONS, when=conditions.scored
     )
     batch_norm: str = spec_field(
         INIT,
@@ -141,40 +105,75 @@ class Spec:
     )
 
     score_value: float = spec_field(
-        MASK, "value that all scores start at; sigmoid of it is kept at first", when=_learned
+        MASK, "value that all scores start at; sigmoid of it is kept at first", when=conditions.learned
     )
-    rescale: bool = spec_field(MASK, "kernel times size / remaining weights (dynamic weight rescaling)", when=_learned)
+    rescale: bool = spec_field(
+        MASK, "kernel times size / remaining weights (dynamic weight rescaling)", when=conditions.learned
+    )
     threshold: float = spec_field(
         MASK,
         "absolute threshold of the mask rule",
         above=0,
-        when=lambda spec: _masked(spec) and spec["relative_threshold"] is None,
+        when=conditions.threshold,
     )
     relative_threshold: float = spec_field(
         MASK,
         "threshold as a share of each layer's largest initial |score|, instead of --threshold",
         above=0,
         below=1,
-        when=lambda spec: _masked(spec) and spec["threshold"] is None,
+        when=conditions.relative_threshold,
+    )
+    density: float = spec_field(
+        MASK,
+        "share of weights that remain, set, not learned",
+        above=0,
+        most=1,
+        when=conditions.density,
+        optional=conditions.density_is_optional,
+    )
+    allocation: str = spec_field(
+        MASK,
+        "how the density is shared among layers: uniform; erk, more in small layers; global, one ranking of all weights",
+        choices=choices.ALLOCATIONS,
+        when=conditions.allocation,
+    )
+    method: str = spec_field(
+        MASK, "masks of the trained weights of the mode sparse", choices=tuple(choices.METHODS), when=conditions.sparse
+    )
+    update_every: int = spec_field(
+        MASK, "steps between two changes of masks, or of pruned weights", low=1, when=conditions.updated
+    )
+    update_share: float = spec_field(
+        MASK,
+        "share of kept weights that a change drops for others, at first; of iterand: of pruned weights that are drawn again",
+        above=0,
+        most=1,
+        when=conditions.moved,
     )
 
-    criterion: str = spec_field(LOTTERY, "which weights to keep", choices=criteria.CRITERIA, when=_chain)
-    mask1_action: str = spec_field(LOTTERY, "what kept weights start with", choices=criteria.MASK1_ACTIONS, when=_chain)
+    criterion: str = spec_field(LOTTERY, "which weights to keep", choices=criteria.CRITERIA, when=conditions.chain)
+    mask1_action: str = spec_field(
+        LOTTERY, "what kept weights start with", choices=criteria.MASK1_ACTIONS, when=conditions.chain
+    )
     mask0_action: str = spec_field(
-        LOTTERY, "what pruned weights are frozen at", choices=criteria.MASK0_ACTIONS, when=_chain
+        LOTTERY, "what pruned weights are frozen at", choices=criteria.MASK0_ACTIONS, when=conditions.chain
     )
     rounds: int = spec_field(
-        LOTTERY, "rounds, or levels, of pruning; 0: the dense network", low=0, below=255, when=_rounds
+        LOTTERY, "rounds, or levels, of pruning; 0: the dense network", low=0, below=255, when=conditions.rounds
     )
-    prune_dense: float = spec_field(LOTTERY, "share of a dense layer pruned in a round", above=0, below=1, when=_levels)
-    prune_conv: float = spec_field(LOTTERY, "share of a convolution pruned in a round", above=0, below=1, when=_levels)
+    prune_dense: float = spec_field(
+        LOTTERY, "share of a dense layer pruned in a round", above=0, below=1, when=conditions.levels
+    )
+    prune_conv: float = spec_field(
+        LOTTERY, "share of a convolution pruned in a round", above=0, below=1, when=conditions.levels
+    )
     prune_output: float = spec_field(
-        LOTTERY, "share of the last layer pruned in a round", above=0, below=1, when=_levels
+        LOTTERY, "share of the last layer pruned in a round", above=0, below=1, when=conditions.levels
     )
-    iterations: int = spec_field(LOTTERY, "steps of each training", low=1, when=_iterations)
-    evaluate_every: int = spec_field(LOTTERY, "steps between two evaluations", low=1, when=_iterations)
+    iterations: int = spec_field(LOTTERY, "steps of each training", low=1, when=conditions.iterations)
+    evaluate_every: int = spec_field(LOTTERY, "steps between two evaluations", low=1, when=conditions.iterations)
     validation_images: int = spec_field(
-        LOTTERY, "training images held out to choose the iteration that counts", low=1, when=_iterations
+        LOTTERY, "training images held out to choose the iteration that counts", low=1, when=conditions.iterations
     )
 
     @property
@@ -193,6 +192,7 @@ class Spec:
         values = dataclasses.asdict(self)
         for field in dataclasses.fields(self):
             check(field, values)
+        conditions.check_allocation(values)
 
     @classmethod
     def of(cls, **given):
@@ -205,15 +205,13 @@ class Spec:
         if unknown := sorted(set(given) - set(names)):
             raise InputError(f"unknown setting {', '.join(unknown)}; there are {', '.join(names)}")
         variant = "zhou" if given.get("mode") in PRUNED else "koster"
-        variant = "relu" if given.get("mode") in LEARNED else variant
+        variant = "relu" if given.get("mode") in (*LEARNED, *RIVALS) else variant
         values = {"model": "fcn", "mode": "signed", "dialect": variant, "scale": "paper"} | given
         for field in dataclasses.fields(cls)[:4]:  # the four that decide the defaults
             check(field, values)
-        values = paper_settings(values["model"], values["mode"], values["dialect"]) | values
-        if given.get("threshold") is not None:
-            values["relative_threshold"] = given.get("relative_threshold")
-        elif given.get("relative_threshold") is not None:
-            values["threshold"] = None
+        values = paper_settings(values["model"], values["mode"], values["dialect"], values.get("method")) | values
+        if any(given.get(limit) is not None for limit in conditions.LIMITS):
+            values |= {limit: given.get(limit) for limit in conditions.LIMITS}
         values = {field.name: typed(field, values.get(field.name)) for field in dataclasses.fields(cls)}
         # A default that this run does not read becomes None. A given value stays, and the check below raises the error.
         for field in dataclasses.fields(cls):

@@ -6,6 +6,7 @@ function of the losses so far.
 """
 
 import dataclasses
+import math
 
 import keras
 import numpy as np
@@ -13,10 +14,10 @@ import numpy as np
 from tf_supermask import files, layers, masks, signed_mask, sparsity
 from tf_supermask.deploy import container
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import data, device, networks, paths, records, settings
+from tf_supermask.experiments import choices, data, device, networks, paths, records, settings, updates
 from tf_supermask.experiments.callbacks import COLUMNS, Checkpoint, Estimate, History, remaining, variables_of
 from tf_supermask.experiments.environment import current_environment, runtime_info
-from tf_supermask.experiments.optimizers import Plateau, finished, optimizer
+from tf_supermask.experiments.optimizers import Cosine, Plateau, finished, optimizer
 from tf_supermask.experiments.shrinking import Shrink, Shrinking
 
 
@@ -68,9 +69,12 @@ def compile_model(model, spec, steps, options):
     xla = options.jit_compile
     if xla is None:
         xla = use_xla(model) and not (device.has_gpu() and options.deterministic is not False)
-    steps_per_execution = options.steps_per_execution or steps_at_once(steps, xla)
-    if steps % steps_per_execution:  # a call would extend into the next epoch
-        what = f"the {steps} steps of an epoch"
+    every = updates.interval(spec) or steps
+    steps_per_execution = options.steps_per_execution or steps_at_once(math.gcd(steps, every), xla)
+    if (
+        math.gcd(steps, every) % steps_per_execution
+    ):  # a call would extend into the next epoch, or beyond a change of masks
+        what = f"the {steps} steps of an epoch" + (f" and the {every} between two changes" if every != steps else "")
         if spec.iterations:
             what = f"--iterations={spec.iterations} and --evaluate_every={spec.evaluate_every}"
         raise InputError(f"--steps_per_execution={steps_per_execution} must divide {what}")
@@ -96,11 +100,12 @@ def train(spec, dataset, run=None, options=Options(), dense_run=None):
     environment = current_environment()  # before the training, during which the source tree may change
     model = compiled(spec, dataset, options)
     history = {name: [] for name in COLUMNS}
+    events = updates.prepared(spec, dataset, model)
     initial = {"remaining": remaining(model)}
     shrinking = Shrinking(spec, model, len(dataset.train_images) * spec.passes)
     if run is not None:
         _continue(model, spec, run, history, shrinking, options.log)
-    _fit(spec, dataset, run, options, history, shrinking)
+    _fit(spec, dataset, run, options, history, shrinking, events)
     return model, finish(
         run,
         spec,
@@ -116,12 +121,12 @@ def train(spec, dataset, run=None, options=Options(), dense_run=None):
     )
 
 
-def _fit(spec, dataset, run, options, history, shrinking):
-    """Trains the network of `shrinking` to the end: one call of `fit` for each size that it has."""
+def _fit(spec, dataset, run, options, history, shrinking, events):
+    """Trains the network of `shrinking` to the end: one call of `fit` for each size that it has. `events`: callbacks."""
     if finished(spec, history):
         return
     epochs, test = data.epochs_of(dataset, spec), data.evaluation_batches(dataset, spec)
-    callbacks = _callbacks(spec, dataset, run, options, history, shrinking)
+    callbacks = [*events, *_callbacks(spec, dataset, run, options, history, shrinking)]
     while not finished(spec, history):
         done = len(history["train_loss"])
         shrinking.network(done).fit(
@@ -139,8 +144,9 @@ def _fit(spec, dataset, run, options, history, shrinking):
 def finish(run, spec, dataset, model, *, initial, history, final, layers, environment, arrays=None, shrunk=None):
     """Writes what is left of a run, and returns its record; only returns that where `run` is None.
 
-    `final`: measures, of which those that every record has are None where they are not given. A network with masks that are not
-    sampled is written to `run.container`; of others `arrays`, name -> array, are written to `run.final` if they are given.
+    `final`: measures, of which those that every record has are None where they are not given. A network of codes is written to
+    `run.container`; of others, and of those whose weights are not the initial ones, `arrays`, name -> array, are written to
+    `run.final` if they are given.
     `shrunk`: when the network shrank, and to how many units; None where it could not.
     """
     record = {
@@ -159,9 +165,10 @@ def finish(run, spec, dataset, model, *, initial, history, final, layers, enviro
         "environment": environment,
     }
     if run is not None:
-        if spec.masked and not spec.sampled:
+        codes = spec.masked and not spec.sampled and choices.has_codes(spec.mode, spec.weight_distribution)
+        if codes:
             container.save(model, run.container)
-        elif arrays is not None:
+        if arrays is not None and not (codes and choices.weights_are_drawn(spec.mode)):
             records.save_arrays(run.final, arrays)
         records.save(run, record)  # last: a run without a record is not finished
         run.remove_temporary()
@@ -190,6 +197,8 @@ def _callbacks(spec, dataset, run, options, history, shrinking):
     callbacks = [History(history, images, shrinking.whole), Estimate(spec, len(history["train_loss"]), options.log)]
     if spec.schedule == "plateau":
         callbacks.append(Plateau(spec, history))
+    if spec.schedule == "cosine":
+        callbacks.append(Cosine(spec))
     callbacks.append(Shrink(shrinking))  # after the learning rate is set, before all is saved
     if run is not None:
         callbacks.append(keras.callbacks.CSVLogger(run.history, append=True))

@@ -1,0 +1,202 @@
+"""MaskUpdates in `fit`: masks, masked weights and states of optimizers, resumed training, errors."""
+
+import keras
+import numpy as np
+import pytest
+
+from tf_supermask import MaskUpdates, mask_model, sparsity
+from tf_supermask.rivals.gradients import Gradients
+from tf_supermask.rivals.methods import METHODS
+from tf_supermask.rivals.slots import slots_of
+
+draw = np.random.default_rng(0)
+X, Y = draw.normal(size=(48, 10)).astype(np.float32), draw.integers(0, 4, 48)
+SGD = {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}
+
+
+def model_of(rule="sparse", optimizer=None, **given):
+    plain = keras.Sequential([keras.Input((10,)), keras.layers.Dense(12, "relu"), keras.layers.Dense(4)])
+    model = mask_model(plain, rule, scheme="he", distribution="normal", **given)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer or keras.optimizers.SGD(0.1, **SGD), loss, run_eagerly=True)
+    return model
+
+
+def updates_of(method, **given):
+    needs = {"data": (X, Y)} if METHODS[method].needs_data else {}
+    return MaskUpdates(method, **{"density": 0.25, "every": 2} | needs | given)
+
+
+def fit(model, *callbacks, epochs=2, initial_epoch=0):
+    model.fit(
+        X, Y, 16, epochs, initial_epoch=initial_epoch, shuffle=False, callbacks=list(callbacks), verbose=0
+    )  # 3 steps an epoch
+
+
+def state(model):
+    return [np.array(v) for v in (*model.variables, *model.optimizer.variables)]
+
+
+class Watch(keras.callbacks.Callback):
+    """After each step: masked weights and their states are 0. `counts` are kept weights by step."""
+
+    def __init__(self):
+        super().__init__()
+        self.counts = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        slots = slots_of(self.model)
+        for kernel in sparsity.masked_kernels(self.model).values():
+            hidden = kernel.mask() == 0
+            for variable in (kernel.weight, *slots[id(kernel.weight)]):
+                assert not np.asarray(variable)[hidden].any()
+        self.counts.append(sum(np.count_nonzero(mask) for mask in sparsity.masks_of(self.model).values()))
+
+
+@pytest.mark.parametrize("method, adam", [*((method, False) for method in METHODS), ("set", True)])
+def test_masked_weights_do_not_move_by_momentum_or_decay(method, adam):
+    model = model_of(optimizer=keras.optimizers.Adam(0.01, weight_decay=0.1) if adam else None)
+    watch, before = Watch(), [kernel.weight.numpy() for kernel in sparsity.masked_kernels(model).values()]
+    fit(model, updates_of(method), watch)
+    sizes = (
+        [168 - int(0.75 * 168)]
+        if updates_of(method).allocation == "global"
+        else [120 - int(0.75 * 120), 48 - int(0.75 * 48)]
+    )
+    assert abs(watch.counts[-1] - sum(sizes)) <= 1  # of ERK each layer rounds another share
+    if METHODS[method].gradual:
+        assert watch.counts[0] == 168 and sorted(watch.counts, reverse=True) == watch.counts
+    else:
+        assert len(set(watch.counts)) == 1
+    for kernel, start in zip(sparsity.masked_kernels(model).values(), before, strict=True):
+        kept = kernel.mask() != 0
+        assert (np.asarray(kernel.weight)[kept] != start[kept]).any()
+
+
+@pytest.mark.parametrize("method", ["snip", "set", "granet"])
+def test_training_that_goes_on_is_training_that_was_never_stopped(method, tmp_path):
+    """From variables alone: another model, another callback."""
+    whole, first, second = model_of(), model_of(), model_of()
+    fit(whole, updates_of(method, steps=6))
+    fit(first, updates_of(method, steps=6), epochs=1)
+    second.optimizer.build(second.trainable_variables)
+    for v, value in zip((*second.variables, *second.optimizer.variables), state(first), strict=True):
+        v.assign(value)
+    fit(second, updates_of(method, steps=6), initial_epoch=1)
+    for a, b in zip(state(second), state(whole), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_grown_weight_starts_at_0_with_a_new_state_and_one_that_stays_keeps_both():
+    model = model_of()
+    updates = updates_of("set")
+    fit(model, updates, epochs=1)
+    before = {name: kernel.weight.numpy() for name, kernel in sparsity.masked_kernels(model).items()}
+    masks, slots = sparsity.masks_of(model), slots_of(model)
+    momenta = {name: slots[id(kernel.weight)][0].numpy() for name, kernel in sparsity.masked_kernels(model).items()}
+    updates._change(METHODS["set"].change, 100, 0.0)
+    moved = 0
+    for name, kernel in sparsity.masked_kernels(model).items():
+        stay = (kernel.mask() != 0) & (masks[name] != 0)
+        np.testing.assert_array_equal(kernel.weight, np.where(stay, before[name], 0))
+        np.testing.assert_array_equal(slots[id(kernel.weight)][0], np.where(stay, momenta[name], 0))
+        moved += np.count_nonzero(kernel.mask() != masks[name])
+    assert moved > 4
+
+
+def test_the_dense_gradient_is_that_of_the_masked_network():
+    """Oracle: plain layers whose kernels are weight * mask."""
+    model = model_of()
+    fit(model, updates_of("static"), epochs=1)
+    gradients = Gradients(model)(X, Y)
+    logits, h = None, np.maximum(X @ np.asarray(model.layers[0].effective_kernel) + np.asarray(model.layers[0].bias), 0)
+    logits = h @ np.asarray(model.layers[1].effective_kernel) + np.asarray(model.layers[1].bias)
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    error = (p - np.eye(4)[Y]) / len(X)
+    last, first = h.T @ error, X.T @ ((error @ np.asarray(model.layers[1].effective_kernel).T) * (h > 0))
+    for gradient, expected in zip(gradients.values(), (first, last), strict=True):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_change_nothing():
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(12), keras.layers.BatchNormalization(),
+                              keras.layers.Dropout(0.5, seed=1), keras.layers.Dense(4)])  # fmt: skip
+    model = mask_model(model, "sparse")
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = state(model)
+    assert all(np.isfinite(g).all() and g.any() for g in Gradients(model)(X, Y).values())
+    for a, b in zip(state(model), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_density_of_1_is_dense_training():
+    dense, sparse = model_of(), model_of()
+    fit(dense)
+    fit(sparse, updates_of("rigl", density=1))
+    for a, b in zip(state(dense), state(sparse), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_iterand_draws_pruned_weights_again():
+    model = model_of("iterand", density=0.25)
+    before = [kernel.weight.numpy() for kernel in sparsity.masked_kernels(model).values()]
+    fit(model, MaskUpdates("iterand", every=6, share=0.5))
+    for kernel, start in zip(sparsity.masked_kernels(model).values(), before, strict=True):
+        changed, kept = np.asarray(kernel.weight) != start, kernel.mask() != 0
+        assert not changed[kept].any() and 0.3 < changed[~kept].mean() < 0.7
+    again = model_of("iterand", density=0.25)
+    fit(again, MaskUpdates("iterand", every=6, share=0.5))
+    for a, b in zip(state(again), state(model), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("rule", ["edge_popup", "signed"])
+def test_one_threshold_for_all_layers(rule, tmp_path):
+    """The largest |scores| of all layers together, after each step; the masks are saved with the model."""
+    model = model_of(rule, relative_threshold=0.5)
+    fit(model, MaskUpdates("global", 0.25))
+    scores = np.concatenate([layer.score.numpy().ravel() for layer in model.layers])
+    bound = np.sort(np.abs(scores))[-(168 - int(0.75 * 168))]
+    for layer in model.layers:
+        np.testing.assert_array_equal(layer.mask != 0, np.abs(layer.score) >= bound)
+    model.save(tmp_path / "x.keras")
+    np.testing.assert_allclose(keras.models.load_model(tmp_path / "x.keras")(X), model(X), rtol=1e-6)
+
+
+REFUSED = {
+    "`method` must be one of static, magnitude, .*, iterand, global. Received: 'rigel'": lambda: MaskUpdates(
+        "rigel", 0.1
+    ),
+    "rigl needs `density`, the share of weights to keep": lambda: MaskUpdates("rigl", data=(X, Y)),
+    "`density` must be a number above 0, and at most 1. Received: 1.5": lambda: MaskUpdates("set", 1.5),
+    "`iterand` has the density of its layers. Received: density=0.1": lambda: MaskUpdates("iterand", 0.1),
+    "`allocation` of rigl can be erk, uniform. Received: 'global'": lambda: MaskUpdates(
+        "rigl", 0.1, "global", data=(X, Y)
+    ),
+    "snip needs `data` for its gradients": lambda: MaskUpdates("snip", 0.1),
+    "`data` must be two arrays of one length": lambda: MaskUpdates("snip", 0.1, data=(X, Y[:3])),
+    "`every` must be an integer >= 1. Received: 0": lambda: MaskUpdates("set", 0.1, every=0),
+    "`share` must be above 0, and at most 1. Received: 0": lambda: MaskUpdates("set", 0.1, share=0),
+    'set needs a model of mask_model\\(model, "sparse"\\)': lambda: fit(model_of("signed"), MaskUpdates("set", 0.1)),
+    "iterand needs layers with the rule iterand": lambda: fit(model_of("signed"), MaskUpdates("iterand")),
+    "global sets the thresholds of all layers": lambda: fit(model_of("signed"), MaskUpdates("global", 0.1)),
+    "magnitude cannot reach density=0.1: .* in the first 4 of 6": lambda: fit(
+        model_of(), updates_of("magnitude", density=0.1, every=10)
+    ),
+    "density=0.001 leaves 1 weights to 2 layers, each of which needs one": lambda: fit(
+        model_of(), updates_of("snip", density=0.001)
+    ),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_cannot_be_honoured_is_refused_in_one_line(message):
+    with pytest.raises(ValueError, match=f"^{message}[^\n]*$"):
+        REFUSED[message]()
+
+
+def test_changes_between_two_calls_of_the_training_function_are_refused():
+    model = model_of()
+    model.compile("sgd", "mse", steps_per_execution=4)
+    with pytest.raises(ValueError, match="must be a multiple of the model's steps_per_execution, 4. Received: 2"):
+        fit(model, updates_of("set"))

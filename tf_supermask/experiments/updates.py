@@ -1,0 +1,51 @@
+"""The events of a run in which masks are set rather than trained, or weights are drawn again: Spec -> MaskUpdates."""
+
+import numpy as np
+
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import data
+from tf_supermask.experiments.choices import SPARSE
+from tf_supermask.rivals.callback import MaskUpdates
+
+
+def interval(spec):
+    """Steps between two events of a run; None where it has none."""
+    return 1 if spec.allocation == "global" and spec.mode != SPARSE else spec.update_every
+
+
+def prepared(spec, dataset, model):
+    """The MaskUpdates of a run in a list, after its first masks are set; [] where it needs none.
+
+    Raises InputError where the density cannot be reached.
+    """
+    made = _made(spec, dataset)
+    if made is None:
+        return []
+    made.set_model(model)
+    try:
+        made.prepare(made.steps)
+    except ValueError as error:
+        raise InputError(str(error).replace("`every`", "--update_every")) from error
+    return [made]
+
+
+def _made(spec, dataset):
+    steps = spec.epochs * data.steps_per_epoch(dataset, spec)
+    common = {"every": interval(spec), "share": spec.update_share, "steps": steps, "seed": spec.seed}
+    if spec.mode == SPARSE:
+        return MaskUpdates(spec.method, spec.density, spec.allocation, data=_batches(spec, dataset), **common)
+    if spec.mode == "iterand":
+        return MaskUpdates("iterand", **common)
+    return MaskUpdates("global", spec.density, **common) if spec.allocation == "global" else None
+
+
+def _batches(spec, dataset):
+    """A function from the number of steps to a batch for gradients: training images without augmentation."""
+    count = len(dataset.train_images)
+
+    def batch(step):
+        draw = np.random.default_rng([spec.seed, step])
+        chosen = np.sort(draw.choice(count, min(spec.batch_size, count), replace=False))
+        return data.PREPROCESS[spec.preprocess](dataset.train_images[chosen]), dataset.train_labels[chosen]
+
+    return batch

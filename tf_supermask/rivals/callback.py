@@ -1,0 +1,195 @@
+"""MaskUpdates: the callback that sets masks while a model is trained.
+
+All state is in Keras variables: masks are the scores of layers with the rule `sparse`, the number of steps is the optimizer's.
+Random numbers are made of the seed, the step and the position of a layer. So a training that goes on from saved variables ends
+as one that was never stopped.
+"""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_supermask import sparsity
+from tf_supermask.rivals import allocation as allocations
+from tf_supermask.rivals import events
+from tf_supermask.rivals.gradients import Gradients, batches_of
+from tf_supermask.rivals.methods import METHODS, Goal, Network
+from tf_supermask.rivals.slots import slots_of
+
+
+class MaskUpdates(keras.callbacks.Callback):
+    """Sets and changes the masks of a model of `mask_model(model, "sparse")`, whose weights are trained.
+
+        model = mask_model(model, "sparse", distribution="normal", scheme="he")
+        model.compile(keras.optimizers.SGD(0.05, 0.9), loss)
+        model.fit(x, y, epochs=10, callbacks=[MaskUpdates("rigl", density=0.1, data=(x, y))])
+
+    Masked weights are 0 and do not move: neither gradients nor momentum nor decay reach them. A weight that is grown starts at
+    0, with a new state of the optimizer. Masks of a model that has some already are not set again at the start, so that `fit`
+    can go on.
+
+    Two further methods are events of score-based rules: `iterand` draws pruned weights of the rule `iterand` again from the
+    initializer of their layer; `global` sets one threshold for all layers of a rule such as `edge_popup`, so that together they
+    have `density`; they need `relative_threshold`, with which a layer has its threshold as a variable.
+
+    Args:
+        method: a key of `rivals.methods.METHODS`, `iterand` or `global`.
+        density: share of all masked weights that is kept, above 0 and at most 1; None for `iterand`, whose layers have it.
+        allocation: uniform, erk or global; by default as the method's authors have it.
+        every: steps between two changes. By default 100, for `iterand` 300, for `global` 1.
+        share: share of the kept weights that a change drops, at first; it falls as a cosine. Of `iterand`, the share of pruned
+            weights that are drawn again.
+        data: images and labels as two arrays, of which each change takes a batch for its gradients, or a function from the
+            number of steps to a batch; for snip, force, rigl and granet.
+        batch_size: size of such a batch.
+        until: masks change in this share of the training.
+        steps: steps of the whole training; by default those of `fit`.
+        seed: int >= 0.
+
+    Raises:
+        ValueError: for arguments that do not go together, and when training starts, for a model that has no such masks, an
+            optimizer whose states are not known, or a training that is too short.
+
+    Deviation: RigL's authors use the gradient of the training batch, in place of a step; here a change follows a step, with the
+    gradient of another batch, as in their version for TensorFlow 2.
+    """
+
+    def __init__(
+        self, method, density=None, allocation=None, every=None, share=None, data=None, batch_size=128, until=0.75, steps=None,
+        seed=0
+    ):  # fmt: skip
+        super().__init__()
+        self.event = events.EVENTS.get(method)
+        if self.event is None and method not in METHODS:
+            raise ValueError(f"`method` must be one of {', '.join((*METHODS, *events.EVENTS))}. Received: {method!r}")
+        self.method, self.kind = method, METHODS.get(method)
+        self.every = _positive("every", (self.event.every if self.event else 100) if every is None else every)
+        self.until, self.steps, self.seed = until, steps, seed
+        self.share = share if share is not None else (self.event or self.kind).share
+        self.batches = None if data is None else batches_of(data, _positive("batch_size", batch_size), seed)
+        self._check(density, allocation)
+
+    def _check(self, density, allocation):
+        if self.method == "iterand":
+            if density is not None:
+                raise ValueError(f"`iterand` has the density of its layers. Received: {density=}")
+        elif density is None:
+            raise ValueError(f"{self.method} needs `density`, the share of weights to keep, such as density=0.1")
+        else:
+            allocations.checked(density)
+        known = self.kind.allocations if self.kind else ()
+        self.density, self.allocation = density, allocation or (known[0] if known else None)
+        if allocation is not None and allocation not in known:
+            raise ValueError(
+                f"`allocation` of {self.method} can be {', '.join(known) or 'None'}. Received: {allocation!r}"
+            )
+        if self.kind and self.kind.needs_data and self.batches is None:
+            raise ValueError(f"{self.method} needs `data` for its gradients: data=(images, labels)")
+        if self.share is not None and not 0 < self.share <= 1:
+            raise ValueError(f"`share` must be above 0, and at most 1. Received: {self.share!r}")
+        if not 0 < self.until <= 1:
+            raise ValueError(f"`until` must be above 0, and at most 1. Received: {self.until!r}")
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # When
+
+    def on_train_begin(self, logs=None):
+        self.prepare(self.steps or _steps_of(self.params or {}))
+
+    def prepare(self, steps):
+        """Sets the first masks where the model has none, before a training of `steps` steps."""
+        self.kernels, self.total = sparsity.masked_kernels(self.model), steps
+        if self.event:
+            self.event.check(self)
+            self.last = math.inf
+        else:
+            self._check_model(steps)
+        if self.event or self.kind.change:
+            self._check_steps_at_once()
+        if self.event:
+            self.event.begin(self)
+        elif all(np.all(mask) for mask in self.masks().values()):
+            self._change(self.kind.start, 0, 0.0)
+
+    def _check_model(self, steps):
+        if not self.kernels or not all(kernel.rule.given for kernel in self.kernels.values()):
+            raise ValueError(f'{self.method} needs a model of mask_model(model, "sparse"), all of whose masks are set')
+        self.slots = slots_of(self.model)
+        self.gradients = Gradients(self.model) if self.kind.needs_data else None
+        self.last = 0
+        if self.kind.change:
+            if steps is None:
+                raise ValueError(f"{self.method} needs `steps`, those of the whole training: `fit` does not know them")
+            self.last = int(self.until * steps) // self.every * self.every
+            if self.kind.gradual and not self.last:
+                raise ValueError(
+                    f"{self.method} cannot reach density={self.density}: masks change every {self.every} steps, and only in "
+                    f"the first {int(self.until * steps)} of {steps} steps; give a smaller `every`"
+                )
+
+    def _check_steps_at_once(self):
+        at_once = self.model.steps_per_execution
+        if self.every % at_once:
+            raise ValueError(
+                f"`every` must be a multiple of the model's steps_per_execution, {at_once}. Received: {self.every}"
+            )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.before = int(self.model.optimizer.iterations)
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = self.before + batch + 1
+        if step % self.every or step > self.last:
+            return
+        if self.event:
+            self.event.change(self, step)
+        elif self.kind.change:
+            self._change(self.kind.change, step, step / self.last)
+
+    # -----------------------------------------------------------------------------------------------------------------
+    # What
+
+    def masks(self):
+        """Name of a kernel -> bool array."""
+        return {name: kernel.mask() != 0 for name, kernel in self.kernels.items()}
+
+    def generators(self, step):
+        """Name of a kernel -> numpy Generator, of the seed, the step and the position of the kernel: Keras numbers names as it
+        likes."""
+        return {name: np.random.default_rng([self.seed, step, i]) for i, name in enumerate(self.kernels)}
+
+    def _change(self, change, step, progress):
+        """Gives the kernels the masks of a function of methods.py. A weight that was not kept before, or is not now, is 0, and
+        so are its states; one that was dropped and grown at once was and is kept."""
+        before = self.masks()
+
+        def gradients(masks):
+            self._show(masks)
+            return self.gradients(*self.batches(step))
+
+        weights = {name: np.asarray(kernel.weight) for name, kernel in self.kernels.items()}
+        goal = Goal(self.density, self.allocation, self.share, progress)
+        after = change(Network(weights, before, gradients, self.generators(step)), goal)
+        for name, kernel in self.kernels.items():
+            stay = tf.constant(before[name] & after[name])
+            for variable in (kernel.weight, *self.slots[id(kernel.weight)]):
+                value = tf.convert_to_tensor(variable)
+                variable.assign(tf.where(stay, value, tf.zeros_like(value)))
+        self._show(after)
+
+    def _show(self, masks):
+        for name, kernel in self.kernels.items():
+            kernel.score.assign(masks[name].astype(np.float32))
+
+
+def _positive(name, value):
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"`{name}` must be an integer >= 1. Received: {value!r}")
+    return value
+
+
+def _steps_of(params):
+    """Steps of the whole training, None where `fit` does not know how many an epoch has."""
+    return params["epochs"] * params["steps"] if params.get("steps") and params.get("epochs") else None

@@ -1,0 +1,120 @@
+"""Events of score-based rules: what IteRand and a global threshold do between steps.
+
+iterand   each pruned weight is drawn again with a probability, every so many steps (Chijiwa et al. 2021)
+global    one threshold for the scores of all layers (Diffenderfer and Kailkhura 2022)
+"""
+
+import math
+from typing import Callable, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_supermask.density import bracket, kept
+
+
+class Event(NamedTuple):
+    every: int  # steps, by default
+    share: float | None  # default of MaskUpdates.share
+    check: Callable  # MaskUpdates -> None; raises ValueError for a model without such layers
+    begin: Callable  # MaskUpdates -> None, before the first step
+    change: Callable  # (MaskUpdates, step) -> None
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# IteRand
+
+
+def _check_redrawn(updates):
+    for name, kernel in updates.kernels.items():
+        if kernel.layer.rule != "iterand":
+            raise ValueError(f"iterand needs layers with the rule iterand. Received: {name} with {kernel.layer.rule}")
+        if "seed" not in _initializer(kernel).get_config():
+            raise ValueError(
+                f"iterand draws weights of {name} again, whose initializer has no seed; use He, ELUS or one of Keras'"
+            )
+    if not updates.kernels:
+        raise ValueError("iterand needs layers with the rule iterand. Received a model without masks")
+
+
+def _initializer(kernel):
+    """What the weights of a layer are drawn from; of a layer of Keras with masks, that of its kernel."""
+    layer = kernel.layer
+    initializer = getattr(layer, "weight_initializer", None)
+    if initializer is None:
+        place = kernel.name.split("/")[-1].replace("kernel", "kernel_initializer")
+        initializer = getattr(layer.layer, place, None)
+    return initializer if isinstance(initializer, keras.initializers.Initializer) else keras.initializers.Zeros()
+
+
+def redraw(weight, mask, fresh, share, generator):
+    """Weights of which each that the mask hides is that of `fresh` with the probability `share`."""
+    return np.where(~mask & (generator.random(weight.shape) < share), fresh, weight)
+
+
+def _redraw(updates, step):
+    for draw, kernel in zip(updates.generators(step).values(), updates.kernels.values(), strict=True):
+        initializer, weight = _initializer(kernel), np.asarray(kernel.weight)
+        seed = int(draw.integers(2**31))
+        fresh = type(initializer).from_config(initializer.get_config() | {"seed": seed})(weight.shape, "float32")
+        kernel.weight.assign(redraw(weight, kernel.mask() != 0, np.asarray(fresh), updates.share, draw))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One threshold
+
+
+def _check_thresholds(updates):
+    for name, kernel in updates.kernels.items():
+        if not isinstance(kernel.threshold, keras.Variable):
+            raise ValueError(
+                "global sets the thresholds of all layers, which are variables only with relative_threshold. "
+                f"Received: {name} without"
+            )
+    if not updates.kernels:
+        raise ValueError("global needs masked layers. Received a model without masks")
+
+
+def global_threshold(scores, count, by_size):
+    """The threshold above which `count` scores of all tensors together lie, of their absolute values if `by_size`; of equal
+    ones none where not all can stay. Scalar tensor."""
+    flat = tf.concat([tf.reshape(tf.abs(score) if by_size else score, [-1]) for score in scores], 0)
+    return bracket(flat, count)[1]
+
+
+_RAMP = 0.1  # of the training: 10 of the authors' 100 epochs
+
+
+def ramped_density(density, progress):
+    """From 1/2 to a smaller `density`, as a cubic, in the first tenth of the training: at once, layers of small scores would
+    lose all."""
+    return density + max(0.0, 0.5 - density) * (1 - min(1.0, progress / _RAMP)) ** 3
+
+
+def _begin(updates):
+    if updates.total is None:
+        raise ValueError("global needs `steps`, those of the whole training: `fit` does not know them")
+    kernels = list(updates.kernels.values())
+    by_size = kernels[0].rule.by_size
+
+    @tf.function
+    def set_thresholds(count):
+        threshold = global_threshold([tf.convert_to_tensor(kernel.score) for kernel in kernels], count, by_size)
+        for kernel in kernels:
+            kernel.threshold.assign(threshold)
+
+    updates.set_thresholds = set_thresholds
+    _set_threshold(updates, int(updates.model.optimizer.iterations))
+
+
+def _set_threshold(updates, step):
+    size = sum(math.prod(kernel.score.shape) for kernel in updates.kernels.values())
+    density = ramped_density(updates.density, step / updates.total)
+    updates.set_thresholds(tf.constant(kept(size, density), tf.int32))
+
+
+EVENTS = {
+    "iterand": Event(300, 0.1, _check_redrawn, lambda updates: None, _redraw),
+    "global": Event(1, None, _check_thresholds, _begin, _set_threshold),
+}

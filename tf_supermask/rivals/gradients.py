@@ -1,0 +1,57 @@
+"""The gradient of the loss to the kernels of masked layers, those of masked weights too."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_supermask import sparsity
+from tf_supermask.masked_kernel import kernels_from
+
+
+class Gradients:
+    """`gradients(x, y)`: name of a kernel -> d loss / d (weight * mask) as an array, at the present weights and masks.
+
+    The loss is that of the compiled model, in training; the call changes no variable, so that statistics and random generators
+    are as before.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        self.names = list(sparsity.masked_kernels(model))
+        self._compiled = self._of if model.run_eagerly else tf.function(self._of)
+
+    def _of(self, x, y):
+        kernels = sparsity.masked_kernels(self.model)
+        with keras.StatelessScope(), tf.GradientTape(watch_accessed_variables=False) as tape:
+            values = {id(kernel.weight): tf.convert_to_tensor(kernel.draw()) for kernel in kernels.values()}
+            tape.watch(list(values.values()))
+            with kernels_from(lambda kernel: values[id(kernel.weight)]):
+                outputs = self.model(x, training=True)
+                loss = self.model.compute_loss(x, y, outputs, training=True)
+        return tape.gradient(loss, list(values.values()), unconnected_gradients="zero")
+
+    def __call__(self, x, y):
+        gradients = self._compiled(tf.convert_to_tensor(x), tf.convert_to_tensor(y))
+        return {name: np.asarray(gradient) for name, gradient in zip(self.names, gradients, strict=True)}
+
+
+def batches_of(data, batch_size, seed):
+    """A function from the number of steps to a batch: `data` itself, or one that draws from two arrays, images and labels.
+
+    Raises ValueError for anything else, and for arrays of different lengths.
+    """
+    if callable(data):
+        return data
+    if not isinstance(data, (tuple, list)) or len(data) != 2 or len(data[0]) != len(data[1]):
+        raise ValueError(
+            "`data` must be two arrays of one length, images and labels, or a function from the number of steps to a batch. "
+            f"Received: {type(data).__name__}"
+        )
+    images, labels = map(np.asarray, data)
+
+    def batch(step):
+        draw = np.random.default_rng([seed, step])
+        chosen = np.sort(draw.choice(len(images), min(batch_size, len(images)), replace=False))
+        return images[chosen], labels[chosen]
+
+    return batch
