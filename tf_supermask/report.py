@@ -64,7 +64,7 @@ def without_flag_file(rows):
     """`(missing, unused)`: experiments that tables or figures show but no flag file of `rows` trains, and the reverse."""
     trained = {experiment.name for experiment in flag_files.read_all(rows)}
     shown = catalogue.shown()
-    return sorted(shown - trained), sorted(name for name in trained - shown if not names.ablation(name))
+    return sorted(shown - trained), sorted(name for name in trained - shown if not names.unlisted(name))
 
 
 def check(source):
@@ -180,7 +180,8 @@ def committed(chosen, steps):
         )
         for scale in COMMITTED
     }
-    return pages.Source(catalogue.PAPERS, catalogue.shown(), scales, FLAGS.speed, FLAGS.flags_dir or flag_files.ROWS)
+    flags_dir = FLAGS.flags_dir or flag_files.ROWS
+    return pages.Source(catalogue.PAPERS, catalogue.shown(), scales, FLAGS.speed, flags_dir, catalogue.PAGES)
 
 
 def run(prefix):

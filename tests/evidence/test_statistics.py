@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from tf_supermask.evidence import statistics, tables
 
@@ -37,3 +38,13 @@ def test_times_are_of_the_whole_network_on_idle_machines_of_one_kind():
     assert statistics.additional_time(masked[1:], dense) == ()
     assert statistics.shrinking_time(masked, dense) == (pytest.approx(100 * (15.4 / 13 - 1)),)
     assert statistics.shrinking_time(masked[1:], dense) == ()
+
+
+def test_paired_tests_and_their_correction():
+    first, second = {0: 1.0, 1: 2.0, 2: 3.5, 9: 7.0}, {0: 0.5, 1: 1.0, 2: 3.0, 7: 0.0}
+    expected = scipy.stats.ttest_rel([1, 2, 3.5], [0.5, 1, 3]).pvalue
+    assert statistics.paired(first, second) == pytest.approx(expected)
+    assert statistics.paired(first, {0: 1.0}) is None and statistics.paired(first, first) == 1
+    assert statistics.paired({0: 2.0, 1: 3.0}, {0: 1.0, 1: 2.0}) == 0
+    assert statistics.holm([0.03, 0.01, 0.04, 0.9]) == pytest.approx([0.09, 0.04, 0.09, 0.9])
+    assert statistics.holm([]) == []

@@ -42,6 +42,7 @@ def test_a_relative_threshold_takes_the_place_of_the_absolute_one():
         ({"mode": "signed_4_levels", "density": 0.1}, "--density=0.1 has no effect in this run"),
         ({"mode": "signed", "density": 0.1, "threshold": 0.1}, "--threshold=0.1 has no effect in this run"),
         ({"mode": "binaryconnect", "threshold": 0.1}, "--threshold=0.1 has no effect in this run"),
+        ({"mode": "lottery", "schedule": "cosine"}, "--schedule=cosine falls from epoch to epoch, --mode=lottery has none"),
         ({"mode": "signed", "method": "rigl"}, "--method=rigl has no effect in this run"),
         ({"mode": "sparse", "density": 0.1, "method": "rigel"}, "--method=rigel is unknown; choose from static, magn"),
         (

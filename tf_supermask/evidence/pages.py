@@ -38,6 +38,7 @@ class Source(NamedTuple):
     scales: dict  # "paper" and "reduced" -> Evidence
     speed: str = "benchmarks"  # folder of the measurements
     flags: str = "flags"  # folder of the flag files
+    further: dict = {}  # file -> Source -> Markdown, of pages that are of no paper
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -223,7 +224,7 @@ def with_generated(text, content, name="the file"):
 
 def updated(folder, source):
     """`(path, present text, new text)` of all pages below `folder`."""
-    for name, make in makers(source.papers).items():
+    for name, make in (makers(source.papers) | source.further).items():
         path = pathlib.Path(folder, name)
         text = path.read_text() if path.exists() else ""
         yield path, text, with_generated(text, make(source), path)

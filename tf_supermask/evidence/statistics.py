@@ -88,6 +88,28 @@ def welch(first, second):
     return float(scipy.stats.ttest_ind(first, second, equal_var=False).pvalue)
 
 
+def paired(first, second):
+    """p value of the two-sided t-test of the differences between two samples, seed -> number, over the seeds that both have; None
+    with fewer than two."""
+    seeds = sorted(first.keys() & second.keys())
+    differences = np.array([first[seed] - second[seed] for seed in seeds])
+    if len(seeds) < 2:
+        return None
+    if np.ptp(differences) == 0:  # no spread, no test
+        return float(differences[0] == 0)
+    return float(scipy.stats.ttest_1samp(differences, 0).pvalue)
+
+
+def holm(values):
+    """p values corrected for their number (Holm 1979), in their order."""
+    values = list(values)
+    order, corrected, largest = np.argsort(values, kind="stable"), [0.0] * len(values), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(values) - rank) * values[index]))
+        corrected[index] = largest
+    return corrected
+
+
 def overlap(ours, printed):
     """Whether our interval and the paper's have a point in common; None where either is missing.
 

@@ -66,8 +66,10 @@ def allocation(spec):
     return bool(choices.allocations(spec["mode"], spec["method"]))
 
 
-def check_allocation(spec):
-    """Raises InputError where the method cannot share its density as the values say."""
+def check_combinations(spec):
+    """Raises InputError where the method cannot share its density as the values say, or has no epochs for its schedule."""
+    if spec["schedule"] == "cosine" and iterations(spec):
+        raise InputError(f"--schedule=cosine falls from epoch to epoch, --mode={spec['mode']} has none; choose another")
     allowed = choices.allocations(spec["mode"], spec["method"])
     if allowed and spec["allocation"] not in allowed:
         method = f"--method={spec['method']}" if sparse(spec) else f"--mode={spec['mode']}"

@@ -4,7 +4,8 @@
     koster_check_conv2_signed_lr.04        part `check`: an ablation, which is in no table or figure of the paper
     zhou_fig7_fcn                          without a variant
     zhou_fig7_fcn/init                     a view: a part of the records of zhou_fig7_fcn
-    rivals_d10_fcn_rigl                    other methods, in one harness: part d10, 10 % of the weights
+    rivals_density_fcn_rigl_0.1            another method, in the same harness
+    rivals_grid_fcn_rigl_0.05              part `grid`: a setting that is tried, on validation images
 
 A name is that of a flag file and of a folder of records.
 """
@@ -12,7 +13,7 @@ A name is that of a flag file and of a folder of records.
 import re
 from typing import NamedTuple
 
-CHECK = "check"
+CHECK, GRID = "check", "grid"
 _FORM = re.compile(
     r"(koster|zhou|rivals)_(appendix_[a-z]|[a-z]+\d*)(?:_([a-z]+\d+(?:_1c|x[\d.]+)?|fcn)(?![^_/]))?(?:_([^/]+))?(?:/(.+))?"
 )
@@ -42,6 +43,12 @@ def ablation(text):
     """What the ablation that `text` names changes, as conv2_signed_lr.04; None for other experiments."""
     name = parsed(text)
     return None if name is None or name.part != CHECK else "_".join(filter(None, (name.network, name.variant)))
+
+
+def unlisted(text):
+    """Whether an experiment is in no table or figure of its own: an ablation, or a setting that is tried."""
+    name = parsed(text)
+    return name is not None and name.part in (CHECK, GRID)
 
 
 def group(text):

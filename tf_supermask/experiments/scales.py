@@ -37,6 +37,8 @@ def scaled_down(spec, given=()):
 def _quick(spec, given):
     """The changes of scale quick, in addition to or in place of those of scale reduced."""
     changed = {name: value for name, value in _QUICK.items() if name not in given and getattr(spec, name) is not None}
+    if changed.get("dataset"):
+        changed["splits"] = None  # of another data set
     if spec.schedule == "staircase":
         changed["decay_steps"] = max(1, spec.decay_steps // 80)
     if spec.schedule == "plateau":

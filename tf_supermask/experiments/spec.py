@@ -192,7 +192,7 @@ class Spec:
         values = dataclasses.asdict(self)
         for field in dataclasses.fields(self):
             check(field, values)
-        conditions.check_allocation(values)
+        conditions.check_combinations(values)
 
     @classmethod
     def of(cls, **given):

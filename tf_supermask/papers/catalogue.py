@@ -7,6 +7,8 @@ from tf_supermask.papers.koster import claims as koster_claims
 from tf_supermask.papers.koster import figures as koster_figures
 from tf_supermask.papers.koster import reported as koster_reported
 from tf_supermask.papers.koster import tables as koster_tables
+from tf_supermask.papers.rivals import figures as rivals_figures
+from tf_supermask.papers.rivals import page as rivals_page
 from tf_supermask.papers.zhou import claims as zhou_claims
 from tf_supermask.papers.zhou import figures as zhou_figures
 from tf_supermask.papers.zhou import reported as zhou_reported
@@ -43,7 +45,10 @@ PAPERS = {
         zhou_claims.CLAIMS,
     ),
 }
-FIGURES = {name: drawing for paper in PAPERS.values() for name, drawing in paper.figures.items()}
+FIGURES = {
+    name: drawing for paper in PAPERS.values() for name, drawing in paper.figures.items()
+} | rivals_figures.FIGURES
+PAGES = {rivals_page.PAGE: rivals_page.page}  # of no paper
 
 
 def evidence(folder, scale, steps=None):

@@ -1,0 +1,66 @@
+"""Figures that compare methods: accuracy over the share of remaining weights, and over bytes.
+
+A line is a method at several densities, a point one that finds its own.
+"""
+
+import functools
+
+import numpy as np
+
+from tf_supermask.evidence.figures import Drawing, grid, percent_ticks
+from tf_supermask.evidence.pages import SIZES
+from tf_supermask.evidence.results import Missing
+from tf_supermask.papers.rivals import readings
+from tf_supermask.papers.rivals.names import NETS, experiments
+
+
+def _bytes(evidence, name):
+    return readings.stored(evidence.need(name), readings.measured(SIZES, name))[0]
+
+
+def _remaining(evidence, name):
+    return evidence.mean(name, "remaining")
+
+
+def _points(net, evidence, place):
+    """`(lines, points)`: label -> list of (place, accuracies of the runs), of methods with a density to set, and of others."""
+    lines, points = {}, {}
+    for name, (label, density) in experiments(net).items():
+        if name in evidence:
+            at = place(evidence, name), evidence.values(name, "test_accuracy")
+            (points if density is None else lines).setdefault(label, []).append(at)
+    if not lines and not points:
+        raise Missing(f"1 run of {next(iter(experiments(net)))}, there are 0")
+    return lines, points
+
+
+def _accuracy(net, place, text, evidence):
+    lines, points = _points(net, evidence, place)
+    figure, ((axes,),) = grid(1, 1, 7, 4)
+    for label, values in lines.items():
+        left, runs = zip(*values, strict=True)
+        ends = np.array([[run.mean() - run.min(), run.max() - run.mean()] for run in runs]).T
+        axes.errorbar(left, [run.mean() for run in runs], ends, label=label, marker=".", linewidth=1.1, elinewidth=0.7)
+    for marker, (label, ((left, run),)) in zip("osDv^<>", points.items(), strict=False):
+        axes.plot([left], [run.mean()], marker, label=label, markersize=5, color="black", fillstyle="none")
+    axes.set_xscale("log")
+    axes.invert_xaxis()
+    axes.set_xlabel(text)
+    axes.set_ylabel("test accuracy, %")
+    if place is _remaining:
+        percent_ticks(axes.xaxis)
+    figure.legend(loc="outside right upper")
+    return figure
+
+
+_PLACES = {"accuracy": (_remaining, "remaining weights, %"), "bytes": (_bytes, "bytes of the stored network")}
+FIGURES = {
+    f"rivals_{kind}_{net}": Drawing(
+        f"{title}: test accuracy over {text.removesuffix(', %')}, mean, lowest and highest run",
+        tuple(experiments(net)),
+        functools.partial(_accuracy, net, place, text),
+        __name__,
+    )
+    for net, title in NETS.items()
+    for kind, (place, text) in _PLACES.items()
+}

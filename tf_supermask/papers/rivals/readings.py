@@ -1,0 +1,29 @@
+"""What a method's networks take to store, from records and from the table of containers."""
+
+import numpy as np
+
+from tf_supermask.evidence import sizes
+
+_FLOAT_BYTES = 4
+
+
+def csr_bytes(record):
+    """Bytes of the masked kernels of a record in CSR form; of the dense network those of its floats."""
+    dense = _FLOAT_BYTES * sum(int(np.prod(row["shape"])) for row in record["layers"])
+    compression = record["final"]["csr_compression"]
+    return dense if compression is None else round(dense * (1 - compression / 100))
+
+
+def stored(records, containers):
+    """`(bytes, where)`: the mean size of the containers of an experiment, else of the smaller of its CSR form and its floats."""
+    if len(containers):
+        return float(containers["container_bytes"].mean()), "container"
+    dense = _FLOAT_BYTES * sum(int(np.prod(row["shape"])) for row in records[0]["layers"])
+    csr = float(np.mean([csr_bytes(record) for record in records]))
+    return (csr, "CSR") if csr < dense else (float(dense), "float")
+
+
+def measured(file, name):
+    """The lines of an experiment in the table of containers."""
+    known = sizes.known(file)
+    return known[known["experiment"] == name]
