@@ -44,7 +44,9 @@ _PUBLIC = {
     "InputError": "errors",  # the error of bad input
 }
 __all__ = list(_PUBLIC)
-_EVERY_BACKEND = {"layers", "masked", "masks", "initializers", "errors"}  # modules; all others need TensorFlow
+# Modules; all others need TensorFlow.
+_EVERY_BACKEND = {"layers", "masked", "masks", "initializers", "errors", "conversion", "masking", "sparsity"}
+_EVERY_BACKEND |= {"deploy.compaction", "deploy.container", "deploy.loading", "deploy.summary"}
 
 
 def __getattr__(name):

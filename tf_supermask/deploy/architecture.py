@@ -4,7 +4,6 @@ import copy
 import math
 
 import keras
-import tensorflow as tf
 
 from tf_supermask.deploy.allowed import DATA, MODELS, NEVER_CALLED, POLICIES, Refused, check_object
 
@@ -12,7 +11,6 @@ MOST_STEPS = 20_000  # a layer takes 8 steps, a call of it 1; a step takes about
 _MOST_TRIES = 20_000  # of Keras to call a layer whose inputs are not made yet
 _DEEPEST = 100
 _SPARE = 2**20  # numbers in variables that are not weights: states of random generators and of recurrent layers
-_SMALL = 8  # a variable of so many numbers gets the initial value of its layer, a larger one zeros
 
 
 def stripped(description):
@@ -120,27 +118,6 @@ def _in_order(layers):
 # Building
 
 
-class _Counted:
-    """Creator of variables that counts their numbers before memory is taken. When there are too many, it makes scalars."""
-
-    def __init__(self, most):
-        self.most, self.count, self.scratch = most, 0, tf.Graph()
-
-    def __call__(self, create, **arguments):
-        value = arguments["initial_value"]
-        if callable(value):
-            with self.scratch.as_default():
-                value = value()
-        size, dtype = value.shape.num_elements(), value.dtype
-        size = math.inf if size is None else size
-        self.count += size
-        if self.count > self.most:
-            arguments["initial_value"] = tf.zeros((), dtype)
-        elif size > _SMALL and dtype.is_floating:  # its value comes from the file
-            arguments["initial_value"] = lambda shape=value.shape: tf.zeros(shape, dtype)
-        return create(**arguments)
-
-
 def build(description, most):
     """The model of a stripped description, after `check`. The values of its weights are not defined.
 
@@ -148,15 +125,34 @@ def build(description, most):
     Keras if the description is not one of a model.
     """
     check(description)
-    counted = _Counted(most + _SPARE)
-    try:
-        with tf.variable_creator_scope(counted):
-            model = keras.saving.deserialize_keras_object(copy.deepcopy(description), safe_mode=True)
-    except Exception:
-        if counted.count <= counted.most:
-            raise
-    if counted.count > counted.most:
+    model, count = (_built_on_tensorflow if keras.config.backend() == "tensorflow" else _built)(description, most + _SPARE)
+    if count > most + _SPARE:
         raise Refused(f"its layers have more than the {most:,} weights that it holds")
     if not isinstance(model, keras.Model) or not model.built:
         raise ValueError("the description is not one of a model that can be built")
     return model
+
+
+def _made(description):
+    return keras.saving.deserialize_keras_object(copy.deepcopy(description), safe_mode=True)
+
+
+def _built_on_tensorflow(description, most):
+    """`(model, count)`: the model, and how many numbers its variables have; the model is None if they are more than `most`."""
+    from tf_supermask.deploy import counted_variables
+
+    with counted_variables.at_most(most) as counted:
+        try:
+            return _made(description), counted.count
+        except Exception:
+            if counted.count <= most:
+                raise
+    return None, counted.count
+
+
+def _built(description, most):
+    """The same on other backends. In a StatelessScope variables have shapes and no values yet: it is made there first."""
+    with keras.StatelessScope(initialize_variables=False):
+        shapes = [v.shape for v in getattr(_made(description), "variables", [])]
+    count = sum(map(math.prod, shapes))
+    return (_made(description) if count <= most else None), count

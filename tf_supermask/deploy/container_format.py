@@ -46,7 +46,7 @@ class Kernel:
             return self.codes * np.float32(self.scale)
         weight = drawn(self.draw["initializer"], self.draw["shape"])
         if files.sha256(weight) != self.draw["sha256"]:
-            raise InputError("this TensorFlow draws other weights from the seed than the one that wrote the file")
+            raise InputError(f"Keras on {keras.config.backend()} draws other weights from the seed than the writer of the file")
         return weight * self.codes.reshape(weight.shape) * np.float32(self.scale)
 
 
