@@ -61,9 +61,9 @@ def table_files(evidence, folder):
 
 
 def without_flag_file(rows):
-    """`(missing, unused)`: experiments that tables or figures show but no flag file of `rows` trains, and the reverse."""
+    """`(missing, unused)`: experiments that tables, figures or the zoo show but no file of `rows` trains, and the reverse."""
     trained = {experiment.name for experiment in flag_files.read_all(rows)}
-    shown = catalogue.shown()
+    shown = catalogue.shown() | zoo_files.experiments()
     return sorted(shown - trained), sorted(name for name in trained - shown if not names.ablation(name))
 
 
@@ -180,7 +180,8 @@ def committed(chosen, steps):
         )
         for scale in COMMITTED
     }
-    return pages.Source(catalogue.PAPERS, catalogue.shown(), scales, FLAGS.speed, FLAGS.flags_dir or flag_files.ROWS)
+    shown = catalogue.shown() | zoo_files.experiments()
+    return pages.Source(catalogue.PAPERS, shown, scales, FLAGS.speed, FLAGS.flags_dir or flag_files.ROWS)
 
 
 def run(prefix):
