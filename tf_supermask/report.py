@@ -61,9 +61,9 @@ def table_files(evidence, folder):
 
 
 def without_flag_file(rows):
-    """`(missing, unused)`: experiments that tables or figures show but no flag file of `rows` trains, and the reverse."""
+    """`(missing, unused)`: experiments that tables, figures or the zoo show but no file of `rows` trains, and the reverse."""
     trained = {experiment.name for experiment in flag_files.read_all(rows)}
-    shown = catalogue.shown()
+    shown = catalogue.shown() | zoo_files.experiments()
     return sorted(shown - trained), sorted(name for name in trained - shown if not names.unlisted(name))
 
 
@@ -180,8 +180,9 @@ def committed(chosen, steps):
         )
         for scale in COMMITTED
     }
+    shown = catalogue.shown() | zoo_files.experiments()
     flags_dir = FLAGS.flags_dir or flag_files.ROWS
-    return pages.Source(catalogue.PAPERS, catalogue.shown(), scales, FLAGS.speed, flags_dir, catalogue.PAGES)
+    return pages.Source(catalogue.PAPERS, shown, scales, FLAGS.speed, flags_dir, catalogue.PAGES)
 
 
 def run(prefix):

@@ -47,9 +47,9 @@ def test_an_epoch_sees_every_image_once_per_pass(tiny, passes):
         )
 
 
-@pytest.mark.parametrize("augment", [False, True])
-def test_batches_depend_on_seed_and_epoch_only(tiny, augment):
-    spec = spec_of(augment=augment)
+@pytest.mark.parametrize("given", [{"augment": False}, {"augment": True}, {"affine": 1.0}])
+def test_batches_depend_on_seed_and_epoch_only(tiny, given):
+    spec = spec_of(**given)
     whole, steps = collect(tiny, spec), data.steps_per_epoch(tiny, spec)
     for first in (1, 2):
         for (x, y), (x_again, y_again) in zip(whole[first * steps :], collect(tiny, spec, first), strict=True):

@@ -63,6 +63,7 @@ def test_no_field_is_other_than_a_number(value):
     bases = [
         *BASES,
         sparse,
+        Spec.of(affine=1.0),
         Spec.of(mode="bernoulli"),
         Spec.of(mode="supermask"),
         Spec.of(model="resnet20", mode="baseline"),

@@ -121,7 +121,7 @@ OTHER = {
     "batch_size": 20, "epochs": 3, "learning_rate": 0.1, "momentum": 0.5, "nesterov": False, "weight_decay": 1e-3,
     "clipnorm": 0.01, "schedule": "constant", "decay_rate": 0.5, "decay_steps": 3, "weight_scheme": "he",
     "weight_distribution": "uniform", "score_scheme": "he", "score_distribution": "normal", "threshold": 0.02,
-    "optimizer": "adam",
+    "optimizer": "adam", "affine": 1.0,
 }  # fmt: skip
 ELSEWHERE = {
     "model": "the weight counts of test_models",

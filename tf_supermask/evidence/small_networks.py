@@ -36,7 +36,7 @@ def points(folder):
 
 def _fingerprint(shown):
     """Hash of what the figure shows, and of the code that draws it; the metadata of the file have it."""
-    code = [path.read_text() for path in figures.sources(__name__)]
+    code = [pathlib.Path(module).read_text() for module in (__file__, figures.__file__)]
     return hashlib.sha256(json.dumps([shown, code], sort_keys=True).encode()).hexdigest()
 
 

@@ -16,6 +16,7 @@ import tensorflow as tf
 from tf_supermask import files
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import choices, sources
+from tf_supermask.experiments.distortion import distorted
 
 EVALUATION_BATCH = 500
 
@@ -194,6 +195,8 @@ def epochs_of(dataset, spec):
             x = tf.gather(images, pick)
             if spec.augment:
                 x = augment(x, tf.stack([tf.constant(spec.seed, tf.int64), epoch * 2**32 + step]))
+            if spec.affine:
+                x = distorted(x, tf.stack([tf.constant(spec.seed, tf.int64), epoch * 2**32 + step]), spec.affine)
             return x, tf.gather(labels, pick)
 
         return tf.data.Dataset.range(steps).map(batch)

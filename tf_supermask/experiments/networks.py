@@ -29,13 +29,16 @@ class Layers(NamedTuple):
         return keras.layers.Activation(self.activation)(x)
 
 
-def stack(x, classes, make, convs, hidden):
-    """FCN and Conv2-8: pairs of 3x3 convolutions, each pair followed by 2x2 max-pooling, then dense layers."""
+def stack(x, classes, make, convs, hidden, repeat=2, padding="same"):
+    """FCN and Conv2-8: pairs of 3x3 convolutions, each pair followed by 2x2 max-pooling, then dense layers.
+
+    `repeat`: convolutions before each pooling, whose `padding` is given.
+    """
     number = itertools.count(1)
     for filters in convs:
-        for _ in range(2):
+        for _ in range(repeat):
             x = make.active(make.conv(filters, 3, padding="same", name=f"conv{next(number)}")(x))
-        x = keras.layers.MaxPooling2D(2, padding="same")(x)
+        x = keras.layers.MaxPooling2D(2, padding=padding)(x)
     x = keras.layers.Flatten()(x)
     for i, units in enumerate(hidden, 1):
         x = make.active(make.dense(units, name=f"fc{i}")(x))

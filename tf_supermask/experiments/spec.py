@@ -50,6 +50,7 @@ class Spec:
         DATA, "standardize: each image to mean 0, deviation 1; unit: divide by 255", choices=choices.PREPROCESS
     )
     augment: bool = spec_field(DATA, "pad by 4, flip and crop at random")
+    affine: float = spec_field(DATA, "strength of affine distortion at random", above=0, optional=conditions.always)
     shuffle: bool = spec_field(DATA, "new order of the training images in each epoch; off: the file order, always")
     passes: int = spec_field(
         DATA, "passes through the training images that count as one epoch", low=1, when=conditions.epochs
