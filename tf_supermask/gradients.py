@@ -52,5 +52,5 @@ def through_sigmoid(score, mask):
 
 
 def through_size(score, mask):
-    """`mask` with the gradient d mask / d score = sign(score), that of |score| (Ramanujan et al. 2020)."""
+    """`mask` with the gradient d mask / d score = sign(score), that of the size of the score (Ramanujan et al. 2020)."""
     return _through_size(score, mask)

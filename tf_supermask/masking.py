@@ -17,7 +17,9 @@ def mask_layers(
     models with a graph of their own what `mask_model` makes of them. The class must call its layers as it finds them in its
     attributes; `Masked` has other attributes than the layer that it wraps, which is its `layer`.
 
-    Args: those of `mask_model`, with these differences:
+    Arguments are those of `mask_model`, with these differences.
+
+    Args:
         filter: `layer -> bool`: names of kernels are known only after the first call.
         scheme, distribution: of the frozen weights of Dense and Conv2D layers and of models inside; those of other layers are
             what the layer itself draws.
@@ -25,7 +27,8 @@ def mask_layers(
         seed: each layer gets its own from it and from the path of attributes that leads to the layer.
         verbose: print a line that names the layers that may have kernels and get no mask although `filter` lets them have one.
 
-    Returns: list of the paths of the layers that were replaced, as in `blocks/0/dense`.
+    Returns:
+        List of the paths of the layers that were replaced, as in `blocks/0/dense`.
 
     Raises:
         ValueError: no layer can be masked, a layer was called already, or a layer cannot be replaced.

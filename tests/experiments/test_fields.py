@@ -45,7 +45,6 @@ BASES = [Spec.of(model="fcn"), Spec.of(model="resnet20"), Spec.of(model="fcn", m
         ({"splits": ""}, "--splits= must name two"),
         ({"splits": "a,b,c"}, "--splits=a,b,c must name two"),
         ({"dataset": "digits", "splits": "train,validation"}, "--splits=train,validation has no effect"),
-        ({"scale": "quick", "splits": "train,validation"}, "--splits=train,validation has no effect"),
     ],
 )
 def test_bad_values_are_named_in_one_line(given, message):
