@@ -214,7 +214,7 @@ WHOLE = {  # what follows a convolution with dead units -> what the report says 
     "model": (inside_a_model, r"inner \(Functional\) is used 2 times"),
     "model in training": (lambda x: inner_model(x)(x, training=True), r"inner \(Functional\) is called with training"),
     "shared": (three_times, r"shared \(Dense\) is used 3 times"),
-    "padding": (lambda x: L.LSTM(3)(L.Masking()(L.Reshape((-1, x.shape[-1]))(x))), r"not_equal \(NotEqual\)"),
+    "padding": (lambda x: L.LSTM(3)(L.Masking()(L.Reshape((-1, x.shape[-1]))(x))), r"not_equal\w* \(NotEqual\)"),
     "weights of an activation": (L.Dense(3, activation=L.PReLU()), r"\(Dense\) may use any"),
     "groups": (L.Conv2D(4, 1, groups=4), r"\(Conv2D\) may use any"),
 }
