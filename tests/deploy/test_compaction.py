@@ -319,3 +319,17 @@ def test_inputs_of_open_length_and_without_axes():
     model = keras.Model([words, number], keras.layers.Dense(3)(keras.layers.Dense(4, "relu")(x)))
     its = [np.array([[1, 2, 3]]), np.ones(1, np.float32)]
     np.testing.assert_allclose(compaction.compact(model)(its), model(its), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("merge", ["Add", "Maximum", "Average", "Multiply"])
+@pytest.mark.parametrize("width", [1, 4])
+def test_constants_among_the_inputs_of_a_layer_count(merge, width):
+    inputs = keras.Input((3,))
+    x = keras.layers.Dense(4, use_bias=False, name="first")(inputs)
+    x = getattr(keras.layers, merge)()([x, np.full((1, width), 0.5, np.float32)])
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    kernel = np.array(model.get_layer("first").kernel)
+    kernel[:, :2] = 0
+    model.get_layer("first").kernel.assign(kernel)
+    data = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    np.testing.assert_allclose(compaction.compact(model)(data), model(data), rtol=1e-5, atol=1e-6)

@@ -111,6 +111,8 @@ class Structure:
 
     def _unlike(self, call):
         """Why a call of a layer may differ from the use of it alone, in inference; None if it does not."""
+        if any(not isinstance(x, keras.KerasTensor) and x is not None for x in keras.tree.flatten(call.args)):
+            return "has a constant among its inputs"
         if self.uses[call.layer] > 1:
             return f"is used {self.uses[call.layer]} times"
         if self.training and isinstance(call.layer, _TRAINING) and call.kwargs.get("training") is None:
