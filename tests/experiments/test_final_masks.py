@@ -60,5 +60,5 @@ def test_files_of_masks_of_earlier_versions_are_read(tmp_path):
     run = records.Run(tmp_path, "x", 0)
     run.final.parent.mkdir()
     records.save_arrays(run.final, {"out/mask": np.eye(2, dtype=np.int8), "norm/beta": np.zeros(2)})
-    masks = final_masks.masks_of(run, {})
+    masks = final_masks.masks_of(run, {"spec": {"mode": "signed"}})
     assert list(masks) == ["out"] and np.array_equal(masks["out"], np.eye(2))
