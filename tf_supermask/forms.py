@@ -30,7 +30,7 @@ class Forms:
         if not isinstance(scheme, str) or scheme not in initializers.SCHEMES:
             raise ValueError(f"`scheme` must be one of {', '.join(initializers.SCHEMES)}. Received: {scheme!r}")
         self.scheme, self.distribution, self.score_initializer = scheme, distribution, score_initializer
-        self.seed, self.masked = _seed(seed), masked
+        self.seed, self.masked = seed_of(seed), masked
         self.keep_weights = masks.switch("keep_weights", keep_weights)
         self.use_bias = {} if use_bias is None else {"use_bias": masks.switch("use_bias", use_bias)}
 
@@ -90,7 +90,8 @@ class Forms:
             kernel.start_from(values)
 
 
-def _seed(seed):
+def seed_of(seed):
+    """The seed that an argument says, an int >= 0; drawn where it is None."""
     if seed is None:
         return random.randrange(2**31)  # Python's generator, as Keras uses for the seeds of layers
     if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or seed < 0:

@@ -88,6 +88,7 @@ KINDS = {
     "models inside": (inside, 2),
     "layer normalization": (L.LayerNormalization(), 4),
     "group normalization": (L.GroupNormalization(2), 4),
+    "a bias of two axes": (L.EinsumDense("abcd,de->abce", (4, 4, 4), bias_axes="ce"), 4),
     "a wrapper": (L.TimeDistributed(L.Dense(3)), 4),
 }
 

@@ -161,3 +161,17 @@ def test_masks_of_several_levels_are_in_files(levels, rule, distribution, tmp_pa
     assert any(line.startswith("d: ") and line.endswith(f"weights at levels 1 to {levels}") for line in lines)
     with pytest.raises(ValueError, match="`rule` cannot make the mask"):
         loading.load(tmp_path / "x.supermask", masked=True)
+
+
+def test_without_a_seed_one_is_drawn(tmp_path):
+    path = tmp_path / "x.supermask"
+    container.save(mask_model(network()), path)
+    model = tf_supermask.load(path, masked=True, seed=None)
+    np.testing.assert_array_equal(model(images()), tf_supermask.load(path)(images()))
+
+
+def test_a_bound_that_is_no_number_is_named(tmp_path):
+    path = tmp_path / "x.supermask"
+    container.save(mask_model(network()), path)
+    with pytest.raises(InputError, match="`most_weights` must be a number. Received: '8'"):
+        tf_supermask.load(path, most_weights="8")

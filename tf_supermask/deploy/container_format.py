@@ -100,6 +100,8 @@ def opened(version, body):
     header, rest = json.loads(text), inflate.unused_data[skipped:]
     if version <= _ZLIB:
         return header["model"], header["kernels"], rest
+    if len(set(header["kernels"])) != len(header["kernels"]):
+        raise ValueError("two kernels of one name")
     bits = header_bits.Reader(rest)
     headers = {key: header_bits.read(bits) for key in header["kernels"]}
     for part, name in _AS_TEXT.items():

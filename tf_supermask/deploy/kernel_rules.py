@@ -178,9 +178,12 @@ def _without_groups(layer):
 
 
 def _dense_like(layer):
-    """Whether the equation contracts the last axis of the input, and makes the last one of the result in its place."""
+    """Whether the equation contracts the last axis of the input, and makes the last one of the result in its place; a bias is
+    of this axis."""
     inputs, kernel, outputs = _labels(layer)
     ends = {inputs[-1], outputs[-1]}
+    if layer.bias is not None and layer.bias_axes != outputs[-1]:
+        return False  # not one number per unit
     return inputs[:-1] == outputs[:-1] and len(kernel) == 2 and set(kernel) == ends and not ends & set(inputs[:-1])
 
 

@@ -105,6 +105,8 @@ def read(path, most_weights=MOST_WEIGHTS):
 
 def parsed(content, name, most_weights=MOST_WEIGHTS):
     """The Contents of bytes; `name` is for error messages. Raises InputError as `read` does."""
+    if not isinstance(most_weights, (int, float)):
+        raise InputError(f"`most_weights` must be a number. Received: {most_weights!r}")
     start = 5 + CHECKSUM_BYTES
     if content[:4] != MAGIC:
         raise InputError(f"{name} is not a {ENDING} file")
@@ -142,6 +144,8 @@ def _check_header(header):
         architecture.check(header["draw"]["initializer"])
     if "own" in header:
         own_weights.length(header["own"])
+        if header["own"][1] > math.prod(shapes[0]):
+            raise ValueError("more weights than its kernel has")
 
 
 def _counted(packed, inflate, most):
@@ -168,7 +172,7 @@ def load(path, most_weights=MOST_WEIGHTS, masked=False, rule="signed", seed=0):
         most_weights: bound on the number of weights that the file may hold.
         masked: give a mask to each kernel of the file that has one.
         rule: mask rule of these layers, one that does not sample; its default threshold is used.
-        seed: seed of the signs, int >= 0.
+        seed: seed of the signs, int >= 0, or None to draw one.
 
     Raises:
         InputError: see `read`; TensorFlow draws other weights from the seed in the file.

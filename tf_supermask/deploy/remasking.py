@@ -13,7 +13,7 @@ A file has kernels, not scores. Weights and scores are chosen so that weight * m
 import keras
 import numpy as np
 
-from tf_supermask import conversion, initializers, maskable, masks, sparsity
+from tf_supermask import conversion, forms, initializers, maskable, masks, sparsity
 from tf_supermask.deploy.container_format import drawn, key_of
 
 
@@ -24,7 +24,7 @@ def remasked(model, kernels, rule="signed", seed=0):
         model: plain model, Sequential or functional, whose kernels are those of `kernels`.
         kernels: key of a kernel -> Kernel of the file. Each gets a mask that `mask_model` can give one.
         rule: mask rule, one that does not sample.
-        seed: seed of signs, int >= 0.
+        seed: seed of signs, int >= 0, or None to draw one.
 
     Raises:
         ValueError: the rule samples, or cannot make one of the masks.
@@ -38,6 +38,7 @@ def remasked(model, kernels, rule="signed", seed=0):
     def filter(layer, name):  # a file has codes of every ternary kernel, also of layers that cannot have a mask
         return id(maskable.kernels_of(layer)[name]) in coded
 
+    seed = forms.seed_of(seed)
     result = conversion.mask_model(model, rule, filter=filter, seed=seed, verbose=False)
     for name, kernel in sparsity.masked_kernels(result).items():
         signs = np.random.default_rng(initializers.layer_seed(seed, name, "signs"))
