@@ -50,7 +50,7 @@ def nothing_converted(monkeypatch):
     """Exports that write the name of a format, in no time."""
     monkeypatch.setattr(tflite, "_converted", lambda converter, name: b"tflite")
     monkeypatch.setattr(tf.lite.TFLiteConverter, "from_saved_model", lambda *args, **kwargs: None)
-    monkeypatch.setattr(container, "packed", lambda model: b"packed")
+    monkeypatch.setattr(container, "packed", lambda model, own, verbose: b"packed")
 
 
 def test_an_earlier_export_is_replaced_whole_and_nothing_else_is(named, tmp_path, monkeypatch):
@@ -127,7 +127,7 @@ def test_a_link_is_followed(write, there, named, nothing_converted, tmp_path):
     "place, reason", [("folder", "not a SavedModel|Is a directory"), ("file/x", "File exists|Not a directory")]
 )
 def test_places_that_cannot_be_written_are_named_in_one_line(write, place, reason, named, tmp_path, monkeypatch):
-    monkeypatch.setattr(container, "packed", lambda model: b"packed")
+    monkeypatch.setattr(container, "packed", lambda model, own, verbose: b"packed")
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match=reason) as error:
