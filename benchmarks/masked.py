@@ -19,27 +19,16 @@ with silence_tensorflow():
     import keras
     import numpy as np
     import tensorflow as tf
+    from train_step import spec_of, step_data, stepper_of
 
     from tf_supermask import Masked, sparsity
     from tf_supermask.deploy.timing import in_turns, ratio
     from tf_supermask.evidence import benchmarks
-    from tf_supermask.experiments import choices, data, training
-    from tf_supermask.experiments.spec import Spec
+    from tf_supermask.experiments import data, training
     from tf_supermask.signed_mask import SignedMask
 
-FLAGS = flags.FLAGS
-flags.DEFINE_list("models", ["fcn", "conv2"], "networks")
-flags.DEFINE_integer("rounds", 15, "turns of each comparison")
-flags.DEFINE_float("turn_seconds", 0.5, "about how long one turn lasts")
-IMAGES = {"fcn": 60_000}
-FEW = 5_000
-
-
-def random_data(spec):
-    count, draw = IMAGES.get(spec.model, FEW), np.random.default_rng(0)
-    images = draw.integers(0, 256, (count, *choices.DATASETS[spec.dataset]), np.uint8)
-    labels = draw.integers(0, 10, count).astype(np.int32)
-    return data.Dataset(images, labels, images[:500], labels[:500], classes=10)
+FLAGS = flags.FLAGS  # --models, --rounds and --turn_seconds are those of train_step.py
+FLAGS.set_default("models", ["fcn", "conv2"])
 
 
 def general(special, spec, dataset):
@@ -63,27 +52,13 @@ def kernels(model):
     return sparsity.masked_kernels(model).values()
 
 
-def stepper(model, spec, dataset, one_call):
-    """A function that runs calls of `one_call` training steps."""
-    model.steps_per_execution = one_call
-    step = model.make_train_function() or model.train_function
-    batches = iter(data.batches(dataset, spec))
-
-    def run(calls):
-        for _ in range(calls):
-            step(batches)
-        model.optimizer.iterations.numpy()
-
-    return run
-
-
 def compare(name):
-    spec = Spec.of(model=name, mode="signed", epochs=10**6)
-    dataset = random_data(spec)
+    spec = spec_of(name, masked=True)
+    dataset = step_data(spec)
     special = training.compiled(spec, dataset)
     models = {"special": special, "general": general(special, spec, dataset)}
-    one_call = 50 if special.jit_compile else 1
-    steps = {form: stepper(model, spec, dataset, one_call) for form, model in models.items()}
+    steppers, (one_call, _) = zip(*(stepper_of(model, spec, dataset) for model in models.values()), strict=True)
+    steps = dict(zip(models, steppers, strict=True))
     for run in steps.values():
         run(1)
     apart = max(

@@ -81,10 +81,19 @@ def random_data(spec, count, tests=500):
     return data.Dataset(images, labels, images[:tests], labels[:tests], classes=10)
 
 
+def step_data(spec):
+    """Random images for training steps."""
+    return random_data(spec, 60_000 if spec.model == "fcn" else 5_000)
+
+
 def stepper(spec):
     """A function that runs n training steps of `spec` as main does, and the number of steps of one call."""
-    dataset = random_data(spec, 60_000 if spec.model == "fcn" else 5_000)
-    model = training.compiled(spec, dataset)
+    dataset = step_data(spec)
+    return stepper_of(training.compiled(spec, dataset), spec, dataset)
+
+
+def stepper_of(model, spec, dataset):
+    """The same of a compiled model."""
     one_call = 50 if model.jit_compile else 1
     model.steps_per_execution = one_call
     step = model.make_train_function() or model.train_function

@@ -54,8 +54,7 @@ class _Masking:
         self.masked, self.unmasked = [], []  # paths, and texts for the line
 
     def run(self, verbose):
-        for layer in (self.owner, *graph.inside(self.owner)):
-            self._check(layer)
+        self._check()
         replacing.replace(self.owner, self._made)
         if not self.masked:
             raise ValueError(
@@ -66,16 +65,16 @@ class _Masking:
             print(f"{self.owner.name}: no masks in {sparsity.listed(self.unmasked)} (verbose=False hides this line)")
         return self.masked
 
-    def _check(self, layer):
+    def _check(self):
         """Raises ValueError if a layer outside of models with a graph was called already."""
-        if layer.built and layer.weights and not graph.is_graph(layer) and id(layer) not in self._of_graphs():
-            raise ValueError(
-                f"{layer.name} ({type(layer).__name__}) was called already; make a new one for mask_layers"
-            )
-
-    def _of_graphs(self):
-        models = [its for its in graph.inside(self.owner) if graph.is_graph(its)]
-        return {id(layer) for model in models for layer in graph.inside(model)}
+        layers = [self.owner, *graph.inside(self.owner)]
+        models = [layer for layer in layers if graph.is_graph(layer)]
+        of_graphs = {id(layer) for model in models for layer in (model, *graph.inside(model))}
+        for layer in layers:
+            if layer.built and layer.weights and id(layer) not in of_graphs:
+                raise ValueError(
+                    f"{layer.name} ({type(layer).__name__}) was called already; make a new one for mask_layers"
+                )
 
     def _made(self, layer, path):
         """What takes the place of a layer, None where to look inside."""

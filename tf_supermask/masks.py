@@ -39,9 +39,8 @@ class Rule:
     by_size: bool = False  # a density keeps the largest |score|, not the largest score
     needs_density: bool = False  # there is no default threshold
     kernel: Callable | None = None  # (weight, score, mask, scales) -> kernel; None: weight * mask
-    latent: Callable | None = (
-        None  # shape -> the size of the constant weights, of which the mask gets the score as a multiple
-    )
+    # shape -> the size of the constant weights, of which the mask gets the score as a multiple
+    latent: Callable | None = None
     clipped: bool = False  # latent weights are kept within the size of the constant weights
     scales: bool = False  # the layer trains two scales, which start at 1
     given: bool = False  # weights are trained, scores are masks that are set

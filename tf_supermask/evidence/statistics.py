@@ -89,14 +89,16 @@ def welch(first, second):
 
 
 def paired(first, second):
-    """p value of the two-sided t-test of the differences between two samples, seed -> number, over the seeds that both have; None
-    with fewer than two."""
-    seeds = sorted(first.keys() & second.keys())
-    differences = np.array([first[seed] - second[seed] for seed in seeds])
-    if len(seeds) < 2:
+    """p value of `no_difference` between two samples, seed -> number, over the seeds that both have."""
+    return no_difference(np.array([first[seed] - second[seed] for seed in sorted(first.keys() & second.keys())]))
+
+
+def no_difference(differences):
+    """p value of the two-sided t-test that an array of differences has mean 0; None with fewer than two."""
+    if len(differences) < 2:
         return None
-    if np.ptp(differences) == 0:  # no spread, no test
-        return float(differences[0] == 0)
+    if np.allclose(differences, differences[0], atol=1e-9):  # no spread, no test
+        return float(abs(differences[0]) < 1e-9)
     return float(scipy.stats.ttest_1samp(differences, 0).pvalue)
 
 

@@ -59,13 +59,18 @@ def _card(run, record, size):
 
 def stale(folder, evidence):
     """Paths of the files below `folder`, that of the checkout, that are not those of the records."""
-    paths = {pathlib.Path(folder, FOLDER, name): content for name, content in made(evidence).items()}
-    return [path for path, content in paths.items() if not path.exists() or path.read_bytes() != content]
+    return list(_changed(folder, evidence))
 
 
 def write(folder, evidence):
     """Writes the files that are stale; returns their paths."""
-    contents, changed = made(evidence), stale(folder, evidence)
-    for path in changed:
-        files.write(path, lambda file, path=path: file.write(contents[path.name]))
-    return changed
+    changed = _changed(folder, evidence)
+    for path, content in changed.items():
+        files.write(path, lambda file, content=content: file.write(content))
+    return list(changed)
+
+
+def _changed(folder, evidence):
+    """Path -> bytes of the files that are stale."""
+    paths = {pathlib.Path(folder, FOLDER, name): content for name, content in made(evidence).items()}
+    return {path: content for path, content in paths.items() if not path.exists() or path.read_bytes() != content}

@@ -47,13 +47,8 @@ RULES = (
 )  # fmt: skip
 LEVELS = ("signed_2_levels", "signed_4_levels")
 DENSITY = ("edge_popup", "mpt", "iterand")  # modes whose masks keep a given share of the weights
-LATENT = (
-    "twn",
-    "ttq",
-    "binaryconnect",
-    "binaryconnect_stochastic",
-)  # modes that train weights and use them with few values
-BINARY = ("binaryconnect", "binaryconnect_stochastic")  # of these, those without a threshold
+BINARY = ("binaryconnect", "binaryconnect_stochastic")  # modes that train weights and use their signs
+LATENT = ("twn", "ttq", *BINARY)  # modes that train weights and use them with few values
 SPARSE = "sparse"  # the mode that trains weights under masks which a method sets
 REDRAWN = ("iterand", SPARSE)  # modes in which the weights that masks hide or keep are not the initial ones
 LEARNED = ("bernoulli", "rounded")  # modes that train the masks of Zhou et al. 2019, whose scores start at one value

@@ -193,10 +193,10 @@ def epochs_of(dataset, spec):
         def batch(step):
             pick = indices[step * spec.batch_size : (step + 1) * spec.batch_size]
             x = tf.gather(images, pick)
-            if spec.augment:
-                x = augment(x, tf.stack([tf.constant(spec.seed, tf.int64), epoch * 2**32 + step]))
-            if spec.affine:
-                x = distorted(x, tf.stack([tf.constant(spec.seed, tf.int64), epoch * 2**32 + step]), spec.affine)
+            if spec.augment or spec.affine:
+                seed = tf.stack([tf.constant(spec.seed, tf.int64), epoch * 2**32 + step])
+                x = augment(x, seed) if spec.augment else x
+                x = distorted(x, seed, spec.affine) if spec.affine else x
             return x, tf.gather(labels, pick)
 
         return tf.data.Dataset.range(steps).map(batch)

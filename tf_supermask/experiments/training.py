@@ -70,10 +70,9 @@ def compile_model(model, spec, steps, options):
     if xla is None:
         xla = use_xla(model) and not (device.has_gpu() and options.deterministic is not False)
     every = updates.interval(spec) or steps
-    steps_per_execution = options.steps_per_execution or steps_at_once(math.gcd(steps, every), xla)
-    if (
-        math.gcd(steps, every) % steps_per_execution
-    ):  # a call would extend into the next epoch, or beyond a change of masks
+    together = math.gcd(steps, every)  # a call must not extend into the next epoch, nor beyond a change of masks
+    steps_per_execution = options.steps_per_execution or steps_at_once(together, xla)
+    if together % steps_per_execution:
         what = f"the {steps} steps of an epoch" + (f" and the {every} between two changes" if every != steps else "")
         if spec.iterations:
             what = f"--iterations={spec.iterations} and --evaluate_every={spec.evaluate_every}"

@@ -1,11 +1,10 @@
 """The events of a run in which masks are set rather than trained, or weights are drawn again: Spec -> MaskUpdates."""
 
-import numpy as np
-
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import data
 from tf_supermask.experiments.choices import SPARSE
 from tf_supermask.rivals.callback import MaskUpdates
+from tf_supermask.rivals.gradients import batches_of
 
 
 def interval(spec):
@@ -41,11 +40,10 @@ def _made(spec, dataset):
 
 def _batches(spec, dataset):
     """A function from the number of steps to a batch for gradients: training images without augmentation."""
-    count = len(dataset.train_images)
+    batch = batches_of((dataset.train_images, dataset.train_labels), spec.batch_size, spec.seed)
 
-    def batch(step):
-        draw = np.random.default_rng([spec.seed, step])
-        chosen = np.sort(draw.choice(count, min(spec.batch_size, count), replace=False))
-        return data.PREPROCESS[spec.preprocess](dataset.train_images[chosen]), dataset.train_labels[chosen]
+    def prepared_batch(step):
+        images, labels = batch(step)
+        return data.PREPROCESS[spec.preprocess](images), labels
 
-    return batch
+    return prepared_batch

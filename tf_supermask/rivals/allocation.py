@@ -1,8 +1,9 @@
 """How a density is shared among layers: which weights of each are kept, by their scores. Pure functions of numpy arrays.
 
     uniform   each layer keeps the density
-    erk       Erdos-Renyi-Kernel: density of a layer ~ sum of its sizes / their product, at most 1 (Mocanu et al. 2018, Evci et
-    al. 2020) global    one ranking of all weights; each layer keeps its largest score
+    erk       Erdos-Renyi-Kernel: density of a layer ~ sum of its sizes / their product, at most 1
+              (Mocanu et al. 2018, Evci et al. 2020)
+    global    one ranking of all weights; each layer keeps its largest score
 
 Scores are dicts, layer -> array; so are masks, bool arrays.
 """

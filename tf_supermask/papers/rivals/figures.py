@@ -11,7 +11,7 @@ from tf_supermask.evidence.figures import Drawing, grid, percent_ticks
 from tf_supermask.evidence.pages import SIZES
 from tf_supermask.evidence.results import Missing
 from tf_supermask.papers.rivals import readings
-from tf_supermask.papers.rivals.names import NETS, experiments
+from tf_supermask.papers.rivals.names import NETS, experiments, own
 
 
 def _bytes(evidence, name):
@@ -30,7 +30,7 @@ def _points(net, evidence, place):
             at = place(evidence, name), evidence.values(name, "test_accuracy")
             (points if density is None else lines).setdefault(label, []).append(at)
     if not lines and not points:
-        raise Missing(f"1 run of {next(iter(experiments(net)))}, there are 0")
+        raise Missing(f"1 run of {own(net, 'dense')}, there are 0")
     return lines, points
 
 

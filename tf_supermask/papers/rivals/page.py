@@ -11,13 +11,13 @@ from tf_supermask.evidence.pages import SIZES
 from tf_supermask.evidence.results import FOLDERS
 from tf_supermask.evidence.tables import show
 from tf_supermask.papers.rivals import figures, readings
-from tf_supermask.papers.rivals.names import NETS, experiments
+from tf_supermask.papers.rivals.names import NETS, experiments, own
 
 PAGE = "docs/results/rivals.md"
 SIGNIFICANT = 0.05
 
 
-def _line(name, label, density, evidence, file):
+def _line(net, name, label, density, evidence, file):
     records, measured = evidence.experiments[name], readings.measured(file, name)
     size, where = readings.stored(records, measured)
     left = f"{100 * measured['compact_macs'].mean() / measured['macs'].mean():.1f}" if len(measured) else "-"
@@ -30,14 +30,13 @@ def _line(name, label, density, evidence, file):
         "bytes": f"{size:,.0f}",
         "as": where,
         "multiplications after compact, %": left,
-        "step / dense": _step(name, label, evidence),
+        "step / dense": _step(net, name, evidence),
     }
 
 
-def _step(name, label, evidence):
+def _step(net, name, evidence):
     """Seconds of an epoch over those of the dense network, both on an idle machine with the same settings; `-` without such."""
-    net = next(net for net in NETS if name in experiments(net))
-    dense = evidence.experiments.get(next(iter(experiments(net))), ())
+    dense = evidence.experiments.get(own(net, "dense"), ())
     slower = statistics.additional_time(evidence.experiments[name], dense)
     return f"{1 + slower[0] / 100:.2f}" if slower else "-"
 
@@ -45,7 +44,7 @@ def _step(name, label, evidence):
 def table(net, evidence, file=SIZES):
     """Data frame of text: the methods that have records, those that find their density first."""
     rows = experiments(net).items()
-    lines = [_line(name, *row, evidence, file) for name, row in rows if name in evidence.experiments]
+    lines = [_line(net, name, *row, evidence, file) for name, row in rows if name in evidence.experiments]
     return pd.DataFrame(lines)
 
 

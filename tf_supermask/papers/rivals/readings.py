@@ -9,16 +9,19 @@ _FLOAT_BYTES = 4
 
 def csr_bytes(record):
     """Bytes of the masked kernels of a record in CSR form; of the dense network those of its floats."""
-    dense = _FLOAT_BYTES * sum(int(np.prod(row["shape"])) for row in record["layers"])
-    compression = record["final"]["csr_compression"]
+    dense, compression = _float_bytes(record), record["final"]["csr_compression"]
     return dense if compression is None else round(dense * (1 - compression / 100))
+
+
+def _float_bytes(record):
+    return _FLOAT_BYTES * sum(int(np.prod(row["shape"])) for row in record["layers"])
 
 
 def stored(records, containers):
     """`(bytes, where)`: the mean size of the containers of an experiment, else of the smaller of its CSR form and its floats."""
     if len(containers):
         return float(containers["container_bytes"].mean()), "container"
-    dense = _FLOAT_BYTES * sum(int(np.prod(row["shape"])) for row in records[0]["layers"])
+    dense = _float_bytes(records[0])
     csr = float(np.mean([csr_bytes(record) for record in records]))
     return (csr, "CSR") if csr < dense else (float(dense), "float")
 

@@ -5,9 +5,9 @@ their dense run: differences are taken seed by seed, and a paired test is shown 
 """
 
 import numpy as np
-import scipy.stats
 
 from tf_supermask.evidence.comparisons import compare
+from tf_supermask.evidence.statistics import no_difference
 
 SIGNIFICANT = 0.05  # the paper's level
 ORDERED, TESTED = 3, 5  # least runs for an order of close means, and for a test; the paper has 5
@@ -42,18 +42,9 @@ def lead(e, first, second, runs=ORDERED, **where):
     return leads(e, first, second, runs, **where).mean(axis=0)
 
 
-def paired(differences):
-    """p value of the two-sided t-test that differences of runs of the same seeds have mean 0; None for one run."""
-    if len(differences) < 2:
-        return None
-    if np.allclose(differences, differences[0], atol=1e-9):  # no spread, no test
-        return float(abs(differences[0]) < 1e-9)
-    return float(scipy.stats.ttest_1samp(differences, 0).pvalue)
-
-
 def points(differences):
     """The array of `leads` as text: its mean, and the p value of the runs' means over rounds."""
-    p = paired(differences.mean(axis=1))
+    p = no_difference(differences.mean(axis=1))
     return f"{differences.mean():+.2f} points" + ("" if p is None else f" (p {p:.1g}, seed by seed)")
 
 
@@ -64,7 +55,7 @@ def significant(e, first, second, few=1):
     share = float(np.mean(np.array([level.above(SIGNIFICANT) for level in levels])[sparse(e, first)]))
     if not all(level.tested for level in levels):
         return share, f"above at {share:.0%} of the levels"
-    alike = np.mean([d.mean() > 0 and paired(d) < SIGNIFICANT for d in leads(e, first, second, TESTED).T])
+    alike = np.mean([d.mean() > 0 and no_difference(d) < SIGNIFICANT for d in leads(e, first, second, TESTED).T])
     return share, f"significant at {share:.0%} of the levels, in pairs at {alike:.0%}"
 
 

@@ -4,9 +4,10 @@ import numpy as np
 
 from tf_supermask.evidence.claims import Claims
 from tf_supermask.evidence.comparisons import listed
+from tf_supermask.evidence.statistics import no_difference
 from tf_supermask.papers.zhou.claims.common import behind, by_net
 from tf_supermask.papers.zhou.names import NETS, NO_SIGN, SIGN, chain
-from tf_supermask.papers.zhou.readings import SIGNIFICANT, TESTED, lead, leads, paired, points, rounds, significant
+from tf_supermask.papers.zhou.readings import SIGNIFICANT, TESTED, lead, leads, points, rounds, significant
 
 claim = Claims("Kept and pruned weights")
 
@@ -66,7 +67,7 @@ def freezing_by_motion_is_as_good_as_zero_and_better_than_initial(e, net):
     """As good: less than .1 points below. The paper's later version has it better than zero: shown, not judged."""
     ours = chain(net, mask0="toward_zero")
     zero, init = (leads(e, ours, chain(net, mask0=a)) for a in ("zero", "init"))
-    p = paired(zero.mean(axis=1))
+    p = no_difference(zero.mean(axis=1))
     later = "not tested" if p is None else "so" if zero.mean() > 0 and p < SIGNIFICANT else "not so"
     tested = all(len(e.need(name)) >= TESTED for name in (ours, chain(net)))
     clear = f", {significant(e, ours, chain(net))[1]}" if tested else ""
