@@ -41,3 +41,23 @@ def test_what_is_faster_shrinking_is_below_one(tmp_path):
     line = dict(tables[""].iloc[0])
     assert (line["shrinking / dense"], line["whole / dense"]) == ("0.50", "1.10")
     assert line["units left"] == "after 3 epochs 20-10" and "3 rounds" in notes and "made up" in notes
+
+
+def test_what_a_committed_run_took_is_by_width(tmp_path):
+    stages = [{"epochs": 27, "step_over_dense": 1.009}, {"epochs": 73, "step_over_dense": 0.657}]
+    row = {"stages": stages, "units": [{"fc1": 46, "out": 10}], "dense_s": 7423, "shrinking_s": 5582}
+    environment = {"processor": "of a test", "threads": 2}
+    (tmp_path / "replay.json").write_text(
+        json.dumps({"row/seed0": row | {"shrinking_over_dense": 0.752}, "environment": environment})
+    )
+    _, tables, _ = benchmarks.replayed(tmp_path)
+    (line,) = tables[""].to_dict("records")
+    assert line == {
+        "run": "row/seed0",
+        "epochs": "27, 73",
+        "units": "all; 46-10",
+        "a step / dense": "1.01, 0.66",
+        "dense, s": "7,423",
+        "shrinking, s": "5,582",
+        "shrinking / dense": "0.75",
+    }

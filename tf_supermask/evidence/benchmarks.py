@@ -1,7 +1,7 @@
 """The measurements of benchmarks/: JSON files, and the tables of the docs that are made of them.
 
-`speed`, `onednn`, `shrinking` and `many` take the folder of the JSON files and return a section of a page, as the functions of
-measured_sizes.py do: `(heading, name -> data frame of text, notes)`.
+`speed`, `onednn`, `shrinking`, `replayed` and `many` take the folder of the JSON files and return a section of a page, as the
+functions of measured_sizes.py do: `(heading, name -> data frame of text, notes)`.
 """
 
 import json
@@ -131,6 +131,30 @@ def shrinking(folder):
     )
 
 
+def replayed(folder):
+    """Training time of committed runs at the widths that they had, against dense ones."""
+    runs = measurements(folder, "replay")
+    environment = runs.pop("environment")
+    table = pd.DataFrame(
+        {
+            "run": name,
+            "epochs": ", ".join(str(stage["epochs"]) for stage in row["stages"]),
+            "units": "; ".join(["all", *("-".join(map(str, units.values())) for units in row["units"])]),
+            "a step / dense": ", ".join(f"{stage['step_over_dense']:.2f}" for stage in row["stages"]),
+            "dense, s": milliseconds(row["dense_s"]),
+            "shrinking, s": milliseconds(row["shrinking_s"]),
+            "shrinking / dense": f"{row['shrinking_over_dense']:.2f}",
+        }
+        for name, row in runs.items()
+    )
+    return (
+        "Committed runs that shrank",
+        {"": table},
+        "The sum of all training steps and of compiling, without evaluation: steps are timed in turns with dense ones, at the "
+        f"widths of the record. {environment['processor']}, {environment['threads']} threads.",
+    )
+
+
 def many(folder):
     """Runs per hour by jobs and threads."""
     networks = measurements(folder, "jobs")
@@ -152,4 +176,4 @@ def _slowdown(row):
     return row["deterministic"]["seconds_per_epoch"] / row["one_job"]["seconds_per_epoch"]
 
 
-SPEED = (speed, onednn, shrinking, many)  # the sections of the page on speed
+SPEED = (speed, onednn, shrinking, replayed, many)  # the sections of the page on speed
