@@ -3,6 +3,7 @@
 import pytest
 
 from tf_supermask.experiments.paper_settings import paper_settings
+from tf_supermask.experiments.rival_settings import RIVALS, rival_settings
 from tf_supermask.papers.zhou import reported
 
 
@@ -20,3 +21,15 @@ def test_masks_have_the_thresholds_of_the_paper_and_baselines_have_none():
         assert (settings["threshold"], settings["relative_threshold"]) == (absolute, relative)
         assert "threshold" not in paper_settings(net, "baseline")
     assert paper_settings("resnet56", "signed")["passes"] == 2 and paper_settings("resnet20", "signed")["passes"] == 1
+
+
+@pytest.mark.parametrize("mode", RIVALS)
+def test_decay_of_other_methods_is_that_within_their_loss(mode):
+    """Weights that only decay: SGD of L2 within the loss, with momentum, against decoupled decay, after 200 steps."""
+    published = {"edge_popup": 1e-4, "mpt": 1e-4, "iterand": 1e-4, "twn": 1e-4, "ttq": 2e-4, "sparse": 5e-4}
+    settings = rival_settings(mode)
+    weight, velocity = 1.0, 0.0
+    for _ in range(200):
+        velocity = settings["momentum"] * velocity - settings["learning_rate"] * published.get(mode, 0) * weight
+        weight += velocity
+    assert (1 - settings["weight_decay"]) ** 200 == pytest.approx(weight, abs=0.05 * (1 - weight) + 1e-12)

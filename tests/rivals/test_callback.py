@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tf_supermask import MaskUpdates, mask_model, sparsity
+from tf_supermask.rivals import methods
 from tf_supermask.rivals.gradients import Gradients
 from tf_supermask.rivals.methods import METHODS
 from tf_supermask.rivals.slots import slots_of
@@ -127,6 +128,14 @@ def test_gradients_change_nothing():
     assert all(np.isfinite(g).all() and g.any() for g in Gradients(model)(X, Y).values())
     for a, b in zip(state(model), before, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_rounds_of_force_have_new_batches_and_snip_has_one(monkeypatch):
+    monkeypatch.setattr(methods, "FORCE_ROUNDS", 3)
+    for method, batches in (("snip", [0]), ("force", [0, 1, 2])):
+        asked = []
+        fit(model_of(), updates_of(method, data=lambda step, asked=asked: asked.append(step) or (X, Y)), epochs=1)
+        assert asked == batches
 
 
 def test_a_density_of_1_is_dense_training():

@@ -1,7 +1,7 @@
 """Settings of the methods that both papers compare themselves with, as tables: one protocol, and what each method needs.
 
 Weight decay is decoupled and not multiplied by the learning rate, as everywhere here; the methods have decay d within the loss,
-which at their learning rate r is about r * d a step.
+which at their learning rate r and momentum m comes to r d / (1 - m) a step.
 Deviation: all learn at a rate that falls as a cosine, on images without augmentation, without biases and normalization; most
 published results have all three.
 """
@@ -15,15 +15,15 @@ _PROTOCOL = dict(
 
 _ROW = ("learning_rate", "weight_decay", "weight_scheme", "weight_distribution", "score_scheme", "score_distribution")
 _METHODS = {
-    "edge_popup": (0.1, 1e-5, "he", "signed_constant", "pytorch", "uniform"),
-    "mpt": (0.1, 1e-5, "he", "normal", "pytorch", "uniform"),
-    "iterand": (0.3, 3e-5, "he", "signed_constant", "he", "uniform"),
-    "twn": (0.01, 1e-6, "he", "normal", None, None),
-    "ttq": (0.001, 2e-7, "he", "normal", None, None),
+    "edge_popup": (0.1, 1e-4, "he", "signed_constant", "pytorch", "uniform"),
+    "mpt": (0.1, 1e-4, "he", "normal", "pytorch", "uniform"),
+    "iterand": (0.3, 3e-4, "he", "signed_constant", "he", "uniform"),
+    "twn": (0.01, 1e-5, "he", "normal", None, None),
+    "ttq": (0.001, 2e-6, "he", "normal", None, None),
     # Uniform within the bound at which latent weights are clipped, or nearly so.
     "binaryconnect": (0.1, 0.0, "pytorch", "uniform", None, None),
     "binaryconnect_stochastic": (0.1, 0.0, "pytorch", "uniform", None, None),
-    SPARSE: (0.05, 2.5e-5, "he", "normal", None, None),
+    SPARSE: (0.05, 2.5e-4, "he", "normal", None, None),
 }
 _THRESHOLDS = {"twn": 0.7, "ttq": 0.05}  # Li et al. 2016, Zhu et al. 2016
 _UPDATES = {"iterand": (300, 0.1), "magnitude": (100, None)} | dict.fromkeys(MOVED, (100, 0.3))

@@ -5,6 +5,7 @@ Random numbers are made of the seed, the step and the position of a layer. So a 
 as one that was never stopped.
 """
 
+import itertools
 import math
 
 import keras
@@ -163,11 +164,11 @@ class MaskUpdates(keras.callbacks.Callback):
     def _change(self, change, step, progress):
         """Gives the kernels the masks of a function of methods.py. A weight that was not kept before, or is not now, is 0, and
         so are its states; one that was dropped and grown at once was and is kept."""
-        before = self.masks()
+        before, batch = self.masks(), itertools.count(step)  # several in one change, of FORCE, are of several batches
 
         def gradients(masks):
             self._show(masks)
-            return self.gradients(*self.batches(step))
+            return self.gradients(*self.batches(next(batch)))
 
         weights = {name: np.asarray(kernel.weight) for name, kernel in self.kernels.items()}
         goal = Goal(self.density, self.allocation, self.share, progress)
