@@ -179,6 +179,7 @@ CHAINS = ["--mode=lottery", "--rounds=2", "--criterion=random,movement"]
         (["--score_value=0,0.25, 0.5"], ["zhou_learned_fcn_0", "fcn_bernoulli_mnist_0.25", "fcn_bernoulli_mnist_0.5"]),
         (["--score_value=0.25"], ["fcn_bernoulli_mnist"]),
         (["--score_value=0.25,0.5", "--experiment=x"], ["x_0.25", "x_0.5"]),
+        (["--weight_decay=0.25,0.5", "--experiment=x"], ["x_0.25", "x_0.5"]),
         (CHAINS, ["fcn_random_rewind_zero_mnist", "fcn_movement_rewind_zero_mnist"]),
     ],
 )
