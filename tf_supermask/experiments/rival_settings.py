@@ -19,7 +19,7 @@ _METHODS = {
     "mpt": (0.1, 1e-4, "he", "normal", "pytorch", "uniform"),
     "iterand": (0.3, 3e-4, "he", "signed_constant", "he", "uniform"),
     "twn": (0.01, 1e-5, "he", "normal", None, None),
-    "ttq": (0.001, 2e-6, "he", "normal", None, None),
+    "ttq": (0.01, 2e-5, "he", "normal", None, None),
     # Uniform within the bound at which latent weights are clipped, or nearly so.
     "binaryconnect": (0.1, 0.0, "pytorch", "uniform", None, None),
     "binaryconnect_stochastic": (0.1, 0.0, "pytorch", "uniform", None, None),
