@@ -1,6 +1,7 @@
-"""The page that compares methods, from made-up records: tables, findings, figures, flag files."""
+"""The page that compares methods, from made-up records: tables, figures, flag files."""
 
 import dataclasses
+from math import gcd
 
 import pytest
 from conftest import ROOT
@@ -12,7 +13,19 @@ from tf_supermask.experiments import choices, flag_files, names
 from tf_supermask.papers import catalogue
 from tf_supermask.papers.rivals import figures as drawings
 from tf_supermask.papers.rivals import page, readings
-from tf_supermask.papers.rivals.names import NETS, OWN, SPARSE, WITH_DENSITY, at_density, experiments, own
+from tf_supermask.papers.rivals.names import (
+    AUGMENTED,
+    NETS,
+    OWN,
+    SPARSE,
+    TRIED,
+    WITH_DENSITY,
+    at_density,
+    experiments,
+    method_of,
+    own,
+    tried,
+)
 
 LAYERS = {"fc1": ((10, 10), 0.1)}
 SIZES = "experiment,seed,sha256,dense_bytes,csr_bytes,entropy_bytes,container_bytes,macs,compact_macs\n"
@@ -25,6 +38,7 @@ def run(accuracy, remaining=10.0, csr=80.0, seconds=1.0):
         "csr_compression": csr,
         "seconds": seconds,
         "layers": LAYERS,
+        "spec": {"learning_rate": 0.05},
     }
 
 
@@ -41,46 +55,54 @@ def evidence():
     return made
 
 
+def measured(folder, *containers):
+    """Measured of these lines of the table of containers, and of a step of RigL on FCN."""
+    (folder / "sizes.csv").write_text(SIZES + "".join(f"{line}\n" for line in containers))
+    (folder / "train_step.json").write_text('{"methods": {"fcn": {"rigl": {"over_dense": 1.5}}}}')
+    return page.Measured.of(folder, folder / "sizes.csv")
+
+
 def test_rows_are_those_that_have_records(tmp_path):
-    sizes = tmp_path / "sizes.csv"
-    sizes.write_text(SIZES + f"{at_density('fcn', 'edge_popup', '0.1')},0,x,400,90,20,44,100,60\n")
-    lines = page.table("fcn", evidence(), sizes).to_dict("records")
+    known = measured(tmp_path, f"{at_density('fcn', 'edge_popup', '0.1')},0,x,400,90,20,44,100,60")
+    lines = page.table("fcn", evidence(), known).to_dict("records")
     assert [line["method"] for line in lines] == ["dense", "TWN", "edge-popup", "SET", "RigL", "RigL"]
     dense, twn, popup, _, rigl, last = lines
     assert dense["density set, %"] == "-" and rigl["density set, %"] == "10" and last["density set, %"] == "1"
     assert (dense["bytes"], dense["as"], twn["as"]) == ("400", "float", "float")  # CSR of many weights is larger
     assert (popup["bytes"], popup["as"], popup["multiplications after compact, %"]) == ("44", "container", "60.0")
     assert (rigl["bytes"], rigl["as"], rigl["multiplications after compact, %"]) == ("80", "CSR", "-")
-    assert (dense["step / dense"], rigl["step / dense"], rigl["n"]) == ("1.00", "1.50", "5")
+    assert (dense["step / dense"], rigl["step / dense"], rigl["n"], rigl["rate"]) == ("-", "1.50", "5", "0.05")
     assert rigl["test accuracy, %"].startswith("97.90 [97.89")
 
 
-def test_findings_name_the_best_and_those_that_are_clearly_below():
-    (text,) = page.findings("fcn", evidence())
-    assert text == "At 10 % RigL is the most accurate: 97.90 %. Clearly below it are 2 of 2 methods: SET, edge-popup."
-    few = evidence()
-    few.experiments = {name: runs[:1] for name, runs in few.experiments.items()}
-    assert page.findings("fcn", few) == [
-        "At 10 % RigL is the most accurate: 97.90 %, before SET with 97.40 %; too few seeds for a test."
-    ]
+def test_cropped_images_are_a_second_column(tmp_path):
+    names = [at_density(net, "rigl", "0.01") for net in ("conv2", "conv2_augmented")] + [own("conv2", "twn")]
+    its = MadeUp({name: run(60.0 + i) for i, name in enumerate(names)}, runs=1)
+    lines = page.table("conv2", its, measured(tmp_path)).to_dict("records")
+    both = [(line["method"], line["test accuracy, %"], line["with crop and flip, %"]) for line in lines]
+    assert both == [("TWN", "62.00", "-"), ("RigL", "60.00", "61.00")]
+    assert "with crop and flip, %" not in page.table("conv2_augmented", its, measured(tmp_path))
 
 
 def test_the_page_with_and_without_records(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     nothing = MadeUp({})
     assert page.page(pages.Source({}, set(), {"paper": nothing})) == "No records yet."
-    text = page.page(pages.Source({}, set(), {"paper": evidence()}))
-    assert text.startswith("## FCN on MNIST, paper scale\n") and "| RigL | 10 | 5 |" in text and "Holm" in text
+    several = evidence()
+    several.experiments |= MadeUp({own("conv4", "signed"): run(75.0)}, runs=2).experiments
+    text = page.page(pages.Source({}, set(), {"paper": several}))
+    assert text.startswith("## FCN on MNIST, paper scale\n") and "| RigL | 10 | 0.05 | 5 |" in text and "Holm" in text
+    assert "49 of 55 rows have no records yet." in text and "## Conv4 on CIFAR-10, paper scale" in text
     target = tmp_path / page.PAGE
     target.parent.mkdir(parents=True)
     target.write_text(f"{pages.BEGIN}\n{pages.END}")
     source = pages.Source({}, set(), {"paper": evidence()}, further=catalogue.PAGES)
     monkeypatch.setattr(pages, "PAGES", {})
-    assert pages.write(tmp_path, source) == [target] and "| RigL | 10 | 5 |" in target.read_text()
+    assert pages.write(tmp_path, source) == [target] and "| RigL | 10 | 0.05 | 5 |" in target.read_text()
     assert pages.stale(tmp_path, source) == []
 
 
-@pytest.mark.parametrize("name", drawings.FIGURES)
+@pytest.mark.parametrize("name", drawings.of("fcn"))
 def test_figures(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     its = evidence()
@@ -93,33 +115,53 @@ def test_figures(name, monkeypatch):
         figures.draw(drawings.FIGURES[name], MadeUp({}))
 
 
+ROWS = {its.name: its.specs for its in flag_files.read_all(sorted((ROOT / "flags").glob("rivals_*.flags")))}
+
+
 def test_every_row_has_a_flag_file_and_every_method_of_the_mode_sparse_a_row():
-    rows = {its.name: its for its in flag_files.read_all(sorted((ROOT / "flags").glob("rivals_*.flags")))}
-    shown = {name for net in NETS for name in experiments(net)}
-    assert shown == {name for name in rows if not names.unlisted(name)}
+    assert {name for net in NETS for name in experiments(net)} == {name for name in ROWS if not names.unlisted(name)}
     assert set(SPARSE) == set(choices.METHODS) and set(OWN) & set(WITH_DENSITY) == set()
-    for name in shown:
-        assert len(rows[name].specs) == 5 and rows[name].specs[0].batch_size == 128
-        assert (rows[name].specs[0].density is None) == (experiments("fcn")[name][1] is None)
 
 
-def test_learning_rates_are_tried_on_validation_images_at_the_settings_of_the_rows():
-    rows = {its.name: its.specs for its in flag_files.read_all(sorted((ROOT / "flags").glob("rivals_*.flags")))}
-    for method in (*OWN, *WITH_DENSITY):
-        tried = {name: specs for name, specs in rows.items() if name.startswith(f"rivals_grid_fcn_{method}_")}
-        tried = {
-            name: specs for name, specs in tried.items() if name.removeprefix(f"rivals_grid_fcn_{method}_")[0].isdigit()
-        }
-        row = rows[at_density("fcn", method, "0.1") if method in WITH_DENSITY else own("fcn", method)][0]
+@pytest.mark.parametrize("net", NETS)
+def test_rows_of_a_network_have_one_protocol(net):
+    for name, (_, density) in experiments(net).items():
+        first, *others = ROWS[name]
+        assert len(others) == (4 if net == "fcn" else 2) and (first.batch_size, first.density) == (128, density)
+        assert (first.model, first.augment) == (NETS[net].network, NETS[net].augmented)
+        assert first.preprocess == "standardize" and first.shuffle
+        images = 60_000 if net == "fcn" else 50_000
+        steps = -(-images // 128)
+        assert first.epochs == 30 or first.iterations == 30 * steps
+        every = first.update_every
+        assert every is None or abs(every - (300 if first.mode == "iterand" else 100)) < 40 and gcd(every, steps) > 10
+        assert method_of(net, name) in OWN | WITH_DENSITY
+
+
+@pytest.mark.parametrize("net", AUGMENTED)
+def test_rows_of_cropped_images_differ_in_nothing_else(net):
+    for name, other in zip(experiments(net), experiments(AUGMENTED[net]), strict=True):
+        assert [dataclasses.replace(spec, augment=True) for spec in ROWS[name]] == ROWS[other]
+
+
+@pytest.mark.parametrize("net", TRIED)
+def test_learning_rates_are_tried_on_validation_images_at_the_settings_of_the_rows(net):
+    grid = {}
+    for name, specs in ROWS.items():
+        if names.unlisted(name):
+            _, method, rate = tried(name)
+            grid.setdefault(method, {})[rate] = specs
+    assert set(grid) == OWN.keys() | WITH_DENSITY.keys()
+    for method, specs_of in grid.items():
+        row = ROWS[at_density(net, method, "0.1") if method in WITH_DENSITY else own(net, method)][0]
         same = dict.fromkeys(("learning_rate", "splits", "update_every"))
-        assert 3 < len(tried) <= 5
-        for (spec,) in tried.values():
-            assert spec.splits == "train[:55000],train[55000:]" or spec.validation_images == 5000
-            assert dataclasses.replace(spec, mode=row.mode) == spec
+        assert 3 < len(specs_of) <= 5
+        for rate, (spec,) in specs_of.items():
+            assert spec.splits == "train[:55000],train[55000:]" and spec.learning_rate == float(rate)
             assert {k: v for k, v in vars(spec).items() if k not in same} == {
                 k: v for k, v in vars(row).items() if k not in same
             }
-        assert row.learning_rate in {spec.learning_rate for (spec,) in tried.values()}
+        assert row.learning_rate in {spec.learning_rate for (spec,) in specs_of.values()}
 
 
 def test_bytes_of_the_dense_network():

@@ -37,10 +37,17 @@ def step_times(folder):
     return {model: 100 * (row["masked_over_baseline"] - 1) for model, row in steps.items() if "masked_ms" in row}
 
 
+def steps_of_methods(folder):
+    """Network -> method -> time of a training step, with the changes of masks, over that of the dense network."""
+    methods = load(pathlib.Path(folder, "train_step")).get("methods", {})
+    return {net: {method: row["over_dense"] for method, row in rows.items()} for net, rows in methods.items()}
+
+
 def speed(folder):
     """Time and memory of a training step, time of an FCN epoch and of a round of lottery tickets."""
     steps, lottery = measurements(folder, "train_step"), measurements(folder, "lottery")
     epoch, environment = steps.pop("fcn_epoch"), steps.pop("environment")
+    steps.pop("methods", None)  # on the page of other methods
     time = pd.DataFrame(
         {
             "network": name,

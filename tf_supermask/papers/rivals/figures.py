@@ -11,23 +11,30 @@ from tf_supermask.evidence.figures import Drawing, grid, percent_ticks
 from tf_supermask.evidence.pages import SIZES
 from tf_supermask.evidence.results import Missing
 from tf_supermask.papers.rivals import readings
-from tf_supermask.papers.rivals.names import NETS, experiments, own
+from tf_supermask.papers.rivals.names import NETS, SCORES, SPARSE, experiments, own
+
+_STYLES = {  # frozen weights have full lines, trained ones dashed lines
+    label: {"color": f"C{number}", "linestyle": style}
+    for labels, style in ((SCORES.values(), "-"), (SPARSE.values(), "--"))
+    for number, label in enumerate(labels)
+}
 
 
-def _bytes(evidence, name):
-    return readings.stored(evidence.need(name), readings.measured(SIZES, name))[0]
+def _bytes(evidence):
+    containers = readings.containers(SIZES)
+    return lambda name: readings.stored(evidence.need(name), containers.get(name))[0]
 
 
-def _remaining(evidence, name):
-    return evidence.mean(name, "remaining")
+def _remaining(evidence):
+    return lambda name: evidence.mean(name, "remaining")
 
 
 def _points(net, evidence, place):
     """`(lines, points)`: label -> list of (place, accuracies of the runs), of methods with a density to set, and of others."""
-    lines, points = {}, {}
+    lines, points, place_of = {}, {}, place(evidence)
     for name, (label, density) in experiments(net).items():
         if name in evidence:
-            at = place(evidence, name), evidence.values(name, "test_accuracy")
+            at = place_of(name), evidence.values(name, "test_accuracy")
             (points if density is None else lines).setdefault(label, []).append(at)
     if not lines and not points:
         raise Missing(f"1 run of {own(net, 'dense')}, there are 0")
@@ -40,7 +47,8 @@ def _accuracy(net, place, text, evidence):
     for label, values in lines.items():
         left, runs = zip(*values, strict=True)
         ends = np.array([[run.mean() - run.min(), run.max() - run.mean()] for run in runs]).T
-        axes.errorbar(left, [run.mean() for run in runs], ends, label=label, marker=".", linewidth=1.1, elinewidth=0.7)
+        style = {"marker": ".", "linewidth": 1.1, "elinewidth": 0.7} | _STYLES[label]
+        axes.errorbar(left, [run.mean() for run in runs], ends, label=label, **style)
     for marker, (label, ((left, run),)) in zip("osDv^<>", points.items(), strict=False):
         axes.plot([left], [run.mean()], marker, label=label, markersize=5, color="black", fillstyle="none")
     axes.set_xscale("log")
@@ -56,11 +64,16 @@ def _accuracy(net, place, text, evidence):
 _PLACES = {"accuracy": (_remaining, "remaining weights, %"), "bytes": (_bytes, "bytes of the stored network")}
 FIGURES = {
     f"rivals_{kind}_{net}": Drawing(
-        f"{title}: test accuracy over {text.removesuffix(', %')}, mean, lowest and highest run",
+        f"{rows.title}: test accuracy over {text.removesuffix(', %')}, mean, lowest and highest run",
         tuple(experiments(net)),
         functools.partial(_accuracy, net, place, text),
         __name__,
     )
-    for net, title in NETS.items()
+    for net, rows in NETS.items()
     for kind, (place, text) in _PLACES.items()
 }
+
+
+def of(net):
+    """Names of the figures of a network."""
+    return [f"rivals_{kind}_{net}" for kind in _PLACES]

@@ -2,13 +2,32 @@
 
 rivals_density_fcn_rigl_0.1       a method that keeps a given share of the weights
 rivals_own_fcn_twn                a method that finds its own, and the dense network
-rivals_grid_fcn_rigl_0.05         a learning rate, on validation images; in no table
+rivals_augmented_conv2_rigl_0.1   either, on images that are cropped and flipped at random
+rivals_grid_fcn_rigl_0.05         a learning rate, on validation images; in no table of results
 """
 
-from tf_supermask.experiments.names import Name
+from typing import NamedTuple
 
-NETS = {"fcn": "FCN on MNIST"}  # those with flag files
-DENSITIES = ("0.5", "0.1", "0.04", "0.01")
+from tf_supermask.experiments.names import GRID, Name, parsed
+
+
+class Rows(NamedTuple):
+    """The rows of one network on images of one kind."""
+
+    title: str
+    network: str
+    densities: tuple
+    augmented: bool = False
+
+
+NETS = {
+    "fcn": Rows("FCN on MNIST", "fcn", ("0.5", "0.1", "0.04", "0.01")),
+    "conv2": Rows("Conv2 on CIFAR-10", "conv2", ("0.1", "0.01")),
+    "conv2_augmented": Rows("Conv2 on CIFAR-10, cropped and flipped", "conv2", ("0.1", "0.01"), augmented=True),
+    "conv4": Rows("Conv4 on CIFAR-10", "conv4", ("0.04",)),
+}
+AUGMENTED = {"conv2": "conv2_augmented"}  # the same rows on other images: a second column of accuracies
+TRIED = ("fcn",)  # networks on which learning rates are tried
 
 # key in the names of experiments -> label
 SCORES = {
@@ -40,16 +59,36 @@ WITH_DENSITY = SCORES | SPARSE
 
 
 def at_density(net, method, density):
-    return str(Name("rivals", "density", net, f"{method}_{density}"))
+    return _name(net, "density", f"{method}_{density}")
 
 
 def own(net, method):
-    return str(Name("rivals", "own", net, method))
+    return _name(net, "own", method)
+
+
+def _name(net, part, variant):
+    rows = NETS[net]
+    return str(Name("rivals", "augmented" if rows.augmented else part, rows.network, variant))
 
 
 def experiments(net):
     """Experiment -> `(label, density)` of all rows of a network; the density is None of methods that find their own."""
     rows = {own(net, method): (label, None) for method, label in OWN.items()}
-    for density in DENSITIES:
+    for density in NETS[net].densities:
         rows |= {at_density(net, method, density): (label, float(density)) for method, label in WITH_DENSITY.items()}
     return rows
+
+
+def method_of(net, experiment):
+    """The key of the method of a row of a network."""
+    variant, (_, density) = parsed(experiment).variant, experiments(net)[experiment]
+    return variant if density is None else variant.rpartition("_")[0]
+
+
+def tried(experiment):
+    """`(network, method, learning rate as text)` of an experiment that tries a rate; None of others."""
+    name = parsed(experiment)
+    if name is None or (name.paper, name.part) != ("rivals", GRID):
+        return None
+    method, _, rate = name.variant.rpartition("_")
+    return name.network, method, rate

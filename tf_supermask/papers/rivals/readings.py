@@ -18,15 +18,15 @@ def _float_bytes(record):
 
 
 def stored(records, containers):
-    """`(bytes, where)`: the mean size of the containers of an experiment, else of the smaller of its CSR form and its floats."""
-    if len(containers):
+    """`(bytes, where)`: the mean size of the containers of an experiment, else of the smaller of its CSR form and its floats.
+    `containers`: its lines in the table of containers, None without."""
+    if containers is not None:
         return float(containers["container_bytes"].mean()), "container"
     dense = _float_bytes(records[0])
     csr = float(np.mean([csr_bytes(record) for record in records]))
     return (csr, "CSR") if csr < dense else (float(dense), "float")
 
 
-def measured(file, name):
-    """The lines of an experiment in the table of containers."""
-    known = sizes.known(file)
-    return known[known["experiment"] == name]
+def containers(file):
+    """Experiment -> its lines in the table of containers."""
+    return dict(iter(sizes.known(file).groupby("experiment")))

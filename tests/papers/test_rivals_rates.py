@@ -1,0 +1,60 @@
+"""Learning rates get from validation images into flag files."""
+
+import shutil
+
+import pytest
+from conftest import ROOT
+from made_up import MadeUp
+
+from tf_supermask.experiments import flag_files
+from tf_supermask.papers.rivals import names, rates
+
+ACCURACIES = {"0.03": 96.0, "0.1": 97.5, "0.3": 97.5, "1": 90.0}
+GRID = {f"rivals_grid_fcn_edge_popup_{rate}": {"test_accuracy": accuracy} for rate, accuracy in ACCURACIES.items()}
+
+
+@pytest.fixture
+def flags(tmp_path):
+    for path in (*rates.rows_of("fcn", "edge_popup"), flag_files.ROWS / "rivals_grid_fcn_edge_popup.flags"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+def test_names_of_rates():
+    assert names.tried("rivals_grid_fcn_edge_popup_global_0.1") == ("fcn", "edge_popup_global", "0.1")
+    for other in ("rivals_density_fcn_rigl_0.1", "koster_check_conv2_signed_lr.04", "draft"):
+        assert names.tried(other) is None
+
+
+def test_the_best_rate_is_written_to_the_rows_and_of_equal_ones_the_smallest(flags):
+    (path,) = rates.rows_of("fcn", "edge_popup", flags)
+    before = [line for line in path.read_text().splitlines() if "learning_rate" not in line]
+    assert rates.write(MadeUp(GRID, runs=1).experiments, flags) == [path]
+    assert path.read_text().splitlines() == [*before, "--learning_rate=0.1"]
+    assert {spec.learning_rate for its in flag_files.read(path) for spec in its.specs} == {0.1}
+    assert rates.write(MadeUp(GRID, runs=1).experiments, flags) == []
+    better = GRID | {"rivals_grid_fcn_edge_popup_1": {"test_accuracy": 98.0}}
+    assert rates.write(MadeUp(better, runs=1).experiments, flags) == [path]
+    assert path.read_text().splitlines() == [*before, "--learning_rate=1"]
+
+
+def test_a_grid_that_is_not_complete_chooses_nothing(flags):
+    some = {name: its for name, its in GRID.items() if not name.endswith("_1")}
+    assert rates.write(MadeUp(some, runs=1).experiments, flags) == []
+
+
+def test_the_table_of_rates():
+    other = {"rivals_grid_fcn_dense_0.05": {"test_accuracy": 98.0}}
+    lines = rates.table("fcn", MadeUp(GRID | other, runs=1).experiments).to_dict("records")
+    assert lines == [
+        {"method": "dense", "0.03": "-", "0.05": "**98.00**", "0.1": "-", "0.3": "-", "1": "-"},
+        {"method": "edge-popup", "0.03": "96.00", "0.05": "-", "0.1": "**97.50**", "0.3": "97.50", "1": "90.00"},
+    ]
+    assert rates.section("fcn", {}) == ""
+
+
+def test_rows_have_the_rates_that_the_committed_records_choose():
+    """`python -m tf_supermask.papers.rivals.rates` writes them."""
+    for (net, method), rate in rates.chosen(rates.load(ROOT / "results")).items():
+        for path in rates.rows_of(net, method):
+            assert {spec.learning_rate for its in flag_files.read(path) for spec in its.specs} == {float(rate)}, path

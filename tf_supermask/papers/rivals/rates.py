@@ -1,0 +1,119 @@
+"""Learning rates: those that are tried on validation images, the best of each method, and its way into the flag files.
+
+    python -m tf_supermask.papers.rivals.rates [RESULTS]
+
+writes the best rate of each method of whose grid all runs have records, below results/ or RESULTS, to the method's flag files.
+"""
+
+import argparse
+import pathlib
+import re
+
+import numpy as np
+import pandas as pd
+
+from tf_supermask import files
+from tf_supermask.evidence.markup import markdown
+from tf_supermask.experiments import flag_files, records
+from tf_supermask.papers.rivals import names
+
+_FLAG = re.compile(r"^--learning_rate=.*\n", re.MULTILINE)
+
+
+def load(folder):
+    """Experiment -> its records, of those in a folder that try rates."""
+    paths = sorted(pathlib.Path(folder).glob("rivals_grid_*/seed*.json"))
+    return {path.parent.name: [records.read(path)] for path in paths}  # one seed each
+
+
+def grids(experiments):
+    """`(network, method)` -> rate as text -> mean accuracy on validation images, in percent, of experiment -> records."""
+    grids = {}
+    for name, runs in experiments.items():
+        if (tried := names.tried(name)) is not None:
+            net, method, rate = tried
+            accuracies = [record["final"]["test_accuracy"] for record in runs]
+            grids.setdefault((net, method), {})[rate] = float(np.mean(accuracies))
+    return grids
+
+
+def best(accuracies):
+    """The rate of the highest accuracy; of equal ones the smallest."""
+    return min(accuracies, key=lambda rate: (-accuracies[rate], float(rate)))
+
+
+def chosen(experiments, folder=flag_files.ROWS):
+    """`(network, method)` -> the best rate, where all experiments of the grid's flag file in `folder` have records."""
+    found = {}
+    for (net, method), accuracies in grids(experiments).items():
+        planned = flag_files.read(pathlib.Path(folder, f"rivals_grid_{net}_{method}.flags"))
+        if {names.tried(experiment.name)[2] for experiment in planned} <= accuracies.keys():
+            found[net, method] = best(accuracies)
+    return found
+
+
+def rows_of(net, method, folder=flag_files.ROWS):
+    """Paths of the flag files whose runs have the rate that was chosen on a network."""
+    part = "density" if method in names.WITH_DENSITY else "own"
+    return [pathlib.Path(folder, f"rivals_{part}_{net}_{method}.flags")]
+
+
+def with_rate(text, rate):
+    """The text of a flag file with this learning rate, in the place of its own or at its end."""
+    line = f"--learning_rate={rate}\n"
+    return _FLAG.sub(line, text, count=1) if _FLAG.search(text) else text + line
+
+
+def write(experiments, folder=flag_files.ROWS):
+    """Writes the best rates to the flag files in `folder`; returns the paths of those that changed."""
+    changed = []
+    for (net, method), rate in chosen(experiments, folder).items():
+        for path in rows_of(net, method, folder):
+            text = path.read_text()
+            if (new := with_rate(text, rate)) != text:
+                files.write(path, lambda file, new=new: file.write(new.encode()))
+                changed.append(path)
+    return changed
+
+
+def table(net, experiments):
+    """Data frame of text: a method in each row, a rate in each column, accuracies on validation images; the best is bold."""
+    tried = {method: accuracies for (where, method), accuracies in grids(experiments).items() if where == net}
+    rates = sorted({rate for accuracies in tried.values() for rate in accuracies}, key=float)
+    labels = names.OWN | names.WITH_DENSITY
+    return pd.DataFrame(
+        {"method": label} | {rate: _cell(rate, tried[method]) for rate in rates}
+        for method, label in labels.items()
+        if method in tried
+    )
+
+
+def _cell(rate, accuracies):
+    if rate not in accuracies:
+        return "-"
+    text = f"{accuracies[rate]:.2f}"
+    return f"**{text}**" if rate == best(accuracies) else text
+
+
+def section(net, experiments):
+    """Markdown of the table; '' where no rate was tried."""
+    frame = table(net, experiments)
+    if frame.empty:
+        return ""
+    return "\n\n".join([
+        f"### Learning rates, {names.NETS[net].title}",
+        "Accuracy, %, on the last 5,000 training images, which these runs do not train on; one seed. Methods with a density have "
+        "10 %. The best rate, in bold, is that of all rows of the method; of equal ones the smallest.",
+        markdown(frame),
+    ])  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("results", nargs="?", default="results", help="folder of the records")
+    for path in write(load(parser.parse_args().results)):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
