@@ -17,6 +17,8 @@ GRID = {f"rivals_grid_fcn_edge_popup_{rate}": {"test_accuracy": accuracy} for ra
 def flags(tmp_path):
     for path in (*rates.rows_of("fcn", "edge_popup"), flag_files.ROWS / "rivals_grid_fcn_edge_popup.flags"):
         shutil.copy(path, tmp_path)
+    grid = tmp_path / "rivals_grid_fcn_edge_popup.flags"
+    grid.write_text(rates.with_rate(grid.read_text(), ",".join(ACCURACIES)))
     return tmp_path
 
 
