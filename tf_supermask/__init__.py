@@ -66,18 +66,30 @@ def __dir__():
 
 
 class _RegisterLayers(importlib.abc.MetaPathFinder):
-    """Imports the layers when Keras has been imported: `keras.models.load_model` then knows them by name."""
+    """Imports the layers when Keras has been imported: `keras.models.load_model` then knows them by name.
+
+    Where a module of this package imports Keras, the layers wait until that module is complete: they may import it themselves.
+    """
+
+    def __init__(self):
+        self.unfinished = 0  # imports of modules of this package
 
     def find_spec(self, name, path=None, target=None):
-        spec = importlib.machinery.PathFinder.find_spec(name) if name == "keras" else None
-        if spec is None:
+        own = name.startswith(f"{__name__}.")
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if own or name == "keras" else None
+        if spec is None or spec.loader is None:
             return None
         execute = spec.loader.exec_module
 
         def execute_and_register(module):
-            execute(module)
-            sys.meta_path.remove(self)
-            _register_layers()
+            self.unfinished += own
+            try:
+                execute(module)
+            finally:
+                self.unfinished -= own
+                if self in sys.meta_path and "keras" in sys.modules and not self.unfinished:
+                    sys.meta_path.remove(self)
+                    _register_layers()
 
         spec.loader.exec_module = execute_and_register
         return spec

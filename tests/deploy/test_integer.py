@@ -60,3 +60,54 @@ def test_a_quantized_network_is_near_the_float_one(pool):
     expected = np.asarray(model(images))
     logits = network.logits(network.quantized(images)) * network.output_scale
     assert np.abs(logits - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def difference(*layers, units=2):
+    """A model whose first layer has units of equal weights, of which the second one takes the difference."""
+    first = keras.layers.Conv2D(units, 1, use_bias=False)
+    model = keras.Sequential([keras.Input((4, 4, 3)), first, keras.layers.Conv2D(1, 1, use_bias=False), *layers])
+    codes = np.array([1, -1, 0])[None, None, :, None] * np.ones(units)
+    model.set_weights([0.3 * codes, 0.7 * (-1.0) ** np.arange(units)[None, None, :, None], *model.get_weights()[2:]])
+    return model
+
+
+CANCELLED = {
+    "sums": lambda: [],
+    "noise is amplified": lambda: [keras.layers.BatchNormalization(epsilon=1e-9), keras.layers.ReLU()],
+    "elu": lambda: [keras.layers.ELU(), keras.layers.Flatten(), keras.layers.Dense(2, kernel_initializer="ones")],
+    "average": lambda: [keras.layers.AveragePooling2D(2), keras.layers.GlobalMaxPooling2D()],
+}
+
+
+@pytest.mark.parametrize("layers", CANCELLED.values(), ids=CANCELLED)
+def test_outputs_that_cancel_are_0(layers):
+    """Oracle: exact arithmetic. In float32 the differences are not 0 after rounding."""
+    model = difference(*layers(), units=6)
+    images = np.random.default_rng(1).normal(size=(20, 4, 4, 3)).astype(np.float32)
+    network = integer.quantize(model, stages_of(model), images)
+    assert not network.logits(network.quantized(images)).any()
+
+
+def test_averages_that_cancel_are_0():
+    """The values are not 0, their average is but for rounding."""
+    layers = [
+        keras.layers.AveragePooling2D(4),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2, kernel_initializer="ones"),
+    ]
+    model = keras.Sequential([keras.Input((4, 4, 1)), *layers])
+    images = np.random.default_rng(0).normal(size=(20, 4, 4, 1)).astype(np.float32)
+    images[:, 2:] = -images[:, :2]
+    network = integer.quantize(model, stages_of(model), images)
+    logits = network.logits(network.quantized(images)) * network.output_scale
+    assert np.abs(logits).max() < np.abs(images).max() / 127
+
+
+def test_a_bias_below_the_weights_of_a_dead_layer_is_kept():
+    """Oracle: Keras. No weight is left, so that a step of the sums says nothing of the outputs."""
+    layers = [keras.layers.Dense(2, activation="relu"), keras.layers.Dense(2, use_bias=False)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
+    model.set_weights([np.zeros((3, 2)), np.array([1e-6, 3e-6]), np.eye(2)])
+    network = integer.quantize(model, stages_of(model), np.ones((4, 3)))
+    logits = network.logits(network.quantized(np.ones((1, 3)))) * network.output_scale
+    np.testing.assert_allclose(logits, [[1e-6, 3e-6]], rtol=0.01)

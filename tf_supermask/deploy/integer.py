@@ -159,19 +159,30 @@ def quantize(model, stages, images):
             f"calibration images have the shape {images.shape}, or are not finite; "
             f"{model.name} takes (n, {', '.join(map(str, model.inputs[0].shape[1:]))})"
         )
-    scale = input_scale = _scale(np.abs(images).max(initial=0), 1.0)
+    scale = input_scale = _scale(np.abs(images).max(initial=0) or LARGEST)
     largest, made = _largest(model, stages, images), []
-    for stage, (inner, outer) in zip(stages, largest, strict=True):
-        finest = scale * stage.factor.max()  # if all outputs are 0 on the images
-        scales = scale, _scale(inner, finest), _scale(outer, finest)
-        integer_stage, scale = _quantized(stage, *scales, stage is stages[-1])
+    for stage, ranges in zip(stages, largest, strict=True):
+        integer_stage, scale = _quantized(stage, scale, *ranges, stage is stages[-1])
         made.append(integer_stage)
     return IntegerNetwork(made, input_scale, scale)
 
 
-def _scale(largest, otherwise):
-    """The scale of int8 for values up to `largest`, rounded to float32; `otherwise` if that is 0."""
-    return float(np.float32(largest / LARGEST)) or otherwise
+def _scale(largest):
+    """The scale of int8 for values up to `largest`, rounded to float32."""
+    return max(float(np.float32(largest / LARGEST)), float(np.finfo(np.float32).tiny))
+
+
+def _least(stage, scale):
+    """The least range of outputs that sums can show: what a sum of 1 adds. Outputs below it are 0 on the calibration images, or
+    what rounding left of 0. It is also large enough for products of the largest sums to fit in 32 bits."""
+    weights = _weights(stage.codes)
+    steps = scale * np.where(weights, stage.factor, 0)
+    return max(steps.max(), LARGEST * (-LOWEST * weights * steps).max() / 2**28)
+
+
+def _weights(codes):
+    """The number of codes of each unit that are not 0; 1 for a stage that copies."""
+    return 1 if codes is None else np.count_nonzero(codes.reshape(-1, codes.shape[-1]), axis=0)
 
 
 def _largest(model, stages, images):
@@ -186,12 +197,10 @@ def _largest(model, stages, images):
 
 
 def _quantized(stage, scale, inner, outer, last):
-    """`(IntegerStage, scale of its outputs)`. `scale`: of its inputs. `inner`, `outer`: for int8 of its two tensors."""
+    """`(IntegerStage, scale of its outputs)`. `scale`: of its inputs. `inner`, `outer`: the largest values of its two tensors."""
     average, raw = stage.pool == "average", last and (stage.alpha is None or stage.pool == "average")
-    target = inner if average else outer
-    if stage.kind == "copy":
-        target = scale
-    elif raw and not average:
+    target = _scale(max(inner if average else outer, _least(stage, scale)))
+    if stage.kind == "copy" or raw and not average:
         target = scale * stage.factor.max()
     table, coarse = (None, 0) if stage.alpha is None else _table(stage.alpha, target)
     furthest = np.inf if raw else -LOWEST if table is None else max(-LOWEST, len(table) << coarse)
@@ -200,15 +209,16 @@ def _quantized(stage, scale, inner, outer, last):
     bias = np.rint(bias * 2.0**multiplier.shift / multiplier.values).astype(np.int64)
     if (multiplier.values == 2**multiplier.shift).all():
         multiplier = UNCHANGED
-    weights = 1 if codes is None else (codes != 0).reshape(-1, stage.units).sum(axis=0)
-    bound = int((-LOWEST * weights + np.abs(bias)).max())
+    bound = int((-LOWEST * _weights(codes) + np.abs(bias)).max())
     made = IntegerStage(dataclasses.replace(stage, codes=codes), bias, bound, multiplier, raw, table, coarse)
     if not average:
         return made, target
     full = math.prod(window.size for window in stage.pooling)
-    if not raw:
-        made.average = Multiplier.of(target / full / outer, -LOWEST * full, stage.name)
-    return made, target / full if raw else outer
+    if raw:
+        return made, target / full
+    outer = _scale(max(outer, target / full))
+    made.average = Multiplier.of(target / full / outer, -LOWEST * full, stage.name)
+    return made, outer
 
 
 def _in_units(stage, scale, target, furthest):
@@ -217,9 +227,8 @@ def _in_units(stage, scale, target, furthest):
 
     The weights of a unit are dropped if all together change no output. A bias is clipped where outputs are beyond `furthest`.
     """
-    codes, ratios, weights = stage.codes, scale * stage.factor / target, np.ones(stage.units)
+    codes, ratios, weights = stage.codes, scale * stage.factor / target, _weights(stage.codes)
     if codes is not None:
-        weights = (codes != 0).reshape(-1, stage.units).sum(axis=0)
         seen = -LOWEST * weights * ratios > 1 / 4
         codes, weights = np.where(seen, codes, 0).astype(np.int8), np.where(seen, weights, 0)
         ratios = np.where(seen, ratios, ratios[seen].max(initial=0) or 2.0**-8)
