@@ -20,6 +20,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_supermask import draws
+
 DISTRIBUTIONS = ("signed_constant", "uniform", "normal", "truncated_normal")
 _KERAS_DISTRIBUTION = {
     "signed_constant": "untruncated_normal",
@@ -43,11 +45,10 @@ class _Scaled(keras.initializers.VarianceScaling):
         self.supermask_distribution = distribution
 
     def __call__(self, shape, dtype=None):
-        draw = super().__call__(shape, dtype)
         if self.supermask_distribution != "signed_constant":
-            return draw
+            return _tensor(_scaled(self, shape), dtype)
         c = math.sqrt(self.scale / max(1.0, fan(shape, self.mode)))
-        return ops.where(draw < 0, ops.cast(-c, draw.dtype), ops.cast(c, draw.dtype))
+        return _tensor(c * draws.normal_signs(self.seed, shape), dtype)
 
     def get_config(self):
         seed = super().get_config()["seed"]
@@ -55,10 +56,10 @@ class _Scaled(keras.initializers.VarianceScaling):
 
 
 def fan(shape, mode):
-    """Number of inputs of one output (`fan_in`) or the mean of inputs and outputs (`fan_avg`) of a kernel of `shape`."""
-    *window, c_in, c_out = shape
+    """Number of inputs of one output (`fan_in`), of outputs (`fan_out`) or their mean (`fan_avg`), of a kernel of `shape`."""
+    *window, c_in, c_out = shape if len(shape) > 1 else 2 * (tuple(shape) or (1,))
     n_in, n_out = math.prod(window) * c_in, math.prod(window) * c_out
-    return n_in if mode == "fan_in" else (n_in + n_out) / 2
+    return {"fan_in": n_in, "fan_out": n_out}.get(mode, (n_in + n_out) / 2)
 
 
 @keras.saving.register_keras_serializable("tf_supermask")
@@ -117,6 +118,61 @@ class PyTorch(_Scaled):
 
 
 SCHEMES = {"he": He, "xavier": Xavier, "elu": ELU, "elus": ELUS, "elus_resnet": elus_resnet, "pytorch": PyTorch}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The same numbers on every backend
+
+
+def _scaled(initializer, shape):
+    """Numbers of Keras' variance scaling."""
+    variance = initializer.scale / max(1.0, fan(shape, initializer.mode))
+    if initializer.distribution == "uniform":
+        limit = math.sqrt(3.0 * variance)
+        return _between(initializer.seed, shape, -limit, limit)
+    if initializer.distribution == "truncated_normal":
+        deviation = math.sqrt(variance) / 0.87962566103423978  # that of what is left between -2 and 2
+        return _around(draws.truncated_normal(initializer.seed, shape), 0, deviation)
+    return _around(draws.normal(initializer.seed, shape), 0, math.sqrt(variance))
+
+
+def _between(seed, shape, low, high):
+    low, high = np.float32(low), np.float32(high)
+    return draws.uniform(seed, shape) * (high - low) + low
+
+
+def _around(values, mean, deviation):
+    return values * np.float32(deviation) + np.float32(mean)
+
+
+# What Keras' initializers do when they are called; those that inherit it are found too.
+_DRAWN = {
+    keras.initializers.VarianceScaling.__call__: _scaled,
+    keras.initializers.RandomUniform.__call__: lambda its, shape: _between(its.seed, shape, its.minval, its.maxval),
+    keras.initializers.RandomNormal.__call__: lambda its, shape: _around(
+        draws.normal(its.seed, shape), its.mean, its.stddev
+    ),
+    keras.initializers.TruncatedNormal.__call__: lambda its, shape: _around(
+        draws.truncated_normal(its.seed, shape), its.mean, its.stddev
+    ),
+}
+
+
+def drawn(initializer, shape, dtype=None):
+    """What an initializer gives for a shape: from one seed the same numbers on every backend, those of Keras on TensorFlow.
+
+    Keras' uniform, normal and truncated normal initializers, with variance scaling or without, are drawn here, and rounded from
+    float32 where `dtype` is of less; all others, such as Orthogonal, draw what they draw on the backend.
+    """
+    draw = _DRAWN.get(type(initializer).__call__)
+    if draw is None or getattr(initializer, "input_axes", None) is not None:  # fans of other axes than the last two
+        return initializer(shape, dtype=dtype)
+    return _tensor(draw(initializer, tuple(shape)), dtype)
+
+
+def _tensor(values, dtype):
+    dtype = keras.backend.standardize_dtype(dtype)
+    return ops.cast(ops.convert_to_tensor(values.astype("float64" if dtype == "float64" else "float32")), dtype)
 
 
 def layer_seed(seed, layer, role):

@@ -3,13 +3,14 @@
 import contextlib
 import contextvars
 import dataclasses
+import functools
 import math
 
 import keras
 import numpy as np
 from keras import ops
 
-from tf_supermask import latent, masks
+from tf_supermask import initializers, latent, masks
 from tf_supermask.density import density_threshold
 
 _KERNEL_OF = contextvars.ContextVar("MaskedKernel -> kernel", default=None)
@@ -107,13 +108,18 @@ class MaskedKernel:
             return function()
 
 
+def same_everywhere(initializer):
+    """An initializer that draws from its seed the same numbers on every backend."""
+    return functools.partial(initializers.drawn, keras.initializers.get(initializer))
+
+
 def add_score(layer, name, shape, initializer, **exact):
     """The variable of the scores: trained, but for masks that are given, which start with all weights kept."""
     rule = masks.rule(layer.rule)
     return layer.add_weight(
         name=name,
         shape=shape,
-        initializer="ones" if rule.given else initializer,
+        initializer=same_everywhere("ones" if rule.given else initializer),
         trainable=not rule.given,
         constraint=latent.Within(rule.latent(shape)) if rule.clipped else None,
         **exact,

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from tf_supermask import graph, initializers, masks
-from tf_supermask.masked_kernel import MaskedKernel, add_scales, add_score
+from tf_supermask.masked_kernel import MaskedKernel, add_scales, add_score, same_everywhere
 
 
 class SignedMask(keras.layers.Layer):
@@ -94,7 +94,7 @@ class SignedMask(keras.layers.Layer):
         if rule.latent:
             weight, score = keras.initializers.Constant(rule.latent(kernel_shape)), weight
         self.weight = self.add_weight(
-            name="weight", shape=kernel_shape, initializer=weight, trainable=rule.given, **exact
+            name="weight", shape=kernel_shape, initializer=same_everywhere(weight), trainable=rule.given, **exact
         )
         self.score = add_score(self, "score", kernel_shape, score, **exact)
         if rule.sampled:

@@ -8,8 +8,8 @@
 
 Versions 2 and 3 are read too: their numbers are in the header, which has no short forms and no preset dictionary (words.py).
 
-A kernel of signed constants is codes * scale. Other frozen weights are drawn again from the seed of their initializer by Keras'
-stateless, counter-based generator; the header has their checksum. Of weights that are neither, what is left is stored
+A kernel of signed constants is codes * scale. Other frozen weights are drawn again from the seed of their initializer, by a
+counter-based generator (draws.py); the header has their checksum. Of weights that are neither, what is left is stored
 (own_weights.py). Scores are not stored.
 
 Nothing in a file is executed: it may contain layers of Keras that are on a list (allowed.py) and classes that the user has

@@ -8,7 +8,7 @@ import zlib
 import keras
 import numpy as np
 
-from tf_supermask import files
+from tf_supermask import files, initializers
 from tf_supermask.deploy import header_bits, own_weights, short_form
 from tf_supermask.deploy.words import WORDS
 from tf_supermask.errors import InputError
@@ -46,13 +46,13 @@ class Kernel:
             return self.codes * np.float32(self.scale)
         weight = drawn(self.draw["initializer"], self.draw["shape"])
         if files.sha256(weight) != self.draw["sha256"]:
-            raise InputError(f"Keras on {keras.config.backend()} draws other weights from the seed than the writer of the file")
+            raise InputError("this machine draws other weights from the seed than the writer of the file")
         return weight * self.codes.reshape(weight.shape) * np.float32(self.scale)
 
 
 def drawn(initializer, shape):
     """What an initializer, given by its configuration, draws: float32."""
-    return np.asarray(keras.initializers.deserialize(initializer)(shape, "float32"), np.float32)
+    return keras.ops.convert_to_numpy(initializers.drawn(keras.initializers.deserialize(initializer), shape, "float32"))
 
 
 def key_of(layer, place):

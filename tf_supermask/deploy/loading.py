@@ -175,7 +175,7 @@ def load(path, most_weights=MOST_WEIGHTS, masked=False, rule="signed", seed=0):
         seed: seed of the signs, int >= 0, or None to draw one.
 
     Raises:
-        InputError: see `read`; TensorFlow draws other weights from the seed in the file.
+        InputError: see `read`; the seed in the file gives other weights here.
         ValueError: the rule samples, or cannot make the masks of the file.
     """
     contents = read(path, most_weights)

@@ -1,11 +1,12 @@
 """The measurements of benchmarks/: JSON files, and the tables of the docs that are made of them.
 
-`speed`, `onednn`, `shrinking`, `replayed` and `many` take the folder of the JSON files and return a section of a page, as the
-functions of measured_sizes.py do: `(heading, name -> data frame of text, notes)`.
+The functions of SPEED take the folder of the JSON files and return a section of a page, as the functions of measured_sizes.py
+do: `(heading, name -> data frame of text, notes)`.
 """
 
 import json
 import pathlib
+import statistics
 
 import pandas as pd
 
@@ -94,6 +95,27 @@ def _or_dash(value, digits):
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def masked(folder):
+    """Time of a training step with `Masked` around plain layers against the two special layers."""
+    networks = measurements(folder, "masked")
+    environment = networks.pop("environment")
+    table = pd.DataFrame(
+        {
+            "network": name,
+            "SignedMaskDense and SignedMaskConv2D, ms per step": milliseconds(row["special_ms"]),
+            "Masked": milliseconds(row["general_ms"]),
+            "Masked / special": f"{row['general_over_special']:.3f}",
+            "largest difference of scores after the first steps": f"{_apart(row):.2g}",
+        }
+        for name, row in networks.items()
+    )
+    return "Masked around any layer", {"": table}, f"In turns in one process. {environment['processor']}."
+
+
+def _apart(row):
+    return next(value for name, value in row.items() if name.startswith("scores_apart_"))
+
+
 def onednn(folder):
     """Time of a masked training step without and with oneDNN."""
     networks = measurements(folder, "onednn")
@@ -179,8 +201,42 @@ def many(folder):
     return "Many runs", {"": table}, f"{runs} short runs in each turn, with all that a user waits for."
 
 
+def sequences(folder):
+    """Masked models of sequences against dense ones."""
+    models = measurements(folder, "sequences")
+    epochs, environment = models.pop("epochs"), models.pop("environment")
+    table = pd.DataFrame(
+        {
+            "model": name,
+            "n": len(row["remaining"]),
+            "dense: test accuracy, %": _by_seed(row["dense"]["test_accuracy"]),
+            "masked": _by_seed(row["masked"]["test_accuracy"]),
+            "remaining weights, %": _by_seed(row["remaining"]),
+            "dense, bytes": f"{row['dense_bytes']:,}",
+            "container": f"{row['container_bytes']:,.0f}",
+            "learning rates": f"{row['dense']['learning_rate']:g}, {row['masked']['learning_rate']:g}",
+        }
+        for name, row in models.items()
+    )
+    apart = ", ".join(f"{name} {_points(row):+.2f}" for name, row in models.items())
+    return (
+        "Sequences: digits row by row",
+        {"": table},
+        f"Masked against dense, points: {apart}. {epochs} epochs; {environment['processor']}.",
+    )
+
+
+def _by_seed(values):
+    return f"{statistics.mean(values):.2f} ({', '.join(f'{value:.2f}' for value in values)})"
+
+
+def _points(row):
+    """Accuracy of the masked form less that of the dense one, means over seeds."""
+    return statistics.mean(row["masked"]["test_accuracy"]) - statistics.mean(row["dense"]["test_accuracy"])
+
+
 def _slowdown(row):
     return row["deterministic"]["seconds_per_epoch"] / row["one_job"]["seconds_per_epoch"]
 
 
-SPEED = (speed, onednn, shrinking, replayed, many)  # the sections of the page on speed
+SPEED = (speed, masked, onednn, shrinking, replayed, many)  # the sections of the page on speed
