@@ -44,7 +44,7 @@ class Killed(BaseException):
     pass
 
 
-def train(spec, dataset, folder, stop_after=None):
+def train(spec, dataset, folder, stop_after=None, options=QUIET):
     """Record of a run that may be killed after some epochs; `stop_after`: the moment its checkpoint is written."""
     save, run = records.save_checkpoint, records.Run(folder, "run", 0)
 
@@ -55,7 +55,7 @@ def train(spec, dataset, folder, stop_after=None):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "save_checkpoint", save_and_die)
-        return training.train(spec, dataset, run, QUIET)[1]
+        return training.train(spec, dataset, run, options)[1]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -77,8 +77,10 @@ def test_a_run_shrinks_and_resumes_to_the_same_bits(tiny, given, tmp_path, cheap
 
 
 def test_records_masks_and_containers_are_those_of_the_whole_network(tiny, tmp_path, cheap):
-    spec = spec_of()
-    shrunk, plain = (train(its, tiny, tmp_path / str(its.shrink)) for its in (spec, spec_of(shrink=False)))
+    spec, said = spec_of(), []
+    shrunk = train(spec, tiny, tmp_path / "True", options=dataclasses.replace(QUIET, log=said.append))
+    assert [line.startswith("  one epoch takes about ") for line in said] == [True] * (1 + len(shrunk["shrunk"]))
+    plain = train(spec_of(shrink=False), tiny, tmp_path / "False")
     assert shrunk["shrunk"] and "shrunk" not in plain
     units = shrunk["shrunk"][-1]["units"]
     assert list(units) == ["fc1", "fc2", "out"] and units["fc1"] < 300 and units["out"] == 10

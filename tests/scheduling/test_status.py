@@ -31,6 +31,21 @@ def test_time_left_follows_from_what_was_done_and_what_is_left(tmp_path):
     assert plan.left(failed, 160.0) == pytest.approx(60 / 0.4)
 
 
+def test_time_left_follows_a_network_that_shrinks(tmp_path):
+    """10 of 40 epochs, the first with compiling; the last 3, of the smaller network, take a quarter of the others."""
+    seconds = [9.0, *[4.0] * 6, 7.0, 1.0, 1.0]
+    assert status.share_of_time(seconds, 40) == pytest.approx(42 / (42 + 30 * 1))
+    assert status.share_of_time(seconds[:7], 40) == pytest.approx(33 / (33 + 33 * 4))
+    run = records.Run(tmp_path, "x", 0)
+    run.history.parent.mkdir()
+    lines = ["epoch,accuracy,seconds", *(f"{epoch},0.5,{value}" for epoch, value in enumerate(seconds))]
+    run.history.write_text("\n".join(lines) + "\n10,0.")
+    assert status.seconds_done(run) == seconds
+    plan = status.Plan(100.0, [("x", 0, 3.0, 40, 0.0)])
+    assert plan.left(plan.states(tmp_path), 142.0) == pytest.approx(30)
+    assert status.share_of_time([1.0] * 9, 9) == pytest.approx(8 / 9)  # 1 only with a record
+
+
 def test_a_plan_is_published_while_its_block_runs(tmp_path):
     """A scheduler of this process, an hour old, that has done a quarter of two equal runs."""
     todo = [jobs.job_of("x", Spec.of(dataset="digits", epochs=4, seed=seed), tmp_path) for seed in (0, 1)]

@@ -93,11 +93,14 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 class Estimate(keras.callbacks.Callback):
-    """Logs after the first epoch how long an epoch and the rest of the run take; `log(text)` receives the line."""
+    """Logs how long an epoch and the rest of the run take; `log(text)` receives the line. It does so after the first epoch of each
+    `fit`: a network that has shrunk is faster."""
 
-    def __init__(self, spec, done, log):
+    def __init__(self, spec, log):
         super().__init__()
-        self.spec, self.done, self.log = spec, done, log
+        self.spec, self.log = spec, log
+
+    def on_train_begin(self, logs=None):
         self.first = True
         self.began, self.ends = {}, {"train": [], "test": []}
 
@@ -118,7 +121,7 @@ class Estimate(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if self.first:
             seconds = sum(_without_tracing(self.began[part], self.ends[part]) for part in self.began)
-            left = self.spec.epochs - self.done - 1
+            left = self.spec.epochs - epoch - 1
             self.log(f"  one epoch takes about {duration(seconds)}, this run {duration(seconds * left)} more")
             self.first = False
 

@@ -193,7 +193,7 @@ def _continue(model, spec, run, history, shrinking, log):
 
 def _callbacks(spec, dataset, run, options, history, shrinking):
     images = {"train": len(dataset.train_images) * spec.passes, "test": len(dataset.test_images)}
-    callbacks = [History(history, images, shrinking.whole), Estimate(spec, len(history["train_loss"]), options.log)]
+    callbacks = [History(history, images, shrinking.whole), Estimate(spec, options.log)]
     if spec.schedule == "plateau":
         callbacks.append(Plateau(spec, history))
     if spec.schedule == "cosine":

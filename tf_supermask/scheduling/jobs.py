@@ -81,6 +81,6 @@ def plan_of(jobs, began):
     planned = []
     for run, spec, _ in jobs:
         rows = modes.of(spec).rows(spec)
-        share = min(status.rows_saved(run), rows - 1) / rows
+        share = status.share_of_time(status.seconds_saved(run), rows)
         planned.append((run.experiment, run.seed, cost(spec), rows, share))
     return status.Plan(began, planned)

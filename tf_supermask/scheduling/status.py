@@ -6,11 +6,13 @@ So the status of a folder includes the runs that wait, and the time left.
 """
 
 import contextlib
+import csv
 import json
 import os
 import pathlib
 import re
 import socket
+import statistics
 import time
 import zipfile
 from typing import NamedTuple
@@ -27,7 +29,7 @@ PLANS = ".plans"  # in the folder of results
 
 
 class State(NamedTuple):
-    """`share`: how much of the run's history exists, 0 to 1. `note`: the owner of a running run, the reason of a failed one."""
+    """`share`: how much of the run is done, 0 to 1. `note`: the owner of a running run, the reason of a failed one."""
 
     kind: str
     share: float = 0.0
@@ -38,7 +40,7 @@ def state_of(run, rows=None, since=0.0):
     """The State of a run whose complete history has `rows` rows; a failure before the time `since` does not count."""
     if run.record.exists():
         return State(DONE, 1.0)
-    share = min(rows_done(run), rows - 1) / rows if rows else 0.0  # 1 only with a record
+    share = share_of_time(seconds_done(run), rows) if rows else 0.0
     owner = locks.owner(run.lock)
     if owner:
         return State(RUNNING, share, owner)
@@ -50,23 +52,36 @@ def state_of(run, rows=None, since=0.0):
     return State(WAITING, share)
 
 
-def rows_done(run):
-    """Rows of the history file of an unfinished run, or of its checkpoint where it has no history file."""
+def share_of_time(seconds, rows):
+    """Share of a run that is done after rows of its history that took `seconds`, if the others of its `rows` take as long as
+    recent ones: a network that has shrunk is faster. Below 1: a run is done with its record."""
+    done = seconds[: rows - 1]
+    if not done:
+        return 0.0
+    left = (rows - len(done)) * statistics.median_low(done[-3:])  # one of three may have compiled
+    return sum(done) / (sum(done) + left)
+
+
+def seconds_done(run):
+    """Seconds of each row of the history file of an unfinished run, or of its checkpoint where it has no history file; 1 for each
+    where they are not measured."""
     try:
-        return max(0, run.history.read_bytes().count(b"\n") - 1)  # without the header
-    except OSError:
-        return rows_saved(run)
+        text, _, _ = run.history.read_text().rpartition("\n")  # the last line may be incomplete
+        return [float(row.get("seconds", 1)) for row in csv.DictReader(text.splitlines())]
+    except (OSError, ValueError):
+        return seconds_saved(run)
 
 
-def rows_saved(run):
-    """Rows of the history in the checkpoint from which an unfinished run will be continued; 0 without one."""
+def seconds_saved(run):
+    """The same of the checkpoint from which an unfinished run will be continued; [] without one."""
     try:
         with np.load(run.checkpoint) as arrays:  # reads this one array
             history = json.loads(arrays["note"].tobytes())["history"]
-        return max(map(len, history.values()), default=0)
+        rows = max(map(len, history.values()), default=0)
+        return [float(seconds) for seconds in history.get("seconds", [1] * rows)]
     # none yet, or damaged, which the run itself will say
     except (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile):
-        return 0
+        return []
 
 
 # ---------------------------------------------------------------------------------------------------------------------
