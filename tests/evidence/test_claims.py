@@ -170,6 +170,7 @@ def test_a_part_of_several_claims_is_a_column():
         "FC: 90; Conv2: 90",
         "3",
     ]
+    assert networks["verdict"][1] == f"{FAILS}, 2 of 3 parts"
     assert networks["numbers"][1] == "FC: 90; Conv2: 90; needs 3 runs of nobody, there are 0"
     assert elsewhere.columns.tolist() == ["#", "claim", "scale", "verdict", "numbers", "n"]
     assert elsewhere["numbers"][0] == "alone (holds, n 3): 90"

@@ -53,6 +53,12 @@ class Finding(NamedTuple):
         return combined([part.verdict for part in self.parts.values()])
 
     @property
+    def shown(self):
+        """The verdict, and how many of the claim's parts it rests on where some have no evidence."""
+        known = sum(part.verdict != NONE for part in self.parts.values())
+        return self.verdict if known in (0, len(self.parts)) else f"{self.verdict}, {known} of {len(self.parts)} parts"
+
+    @property
     def runs(self):
         return {name: count for part in self.parts.values() for name, count in part.runs.items()}
 
@@ -150,6 +156,14 @@ def best(full, less):
     return [b if a.verdict == NONE != b.verdict else a for a, b in zip(full, less, strict=True)]
 
 
+def ledgers(papers, scales):
+    """Title of a paper -> its findings, by runs of full length where there are any; `scales`: scale -> Evidence."""
+    return {
+        paper.title: best(*(paper.claims.ledger(scales[scale]) for scale in ("paper", "reduced")))
+        for paper in papers.values()
+    }
+
+
 def counts(ledgers):
     """Data frame: how many claims have each verdict, a row for each of `ledgers`, title -> findings, and one for all."""
     rows = {title: [finding.verdict for finding in ledger] for title, ledger in ledgers.items()}
@@ -175,7 +189,7 @@ def table(ledger):
     labels = [label for row in most_parts_first for label in row.parts if label]
     columns = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
     lines = [
-        {"#": str(row.number), "claim": row.claim, "scale": row.scale, "verdict": row.verdict}
+        {"#": str(row.number), "claim": row.claim, "scale": row.scale, "verdict": row.shown}
         | {label: _cell(row.parts.get(label)) for label in columns}
         | {"numbers": row.numbers_without(columns), "n": row.n}
         for row in ledger

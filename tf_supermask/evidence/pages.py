@@ -103,9 +103,18 @@ def paper_page(name, source):
 
 
 def headlines(source):
-    """Markdown of the README's table."""
+    """Markdown of the README's table, and how many claims have which verdict."""
     frame = headline_frame(source.papers, source.scales["paper"])
-    return markdown(frame) if len(frame) else "No records yet."
+    if frame.empty:
+        return "No records yet."
+    *_, count = claims.counts(claims.ledgers(source.papers, source.scales)).to_dict("records")
+    lean = int(count[claims.LEANS_HOLDS]) + int(count[claims.LEANS_FAILS])
+    fail = f"{count[claims.FAILS]} {'fails' if count[claims.FAILS] == '1' else 'fail'}"
+    return (
+        f"{markdown(frame)}\n\nOf {count['claims']} claims of the papers {count[claims.HOLDS]} hold and {fail} by our runs; "
+        f"{lean} lean to one of them, with too few runs or without some of the networks, and {count[claims.NONE]} have no "
+        "evidence yet."
+    )
 
 
 def headline_frame(papers, evidence):
@@ -131,10 +140,7 @@ def headline_frame(papers, evidence):
 
 def all_claims(source):
     """The number of claims with each verdict; then of each paper, by subject, the claims with evidence, then the others."""
-    ledgers = {
-        paper.title: claims.best(*(paper.claims.ledger(source.scales[scale]) for scale in ("paper", "reduced")))
-        for paper in source.papers.values()
-    }
+    ledgers = claims.ledgers(source.papers, source.scales)
     return "\n\n".join(
         [markdown(claims.counts(ledgers)), *(_ledger(title, findings) for title, findings in ledgers.items())]
     )

@@ -93,8 +93,8 @@ class Checkpoint(keras.callbacks.Callback):
 
 
 class Estimate(keras.callbacks.Callback):
-    """Logs how long an epoch and the rest of the run take; `log(text)` receives the line. It does so after the first epoch of each
-    `fit`: a network that has shrunk is faster."""
+    """Logs how long an epoch and the rest of the run take; `log(text)` receives the line. It does so after the first epoch of
+    each `fit`: a network that has shrunk is faster."""
 
     def __init__(self, spec, log):
         super().__init__()

@@ -77,7 +77,8 @@ def groups():
     return (*dict.fromkeys(field.metadata["group"] for field in dataclasses.fields(Spec)), RUNNING, FILES)
 
 
-_LISTS = ("criterion", "mask1_action", "mask0_action", "score_value", "density", "learning_rate", "weight_decay")  # that take lists
+# Flags that take lists.
+_LISTS = ("criterion", "mask1_action", "mask0_action", "score_value", "density", "learning_rate", "weight_decay")
 
 
 def described(values):
