@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tf_supermask.deploy import header_bits
 from tf_supermask.deploy.header_bits import Reader, Writer, read, write
 
 BYTE = st.integers(0, 255)
@@ -17,7 +18,13 @@ HEADERS = st.builds(
     LIST,
     st.lists(LIST, min_size=3, max_size=3),
     st.lists(
-        st.tuples(LIST, st.lists(BYTE, min_size=3, max_size=3), BYTE, st.integers(0, 2**28)).map(list), max_size=9
+        st.tuples(
+            st.lists(st.integers(0, 2**33), max_size=8),
+            st.lists(BYTE, min_size=3, max_size=3),
+            BYTE,
+            st.integers(0, 2**28),
+        ).map(list),
+        max_size=9,
     ),
 )
 
@@ -60,4 +67,12 @@ def test_lists_and_numbers_without_end_are_refused():
     writer = Writer()
     writer.numbers(np.zeros(2000, int).tolist())
     with pytest.raises(ValueError, match="a list that is too long"):
-        Reader(writer.content()).numbers()
+        Reader(writer.content()).numbers(1999)
+
+
+def test_the_numbers_of_a_file_are_bounded(monkeypatch):
+    monkeypatch.setattr(header_bits, "MOST_NUMBERS", 10)
+    reader = Reader(b"\xff" * 9)
+    assert [reader.number() for _ in range(10)] == [0] * 10
+    with pytest.raises(ValueError, match="more than 10 numbers"):
+        reader.number()

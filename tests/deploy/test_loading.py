@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from tf_supermask import He, SignedMaskDense
-from tf_supermask.deploy import architecture, container, loading
+from tf_supermask import He, SignedMaskDense, conversion
+from tf_supermask.deploy import architecture, container, container_format, header_bits, loading
 from tf_supermask.deploy.container_format import VERSION, deflated, headed, opened, sealed
 from tf_supermask.deploy.words import WORDS
 from tf_supermask.errors import InputError
@@ -122,6 +122,9 @@ TENSOR = {"class_name": "__keras_tensor__", "config": _HISTORY}
 DENSE = keras.layers.Dense(3, use_bias=False, name="dense")
 
 
+ORTHOGONAL = {"class_name": "Orthogonal", "module": "keras.initializers", "config": {"gain": 1.0, "seed": 1}}
+
+
 FUNCTION = {"class_name": "function", "module": "os", "config": "system", "registered_name": "system"}
 
 
@@ -150,10 +153,46 @@ HOSTILE = {
         {"dense": kernel(2**11, 2**11)},
         codes=b"code" * 99,
     ),
+    "statistics": lambda: crafted(
+        described(
+            keras.layers.Normalization(),
+            InputLayer=wide(2**29),
+            Normalization={"mean": 0.0, "variance": 1.0},
+        )
+    ),
+    "statistics in a model in a model": lambda: crafted(
+        described(
+            keras.Sequential([keras.Input((4, 4)), keras.layers.Normalization(axis=(1, 2))]),
+            shape=(4, 4),
+            InputLayer={"batch_shape": [None, 2**15, 2**15]},
+            Normalization={"mean": 0.0, "variance": 1.0},
+        )
+    ),
+    "values of one input": lambda: crafted(described(keras.layers.RepeatVector(3), RepeatVector={"n": 2**40})),
+    "values inside a model": lambda: crafted(
+        described(
+            keras.Sequential([keras.Input((4, 2)), keras.layers.UpSampling1D(3), keras.layers.GlobalMaxPooling1D()]),
+            shape=(4, 2),
+            UpSampling1D={"size": 2**40},
+        )
+    ),
+    "weights of a small file": lambda: small_file(),
+    "decompositions": lambda: crafted(
+        described(DENSE, Dense={"units": 2**11}, InputLayer=wide(2**11)),
+        {"dense": kernel(2**11, 2**11, draw={"initializer": ORTHOGONAL, "shape": [2**11] * 2, "sha256": ""})},
+    ),
+    "axes of weights": lambda: crafted(
+        described(DENSE), {"dense": kernel(4, 3, draw={"initializer": ORTHOGONAL, "shape": [4, 3] + [1] * 999})}
+    ),
     "arrays of no layer": lambda: crafted(described(keras.layers.ReLU()), arrays=zeros(100)),
     "arrays without end": lambda: crafted(described(DENSE), arrays=zeros(1)[:-8]),
     "header": lambda: sealed(VERSION, zeros(100)),
     # longer than a few seconds
+    "objects": lambda: sealed_header(
+        b'{"kernels":[],"model":{"class_name":"Dense","config":[' + b'{"":[]},' * 5 * 10**5 + b"0]}}"
+    ),
+    "numbers of kernels": lambda: many_numbers(kernels=60),
+    "layers in a short row": lambda: short([["InputLayer", "i", {"batch_shape": [None, 1]}], *flatten(180)]),
     "layers in a row": lambda: crafted(described(*[keras.layers.ReLU()] * 2) | {"config": many_layers()}),
     "layers in a graph": lambda: crafted(chained(3000)),
     "layers in the wrong order": lambda: crafted(chained(2000, -1)),
@@ -212,6 +251,23 @@ def many_layers():
 
 def sealed_header(text):
     return sealed(VERSION, deflated(text, zdict=WORDS))
+
+
+def many_numbers(kernels):
+    """A file whose kernels have as many passes as they may."""
+    bits, passes = header_bits.Writer(), [[[0] * 8, [1] * 3, 1, 2]] * header_bits.MOST
+    for _ in range(kernels):
+        header_bits.write(kernel(4, 3, codes=[[0] * 64] * 3 + passes), bits)
+    text = json.dumps({"model": described(DENSE), "kernels": [str(number) for number in range(kernels)]})
+    return sealed(VERSION, deflated(text.encode(), zdict=WORDS) + bits.content() + deflated(b""))
+
+
+def small_file():
+    return crafted(described(DENSE, Dense={"units": 2**14}, InputLayer=wide(2**13)), {"dense": kernel(2**13, 2**14)})
+
+
+def flatten(count):
+    return [["Flatten", f"flatten{number}"] for number in range(count)]
 
 
 def short(layers):
@@ -331,6 +387,36 @@ def test_sizes_are_bounded_before_memory_is_taken(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(InputError, match="weights, more than 1,000"):
         loading.read(path, most_weights=1000)
+
+
+def test_what_is_read_is_bounded_by_the_size_of_the_file(content):
+    """The arrays of a file of 100 KB are not inflated to 100 MiB; a file is refused as soon as its bound is passed."""
+    made = crafted(described(DENSE), arrays=zeros(100))
+    with pytest.raises(InputError, match=r"^x: it holds more than 1\d,\d{3},\d{3} numbers in 10\d,\d{3} bytes"):
+        loading.parsed(made, "x")
+    made = small_file()
+    with pytest.raises(
+        InputError, match=f"^x: it holds more than {2**24 + 2**14 * len(made):,} weights in {len(made)} bytes"
+    ):
+        loading.parsed(made, "x")
+    with pytest.raises(InputError, match=r"^x is damaged: a header of more than 65,536 objects and lists"):
+        loading.parsed(HOSTILE["objects"](), "x")
+
+
+def test_weights_that_take_long_to_draw_are_stored(monkeypatch):
+    """Oracle: the kernel. The bound is made small, since the decomposition that it bounds takes long."""
+    model = keras.Sequential(
+        [keras.Input((5,)), SignedMaskDense(6, weight_initializer=keras.initializers.Orthogonal(seed=1))]
+    )
+    kinds = []
+    for most in (2**30, 5 * 6 * 5 - 1):
+        monkeypatch.setattr(container_format, "MOST_PRODUCTS", most)
+        contents = loading.parsed(container.packed(model), "x")
+        kinds += [kernel.kind for kernel in contents.kernels.values()]
+        np.testing.assert_array_equal(
+            loading.built(contents).layers[0].kernel, conversion.strip_masks(model).layers[0].kernel
+        )
+    assert kinds == ["a mask and a seed", "a mask and the weights that are left"]
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ import math
 
 import keras
 
+from tf_supermask import graph
 from tf_supermask.deploy.allowed import DATA, MODELS, NEVER_CALLED, POLICIES, Refused, check_object
 
-MOST_STEPS = 20_000  # a layer takes 8 steps, a call of it 1; a step takes about 0.2 ms
+MOST_STEPS = 10_000  # a layer takes 8 steps, a call of it 1; a step takes about 0.2 ms
 _MOST_TRIES = 20_000  # of Keras to call a layer whose inputs are not made yet
 _DEEPEST = 100
+_MOST_VALUES = 2**28  # of a tensor between layers, for one input: 1 GiB of float32
 _SPARE = 2**20  # numbers in variables that are not weights: states of random generators and of recurrent layers
 
 
@@ -125,12 +127,39 @@ def build(description, most):
     Keras if the description is not one of a model.
     """
     check(description)
-    model, count = (_built_on_tensorflow if keras.config.backend() == "tensorflow" else _built)(description, most + _SPARE)
-    if count > most + _SPARE:
-        raise Refused(f"its layers have more than the {most:,} weights that it holds")
+    counting, given = _built_on_tensorflow if keras.config.backend() == "tensorflow" else _built, _without_statistics(
+        description
+    )
+    for part in [description] if given == description else [given, description]:
+        model, count = counting(part, most + _SPARE)
+        if count > most + _SPARE:
+            raise Refused(f"its layers have more than the {most:,} weights that it holds")
     if not isinstance(model, keras.Model) or not model.built:
         raise ValueError("the description is not one of a model that can be built")
+    values = _largest(model)
+    if values > _MOST_VALUES:
+        raise Refused(f"its layers make {values:,} values of one input, more than {_MOST_VALUES:,}")
     return model
+
+
+def _without_statistics(description):
+    """A description whose layers have statistics as variables, which are counted, in place of given numbers."""
+    if isinstance(description, list):
+        return [_without_statistics(part) for part in description]
+    if not isinstance(description, dict):
+        return description
+    kept = {key: _without_statistics(value) for key, value in description.items()}
+    if kept.get("class_name") == "Normalization" and isinstance(kept.get("config"), dict):
+        kept["config"] |= {"mean": None, "variance": None}
+    return kept
+
+
+def _largest(model):
+    """The number of values of the largest tensor between layers for one input, also of models inside a model."""
+    layers = getattr(model, "operations", model.layers)
+    tensors = keras.tree.flatten([model.inputs, [layer.output for layer in layers]])
+    inner = [_largest(layer) for layer in layers if graph.is_graph(layer)]
+    return max([math.prod(size or 1 for size in tensor.shape) for tensor in tensors] + inner)
 
 
 def _made(description):

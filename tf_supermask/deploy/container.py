@@ -25,7 +25,18 @@ import numpy as np
 
 from tf_supermask import cloning, conversion, files, graph
 from tf_supermask.deploy import allowed, architecture, coding, level_codes, own_weights
-from tf_supermask.deploy.container_format import ENDING, VERSION, Kernel, deflated, drawn, headed, key_of, sealed
+from tf_supermask.deploy.container_format import (
+    ENDING,
+    VERSION,
+    Kernel,
+    check_size,
+    deflated,
+    drawn,
+    headed,
+    key_of,
+    sealed,
+    slow_draw,
+)
 from tf_supermask.errors import InputError, one_line
 
 
@@ -75,7 +86,13 @@ def packed(model, own="float32", verbose=False):
             f"{model.name}: weights that no seed draws take {sum(map(len, blocks)):,} bytes as {own}, before deflation "
             "(own_weights='float16' rounds them; verbose=False hides this line)"
         )
-    return _bytes(description, headers, b"".join(blocks + arrays), codes)
+    arrays = b"".join(blocks + arrays)
+    content = _bytes(description, headers, arrays, codes)
+    try:
+        check_size(plain.count_params(), len(arrays) // 4, len(content))
+    except allowed.Refused as error:
+        raise InputError(f"{model.name} cannot be a {ENDING} file: {error}") from error
+    return content
 
 
 def _encoded(plain, masked, own):
@@ -147,7 +164,11 @@ def _kernel(source, kernel):
         )
     weight, layer = np.asarray(source.weight), source.layer
     initializer = keras.initializers.serialize(getattr(layer, "weight_initializer", None))
-    if initializer is None or not np.array_equal(drawn(initializer, weight.shape), weight):
+    if (
+        initializer is None
+        or slow_draw(initializer, weight.shape)
+        or not np.array_equal(drawn(initializer, weight.shape), weight)
+    ):
         return Kernel(np.sign(kernel).astype(np.int8), 1.0, own=kernel)
     codes, levels = source.mask(), source.rule.levels
     remaining = np.abs(codes).sum() / levels

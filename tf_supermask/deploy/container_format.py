@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 import zlib
 
 import keras
@@ -10,6 +11,7 @@ import numpy as np
 
 from tf_supermask import files, initializers
 from tf_supermask.deploy import header_bits, own_weights, short_form
+from tf_supermask.deploy.allowed import Refused
 from tf_supermask.deploy.words import WORDS
 from tf_supermask.errors import InputError
 
@@ -17,7 +19,9 @@ MAGIC, ENDING = b"SMSK", ".supermask"
 OLDEST, VERSION = 2, 4  # versions that are read
 _ZLIB = 3  # the last version whose streams are of zlib, each after its length, and without WORDS
 CHECKSUM_BYTES = 16
-MOST_HEADER = 2**22  # bytes of a header
+MOST_HEADER, MOST_OBJECTS = 2**22, 2**16  # bytes of a header, objects and lists in it
+MOST_PRODUCTS = 2**30  # of the decomposition of weights that are drawn: it takes about a second
+_ANY_SIZE, _WEIGHTS_PER_BYTE, _NUMBERS_PER_BYTE = 2**24, 2**14, 16  # see check_size
 _AS_TEXT = {"draw": "draws", "own": "own"}  # parts of a kernel's header that are text in VERSION, and where
 
 
@@ -50,9 +54,28 @@ class Kernel:
         return weight * self.codes.reshape(weight.shape) * np.float32(self.scale)
 
 
+def slow_draw(initializer, shape):
+    """If an initializer, given by its configuration, takes more than about a second for a shape: a QR decomposition does."""
+    rows, units = math.prod(shape[:-1]), shape[-1]
+    return "Orthogonal" in initializer["class_name"] and rows * units * min(rows, units) > MOST_PRODUCTS
+
+
 def drawn(initializer, shape):
     """What an initializer, given by its configuration, draws: float32."""
     return keras.ops.convert_to_numpy(initializers.drawn(keras.initializers.deserialize(initializer), shape, "float32"))
+
+
+def check_size(weights, numbers, size):
+    """Raises Refused if a file of `size` bytes holds far more weights or float32 `numbers` than a network has in it:
+    one that keeps 0.01 % of its weights has about 5,000 per byte. So a small file takes little memory."""
+    for count, per_byte, what in ((weights, _WEIGHTS_PER_BYTE, "weights"), (numbers, _NUMBERS_PER_BYTE, "numbers")):
+        if count > _ANY_SIZE + per_byte * size:
+            raise Refused(f"it holds more than {_ANY_SIZE + per_byte * size:,} {what} in {size:,} bytes")
+
+
+def most_numbers(size):
+    """How many float32 numbers `check_size` lets a file of `size` bytes hold."""
+    return _ANY_SIZE + _NUMBERS_PER_BYTE * size
 
 
 def key_of(layer, place):
@@ -74,13 +97,22 @@ def headed(description, headers):
         its = {key: header[part] for key, header in headers.items() if part in header}
         text |= {_AS_TEXT[part]: its} if its else {}
     text = json.dumps(text, separators=(",", ":")).encode()
-    if len(text) > MOST_HEADER:
-        name = description["config"]["name"]
-        raise InputError(f"{name} has a description of {len(text):,} bytes, more than {MOST_HEADER:,}")
     bits = header_bits.Writer()
     for header in headers.values():
         header_bits.write(header, bits)
+    for count, most, what in (
+        (len(text), MOST_HEADER, "a description of {:,} bytes"),
+        (_objects(text), MOST_OBJECTS, "a description of {:,} objects and lists"),
+        (len(bits), header_bits.MOST_NUMBERS, "kernels that take {:,} numbers to describe"),
+    ):
+        if count > most:
+            raise InputError(f"{description['config']['name']} has {what.format(count)}, more than {most:,}")
     return deflated(text, zdict=WORDS) + bits.content()
+
+
+def _objects(text):
+    """An upper bound of the numbers of objects and lists in JSON."""
+    return text.count(b"{") + text.count(b"[")
 
 
 def deflated(content, **words):
@@ -97,6 +129,8 @@ def opened(version, body):
     text = inflate.decompress(body[skipped:], MOST_HEADER)
     if inflate.unconsumed_tail or not inflate.eof:
         raise ValueError("a header that is longer than it may be")
+    if _objects(text) > MOST_OBJECTS:
+        raise ValueError(f"a header of more than {MOST_OBJECTS:,} objects and lists")
     header, rest = json.loads(text), inflate.unused_data[skipped:]
     if version <= _ZLIB:
         return header["model"], header["kernels"], rest

@@ -13,7 +13,9 @@ low + 1. A list is its length and its numbers. For each kernel in turn:
 
 import struct
 
-MOST = 2**10  # elements of a list
+MOST = 2**10  # passes of a kernel
+MOST_NUMBERS = 2**19  # of all kernels of a file; one has about 100
+_HISTOGRAM, _CHANGE, _LEVELS = 64, 8, 2**7  # elements of lists
 _LONGEST = 64  # bits of a number
 
 
@@ -22,6 +24,9 @@ class Writer:
 
     def __init__(self):
         self.text = []
+
+    def __len__(self):
+        return len(self.text)  # numbers
 
     def number(self, value, low=0):
         bits = f"{value + (1 << low):b}"
@@ -46,7 +51,7 @@ class Reader:
     """Reads what Writer has written. Methods raise ValueError at the end, and for a number or list that is too long."""
 
     def __init__(self, content):
-        self.content, self.place = content, 0
+        self.content, self.place, self.left = content, 0, MOST_NUMBERS
 
     def fixed(self, size):
         end = self.place + size
@@ -57,21 +62,26 @@ class Reader:
         return (int.from_bytes(self.content[first:last], "big") >> (8 * last - end)) & ((1 << size) - 1)
 
     def number(self, low=0):
-        zeros = 0
-        while not self.fixed(1):
-            zeros += 1
-            if zeros > _LONGEST:
-                raise ValueError("a number that is too long")
-        return (1 << zeros + low) + self.fixed(zeros + low) - (1 << low)
+        self.left -= 1
+        if self.left < 0:
+            raise ValueError(f"more than {MOST_NUMBERS:,} numbers for its kernels")
+        first, start = divmod(self.place, 8)
+        ahead = self.content[first : first + _LONGEST // 8 + 2]
+        size = 8 * len(ahead) - start
+        zeros = size - (int.from_bytes(ahead, "big") & ((1 << size) - 1)).bit_length() if ahead else 0
+        if zeros > _LONGEST:
+            raise ValueError("a number that is too long")
+        self.place += zeros
+        return self.fixed(1 + zeros + low) - (1 << low)
 
-    def length(self, low=0):
+    def length(self, most, low=0):
         count = self.number(low)
-        if count > MOST:
+        if count > most:
             raise ValueError("a list that is too long")
         return count
 
-    def numbers(self, low=0):
-        return [self.number(low) for _ in range(self.length())]
+    def numbers(self, most, low=0):
+        return [self.number(low) for _ in range(self.length(most))]
 
     def rest(self):
         """The bytes after the one that was read last."""
@@ -99,13 +109,13 @@ def read(bits):
     """The header of a kernel, from a Reader."""
     header = {"view": [bits.number(3) for _ in range(4)]}
     (header["scale"],) = struct.unpack(">f", bits.fixed(32).to_bytes(4, "big"))
-    levels = bits.numbers()
+    levels = bits.numbers(_LEVELS)
     header |= {"levels": levels} if levels else {}
-    histograms = [bits.numbers() for _ in range(3)]
-    return header | {"codes": [*histograms, *(_pass(bits) for _ in range(bits.length(2)))]}
+    histograms = [bits.numbers(_HISTOGRAM) for _ in range(3)]
+    return header | {"codes": [*histograms, *(_pass(bits) for _ in range(bits.length(MOST, 2)))]}
 
 
 def _pass(bits):
-    change = bits.numbers(2)
+    change = bits.numbers(_CHANGE, 2)
     *agree, ratio = (bits.fixed(8) for _ in range(4))
     return [change, agree, ratio, bits.number(4)]

@@ -17,15 +17,19 @@ from tf_supermask.deploy.container_format import (
     OLDEST,
     VERSION,
     Kernel,
+    check_size,
     inflating,
     key_of,
+    most_numbers,
     opened,
     sealed,
+    slow_draw,
 )
 from tf_supermask.deploy.remasking import remasked
 from tf_supermask.errors import InputError, one_line
 
 MOST_WEIGHTS = 2**28  # in a file: 1 GiB of float32
+_MOST_AXES = 16  # of weights
 
 
 @dataclasses.dataclass
@@ -121,9 +125,11 @@ def parsed(content, name, most_weights=MOST_WEIGHTS):
         contents = Contents(name, model, headers, 0, len(content), content[4], rest)
         for kernel_header in contents.headers.values():
             _check_header(kernel_header)
-        contents.numbers, contents.codes = _counted(rest, inflating(content[4]), most_weights - contents.weights)
+        most = min(most_weights - contents.weights, most_numbers(len(content)))
+        contents.numbers, contents.codes = _counted(rest, inflating(content[4]), most)
         if contents.weights > most_weights:
             raise allowed.Refused(f"it holds {contents.weights:,} weights, more than {most_weights:,}")
+        check_size(contents.weights, contents.numbers, len(content))
         contents.model = architecture.stripped(contents.model)
         architecture.check(contents.model)
     return contents
@@ -142,6 +148,8 @@ def _check_header(header):
         raise ValueError("levels that no rule has")
     if "draw" in header:
         architecture.check(header["draw"]["initializer"])
+        if len(shapes[1]) > _MOST_AXES or slow_draw(header["draw"]["initializer"], shapes[1]):
+            raise ValueError(f"weights of the shape {shapes[1][:_MOST_AXES]} that take too long to draw")
     if "own" in header:
         own_weights.length(header["own"])
         if header["own"][1] > math.prod(shapes[0]):
