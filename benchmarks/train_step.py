@@ -20,8 +20,8 @@ the peak of one process per case. Images are random: no data set is read. Writes
                         against a tf.function that slices the same arrays and updates the same variables, without
                         metrics and progress; and the same of the training steps alone
     peak memory         of a process while it trains
-    method / dense      a step of each method of docs/results/rivals.md, at the settings of its row at 10 %, FCN and Conv2; a change
-                        of its masks, timed alone, counts with its share of a step; what happens before the first step does not
+    method / dense      a step of each method of docs/results/rivals.md, at the settings of its row at 10 %, of FCN and Conv2; a
+                        change of its masks, timed alone, counts with its share of a step; what precedes the first step does not
 """
 
 import dataclasses
