@@ -1,6 +1,7 @@
 """What a supermask costs: time per training step of masks against trained weights, and of our epoch against a bare loop.
 
-    python benchmarks/train_step.py [--models=fcn,zhou_conv2] [--rounds=15]
+    python benchmarks/train_step.py [--models=fcn,zhou_conv2] [--parts=steps,memory,epoch,methods] [--rounds=15]
+    python benchmarks/train_step.py --parts=methods [--methods=rigl,twn]
 
 Every comparison is made in one process, in turns, and printed as the median of the ratios of neighbouring turns; memory is
 the peak of one process per case. Images are random: no data set is read. Writes train_step.json beside this file.
@@ -19,8 +20,11 @@ the peak of one process per case. Images are random: no data set is read. Writes
                         against a tf.function that slices the same arrays and updates the same variables, without
                         metrics and progress; and the same of the training steps alone
     peak memory         of a process while it trains
+    method / dense      a step of each method of docs/results/rivals.md, at the settings of its row at 10 %, of FCN and Conv2; a
+                        change of its masks, timed alone, counts with its share of a step; what precedes the first step does not
 """
 
+import dataclasses
 import math
 import pathlib
 import re
@@ -39,10 +43,11 @@ with silence_tensorflow():
     from tf_supermask import sparsity
     from tf_supermask.deploy.timing import in_turns, ratio
     from tf_supermask.evidence import benchmarks
-    from tf_supermask.experiments import choices, data, training
+    from tf_supermask.experiments import choices, data, flag_files, training, updates
     from tf_supermask.experiments.callbacks import COLUMNS
     from tf_supermask.experiments.shrinking import Shrinking
     from tf_supermask.experiments.spec import Spec
+    from tf_supermask.papers.rivals import names, rates
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -50,7 +55,10 @@ flags.DEFINE_list(
     ["fcn", "conv2", "conv4", "conv6", "conv8", "resnet20", "zhou_fcn", "zhou_conv2", "zhou_conv4", "zhou_conv6"],
     "networks",
 )
-flags.DEFINE_list("parts", ["steps", "memory", "epoch"], "what to measure; the rest of the JSON file stays")
+PARTS = ["steps", "memory", "epoch", "methods"]
+flags.DEFINE_list("parts", PARTS, f"what to measure, of {', '.join(PARTS)}; the rest of the JSON file stays")
+METHODS = [method for method in names.OWN | names.WITH_DENSITY if method != "dense"]
+flags.DEFINE_list("methods", METHODS, "methods of the part `methods`; the others stay")
 flags.DEFINE_integer("rounds", 15, "turns of each comparison")
 flags.DEFINE_float("turn_seconds", 0.5, "about how long one turn lasts")
 flags.DEFINE_string("memory_of", None, "internal: print the peak memory of training NETWORK,MASKED in MiB")
@@ -92,9 +100,9 @@ def stepper(spec):
     return stepper_of(training.compiled(spec, dataset), spec, dataset)
 
 
-def stepper_of(model, spec, dataset):
-    """The same of a compiled model."""
-    one_call = 50 if model.jit_compile else 1
+def stepper_of(model, spec, dataset, every=0):
+    """The same of a compiled model. A call never goes beyond a multiple of `every` steps."""
+    one_call = math.gcd(50, every) if model.jit_compile else 1
     model.steps_per_execution = one_call
     step = model.make_train_function() or model.train_function
     batches = iter(data.batches(dataset, spec))
@@ -312,6 +320,57 @@ def compare_steps(name):
     return row
 
 
+def spec_of_method(net, method):
+    """The Spec of the row of a method, with a density at 10 %, that never ends."""
+    name = names.at_density(net, method, "0.1") if method in names.WITH_DENSITY else names.own(net, method)
+    (path,) = rates.rows_of(net, method)
+    (spec,) = (experiment.specs[0] for experiment in flag_files.read(path) if experiment.name == name)
+    return spec if spec.epochs is None else dataclasses.replace(spec, epochs=ENDLESS)
+
+
+def change_of(event):
+    """A function that changes the masks n times, by the callback `event`."""
+
+    def run(repeats):
+        event.on_epoch_begin(0)
+        for _ in range(repeats):
+            event.on_train_batch_end(event.every - 1 - event.before % event.every)
+
+    return run
+
+
+def compare_method(net, method, dense):
+    """A step of a method against `dense`, the stepper of the dense network and the number of its steps in a call."""
+    spec = spec_of_method(net, method)
+    dataset = step_data(spec)
+    model = training.compiled(spec, dataset)
+    every = updates.interval(spec)
+    events = updates.prepared(spec, dataset, model) if every else ()
+    step, steps = stepper_of(model, spec, dataset, every or 0)
+    (dense_step, dense_steps), seconds = dense, FLAGS.turn_seconds
+    theirs, ours = in_turns([dense_step, step], FLAGS.rounds, seconds)
+    row = {
+        "dense_ms": 1e3 * statistics.median(theirs) / dense_steps,
+        "step_over_dense": ratio(ours, theirs) * dense_steps / steps,
+        "change_over_dense": 0.0,
+    }
+    for event in events:
+        (changes,) = in_turns([change_of(event)], min(5, FLAGS.rounds), seconds)
+        row["change_over_dense"] += 1e3 * statistics.median(changes) / every / row["dense_ms"]
+    row["over_dense"] = row["step_over_dense"] + row["change_over_dense"]
+    print(net, method, ", ".join(f"{key} {value:.3f}" for key, value in row.items()), flush=True)
+    return row
+
+
+def compare_methods(results):
+    """Measures FLAGS.methods; saves `results` after each."""
+    for net in ("fcn", "conv2"):
+        dense = stepper(spec_of_method(net, "dense"))
+        for method in FLAGS.methods:
+            results.setdefault("methods", {}).setdefault(net, {})[method] = compare_method(net, method, dense)
+            benchmarks.save(__file__, results)
+
+
 def compare_epochs():
     spec = spec_of("fcn", masked=True, shrink=False)
     dataset = random_data(spec, 60_000, 10_000)
@@ -349,6 +408,8 @@ def main(argv):
     if "epoch" in FLAGS.parts:
         results["fcn_epoch"] = compare_epochs()
         benchmarks.save(__file__, results)
+    if "methods" in FLAGS.parts:
+        compare_methods(results)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from tf_supermask.papers.koster.names import (
     sinn,
     uniform,
 )
+from tf_supermask.papers.rivals import names as rivals
 
 SCHEMES = ("he", "elus", "xavier")
 
@@ -104,6 +105,7 @@ def world():
 
     _usual_settings(made, add)
     _appendices(made, add)
+    _other_methods(add)
     for net in WIDTHS:
         add(resnet(net), layers=resnet_layers(net), seconds=1.1)
         add(resnet(net, "baseline"), layers=resnet_layers(net))
@@ -143,6 +145,19 @@ def _appendices(made, add):
         for number, part, share, less in ((2, 100 * 14000 / total, 0.3, 0.5), (1, 0.25, 0.2, 3.0)):
             its = layers | {"conv1": (layers["conv1"][0], share)}
             add(sinn(net, number), test_accuracy=(accuracy - less, 1.0), remaining=part, layers=its)
+
+
+def _other_methods(add):
+    """Trained in one protocol, where the claims on them hold, too."""
+    add(rivals.own("fcn", "signed"), test_accuracy=97.5, remaining=4.0)
+    add(rivals.own("fcn", "bernoulli"), test_accuracy=98.0, remaining=11.0)
+    for name, accuracy in (
+        (rivals.own("conv2", "signed"), 68.4),
+        (rivals.own("conv2", "bernoulli"), 66.0),
+        (rivals.at_density("conv2", "edge_popup", "0.1"), 65.0),
+        (rivals.at_density("conv2", "mpt", "0.1"), 70.0),
+    ):
+        add(name, test_accuracy=accuracy)
 
 
 WORLD = world()

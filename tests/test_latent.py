@@ -10,7 +10,7 @@ from tf_supermask.latent import glorot_size
 from tf_supermask.masked import Masked
 
 N_IN, UNITS, RATE = 12, 7, 0.1
-CASES = {"edge_popup": {"density": 0.3}, "mpt": {"density": 0.3}, "iterand": {"density": 0.3}}
+CASES = dict.fromkeys(("edge_popup", "mpt", "iterand", "signed"), {"density": 0.3})
 CASES |= dict.fromkeys(("twn", "ttq", "binaryconnect", "sparse"), {})
 
 
@@ -18,15 +18,17 @@ def alpha(values, mask):
     return np.abs(values[mask != 0]).mean() if mask.any() else 0
 
 
-def numpy_kernel(rule, w, s, scales=None):
+def numpy_kernel(rule, w, s, scales=None, density=0.3):
     """`(kernel, function of the gradient G to the kernel -> gradient to what is trained)`: the formulae of the papers."""
-    if rule in ("edge_popup", "mpt", "iterand"):
+    if "density" in CASES[rule]:
         rank = s if rule == "iterand" else np.abs(s)
         mask = np.zeros(s.size)
-        mask[np.argsort(-rank, axis=None, kind="stable")[: s.size - int((1 - 0.3) * s.size)]] = 1
+        mask[np.argsort(-rank, axis=None, kind="stable")[: s.size - int((1 - density) * s.size)]] = 1
         mask = mask.reshape(s.shape)
         kernel = alpha(w, mask) * np.sign(w) * mask if rule == "mpt" else w * mask
-        return kernel, lambda g: w * g * (1 if rule == "iterand" else np.sign(s))
+        if rule == "signed":
+            kernel = w * np.sign(s) * mask
+        return kernel, lambda g: w * g * (np.sign(s) if rule in ("edge_popup", "mpt") else 1)
     if rule == "twn":
         t = np.sign(s) * (np.abs(s) > 0.7 * np.abs(s).mean())
         return alpha(s, t) * t, lambda g: g
@@ -52,13 +54,15 @@ def kernel_of(layer):
 
 
 STARTS = {"at random": None, "all scores 0": np.zeros, "equal scores": np.ones}
+STEPS = [(rule, start, 0.3) for rule in CASES for start in STARTS]
+STEPS += [(rule, "at random", density) for rule in CASES if "density" in CASES[rule] for density in (1, 1e-9)]
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-@pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("rule", CASES)
-def test_kernel_and_one_step_against_numpy(rule, start, wrapped):
-    layer = layer_of(rule, wrapped)
+@pytest.mark.parametrize("rule, start, density", STEPS)
+def test_kernel_and_one_step_against_numpy(rule, start, density, wrapped):
+    """Of a density of 1 all weights remain, of 1e-9 one."""
+    layer = layer_of(rule, wrapped, **{key: density for key in CASES[rule]})
     draw = np.random.default_rng(3)
     x, g = draw.normal(size=(5, N_IN)).astype(np.float32), draw.normal(size=(5, UNITS)).astype(np.float32)
     layer.build((None, N_IN))
@@ -71,7 +75,7 @@ def test_kernel_and_one_step_against_numpy(rule, start, wrapped):
     if rule == "ttq":
         kernel.scales.assign([1.5, 0.02])  # of which one step makes the second negative, but for the constraint
     scales = kernel.scales.numpy().copy() if rule == "ttq" else None
-    expected, gradient = numpy_kernel(rule, w, s, scales)
+    expected, gradient = numpy_kernel(rule, w, s, scales, density)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(g * layer(x))
     np.testing.assert_allclose(kernel.array(), expected, rtol=1e-5, atol=1e-7)

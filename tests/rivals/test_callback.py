@@ -195,6 +195,9 @@ REFUSED = {
     "density=0.001 leaves 1 weights to 2 layers, each of which needs one": lambda: fit(
         model_of(), updates_of("snip", density=0.001)
     ),
+    "density=0.002 leaves 1 weights to 2 layers, each of which needs one": lambda: fit(
+        model_of("edge_popup", relative_threshold=0.5), MaskUpdates("global", 0.002)
+    ),
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from tf_supermask.experiments import choices
 from tf_supermask.rivals import methods
-from tf_supermask.rivals.allocation import top
+from tf_supermask.rivals.allocation import erk, top
 from tf_supermask.rivals.methods import Goal, Network
 
 SHAPES = {"a": (6, 5), "b": (5, 4)}
@@ -113,6 +113,27 @@ def test_counts_of_layers_never_change(name, case):
         assert after[layer].sum() == its.masks[layer].sum()
     if case == "usual":
         assert any((after[layer] != its.masks[layer]).any() for layer in SHAPES)
+
+
+@pytest.mark.parametrize("density", [1, 0.3, 0.04])
+@pytest.mark.parametrize("case", ["usual", "all weights 0", "equal weights"])
+@pytest.mark.parametrize("name", methods.METHODS)
+def test_each_method_keeps_exactly_its_count(name, case, density):
+    """With its last change; also where all saliencies or sizes are equal, and where a layer keeps one weight."""
+    value = {"all weights 0": 0.0, "equal weights": 1.0}.get(case)
+    weights = None if value is None else {layer: np.full(shape, value) for layer, shape in SHAPES.items()}
+    method, its = methods.METHODS[name], network(masks=EVERYTHING, weights=weights)
+    goal = Goal(density, method.allocations[0], method.share, 0.0)
+    masks = method.start(its, goal)
+    for progress in (0.5, 1.0) if method.change else ():
+        weights = {layer: weight * masks[layer] for layer, weight in its.weights.items()}
+        masks = method.change(its._replace(weights=weights, masks=masks), goal._replace(progress=progress))
+    counts = [int(masks[layer].sum()) for layer in SHAPES]
+    if goal.allocation == "global":
+        assert sum(counts) == 50 - int((1 - density) * 50) and min(counts) >= 1
+    else:
+        shares = erk(SHAPES, density)
+        assert counts == [size - int((1 - share) * size) for size, share in zip((30, 20), shares.values(), strict=True)]
 
 
 def test_rigl_grows_by_the_gradient_at_the_masked_network():

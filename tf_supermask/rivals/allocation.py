@@ -47,6 +47,16 @@ def checked(density):
     return density
 
 
+def in_all(sizes, density):
+    """How many weights a density leaves to layers of these sizes together. Raises ValueError where it leaves some layer none."""
+    count = kept(sum(sizes), checked(density))
+    if count < len(sizes):
+        raise ValueError(
+            f"density={density} leaves {count} weights to {len(sizes)} layers, each of which needs one; give a larger density"
+        )
+    return count
+
+
 def top(score, count):
     """Bool array of the score's shape: the `count` largest scores; of equal ones the first."""
     flat = np.ravel(score)
@@ -60,16 +70,12 @@ def top(score, count):
 
 
 def largest(scores, density, allocation):
-    """Masks of the largest scores. Raises ValueError where a global density leaves fewer weights than there are layers."""
+    """Masks of the largest scores. Raises ValueError where `in_all` does."""
     shapes = {name: np.shape(score) for name, score in scores.items()}
     if allocation != "global":
         share = densities(allocation, shapes, density)
         return {name: top(score, kept(score.size, share[name])) for name, score in scores.items()}
-    count = kept(sum(score.size for score in scores.values()), checked(density))
-    if count < len(scores):
-        raise ValueError(
-            f"density={density} leaves {count} weights to {len(scores)} layers, each of which needs one; give a larger density"
-        )
+    count = in_all([score.size for score in scores.values()], density)
     flat = np.concatenate([np.ravel(score).astype(np.float64) for score in scores.values()])
     ends = np.cumsum([0, *(score.size for score in scores.values())])
     for start, end in zip(ends[:-1], ends[1:], strict=True):

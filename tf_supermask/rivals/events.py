@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_supermask.density import bracket, kept
+from tf_supermask.rivals.allocation import in_all
 
 
 class Event(NamedTuple):
@@ -96,6 +97,7 @@ def _begin(updates):
     if updates.total is None:
         raise ValueError("global needs `steps`, those of the whole training: `fit` does not know them")
     kernels = list(updates.kernels.values())
+    in_all([math.prod(kernel.score.shape) for kernel in kernels], updates.density)
     by_size = kernels[0].rule.by_size
 
     @tf.function
