@@ -3,10 +3,16 @@
 import hashlib
 import stat
 
+import keras
 import numpy as np
 import pytest
 
-from tf_supermask import files
+import tf_supermask
+from tf_supermask import files, mask_model
+from tf_supermask.deploy import container
+from tf_supermask.deploy.codes_file import export_codes
+from tf_supermask.deploy.saved_model import export_keras, export_saved_model
+from tf_supermask.deploy.tflite import export_tflite
 
 
 def test_a_writer_that_fails_leaves_the_earlier_file(tmp_path):
@@ -68,3 +74,23 @@ def test_empty_folders_do_not_stay(tmp_path):
         (tmp_path / "old" / "c").mkdir()
         (tmp_path / "old" / "c" / "file").write_text("kept")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["c", "empty", "file", "old"]
+
+
+@pytest.mark.parametrize("path", [None, "", 3, b"x", ["x"]], ids=repr)
+def test_what_is_no_path_is_named(path):
+    """In all that takes a path of a user, before anything is written."""
+    calls = [
+        container.save,
+        export_saved_model,
+        export_keras,
+        export_codes,
+        lambda model, path: tf_supermask.load(path),
+    ]
+    model = mask_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]))
+    for call in [*calls, export_tflite, c_source_of]:
+        with pytest.raises(ValueError, match="^a path must be a string or a pathlib.Path, and not empty. Received: "):
+            call(model, path)
+
+
+def c_source_of(model, path):
+    tf_supermask.export_c(model, path, arithmetic="float")

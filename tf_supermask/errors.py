@@ -15,6 +15,12 @@ def one_line(error):
     return "".join(filter(str.isprintable, words))[:500] or type(error).__name__
 
 
+def short(name):
+    """`repr` of a name from a file or folder, of at most 60 characters."""
+    text = repr(name)
+    return text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"
+
+
 def require_tensorflow():
     """Raises InputError if Keras uses, or will use, another backend than TensorFlow."""
     keras = sys.modules.get("keras")

@@ -5,6 +5,7 @@ code of this package, or as a small container, which does.
 """
 
 import os
+import re
 
 from absl import app, flags, logging
 
@@ -133,7 +134,7 @@ def main(argv):
         dense = sparsity.dense_bytes(conversion.strip_masks(model))
         print(f"wrote {path}: {size_of(path):,} bytes; the dense network has {dense:,} bytes of weights")
     except (InputError, ValueError) as error:
-        fail(error)
+        fail(re.sub("give another (path|folder)$", "give another --output", str(error)))
 
 
 def define_flags(values=FLAGS):

@@ -10,7 +10,9 @@ import numpy as np
 
 
 def expanded(path):
-    """The Path that a user means: `~` at its beginning is their home."""
+    """The Path that a user means: `~` at its beginning is their home. Raises ValueError for what is no path."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise ValueError(f"a path must be a string or a pathlib.Path, and not empty. Received: {path!r}")
     return pathlib.Path(os.path.expanduser(path))
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tf_supermask import SignedMaskDense, conversion
-from tf_supermask.deploy import container, loading
+from tf_supermask.deploy import allowed, container, loading
 from tf_supermask.errors import InputError
 
 
@@ -127,6 +127,25 @@ def test_what_would_not_be_read_is_not_written(layer, message, tmp_path):
     with pytest.raises(InputError, match=message):
         container.save(model, tmp_path / "x.supermask")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "entry, message",
+    [
+        (
+            {"class_name": "Mine"},
+            "layer 'its' has 'Mine', which is not registered .* import the module that defines it first$",
+        ),
+        ({"class_name": "Mine", "module": "mine.layers"}, "has 'Mine', which is not registered .* import the module"),
+        ({"class_name": "__lambda__"}, "has '__lambda__', which may run code"),
+        ({"class_name": "x" * 9999, "module": "keras"}, r"has 'x+\.\.\.x+' of keras, which may run code"),
+        ({"class_name": "x" * 9999, "registered_name": "y" * 9999}, r"has 'y+\.\.\.y+', which is not registered"),
+    ],
+)
+def test_reasons_are_right_and_names_are_short(entry, message):
+    with pytest.raises(allowed.Refused, match=message) as error:
+        allowed.check_object(entry | {"config": {}}, "its")
+    assert len(str(error.value)) < 300
 
 
 def test_a_class_that_is_not_imported_is_named(monkeypatch):

@@ -50,3 +50,9 @@ def test_codes_of_one_sign_take_nothing_for_it():
     """As those of binary masks on weights that are drawn again."""
     codes = (np.random.default_rng(0).random((1, 1, 400, 200)) < 0.05).astype(np.int8)
     assert through_coder(codes)[1] <= 1.1 * coding.entropy_bytes(codes) + 80
+
+
+@pytest.mark.parametrize("counts", [[], [0, 0], np.zeros(3)], ids=repr)
+def test_a_histogram_without_a_count_is_refused(counts):
+    with pytest.raises(ValueError, match="a histogram without a count"):
+        coding.histogram_model(counts)

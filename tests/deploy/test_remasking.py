@@ -6,7 +6,7 @@ import pytest
 
 import tf_supermask
 from tf_supermask import SignedMaskDense, mask_model, masks, sparsity, strip_masks, summary
-from tf_supermask.deploy import container, loading
+from tf_supermask.deploy import container, loading, remasking
 from tf_supermask.errors import InputError
 
 KINDS = {
@@ -112,6 +112,21 @@ def test_rules_that_cannot_make_the_masks_are_refused(rule, message, tmp_path):
     container.save(mask_model(network(), distribution="uniform"), tmp_path / "x.supermask")
     with pytest.raises(ValueError, match=message):
         tf_supermask.load(tmp_path / "x.supermask", masked=True, rule=rule)
+
+
+def test_weights_that_become_0_when_they_are_multiplied_are_named(tmp_path):
+    """The plain network has them: nothing is multiplied there."""
+    model = mask_model(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="fc")]), keep_weights=True)
+    model.layers[0].weight.assign(np.full((3, 2), 1.0))
+    model.layers[0].score.assign(np.ones((3, 2)))
+    content = container.packed(model)
+    contents = loading.parsed(content, "x")
+    assert loading.built(contents).layers[0].kernel.numpy().all()
+    contents.kernels["fc"].own = np.full(6, 1e-40, np.float32)
+    with pytest.raises(
+        ValueError, match="^fc has weights below 1.18e-38, which become 0 .*; load the network without `masked`$"
+    ):
+        remasking.remasked(loading.built(contents), contents.kernels)
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.5])

@@ -161,7 +161,9 @@ def test_splits_that_are_wrong_are_one_line(split_pictures, splits, message):
 
 
 def test_embedded_digits_have_no_other_splits():
-    with pytest.raises(InputError, match="--splits=train,validation has no effect on digits"):
+    with pytest.raises(
+        InputError, match="--splits=train,validation has no effect on the embedded data set digits; leave it out"
+    ):
         data.load("digits", splits="train,validation")
 
 
@@ -311,9 +313,13 @@ def test_folders_that_are_wrong_are_one_line(folder, tmp_path):
     (folder / "train" / "cat" / "large.png").write_bytes(b"no image")
     refused(folder, "large.png is not an image that can be read; mend or remove it")
     (folder / "train" / "cat" / "large.png").unlink()
+    write_image(folder / "test" / "fish" / "0.png", image_of(0, 0))
+    refused(folder, "pets has test images of 'fish', of which none are for training; add some, or remove them")
+    assert data.load(str(folder), splits="train,validation").classes == 3
+    (folder / "test" / "fish" / "0.png").unlink()
     for path in (*folder.glob("*/dog/*"), *folder.glob("*/cat/*")):
         path.unlink()
-    refused(folder, "has images of one class only, bird; it needs two or more")
+    refused(folder, "has images of one class only, 'bird'; it needs two or more")
     for path in folder.glob("test/bird/*"):
         path.unlink()
     refused(folder, "split 'test' of data set .* has no images")

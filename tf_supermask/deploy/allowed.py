@@ -11,6 +11,8 @@ import sys
 
 import keras
 
+from tf_supermask.errors import short
+
 _MOST_PARTS = 1000  # in a list that a layer or an operation makes
 
 _LAYERS = frozenset("""
@@ -86,14 +88,14 @@ def check_object(entry, layer):
         known = name in _listed(module) and registered in (None, name)
     if registered is not None and keras.saving.get_registered_object(registered) is not None:
         return  # the user's own, which Keras uses in place of its own object of this name
-    # Keras gives no module for classes of users, but their registered name, also if they are not registered.
-    of_keras = str(module).split(".")[0] in ("keras", "builtins") or module is None and "registered_name" not in entry
+    # Keras gives no module for classes of users, and marks code, which has none either, by underscores.
+    of_keras = str(module).split(".")[0] in ("keras", "builtins") or str(name).startswith("__")
     if not known and name != "function" and of_keras:
-        what = f"{name!r}{f' of {module}' if module else ''}"
-        raise Refused(f"layer {layer!r} has {what}, which may run code or read files, so that no file may hold it")
+        what = f"{short(name)}{f' of {short(module)[1:-1]}' if module else ''}"
+        raise Refused(f"layer {short(layer)} has {what}, which may run code or read files, so that no file may hold it")
     if not known:
         raise Refused(
-            f"layer {layer!r} has {registered!r}, which is not registered with Keras here: decorate it with "
+            f"layer {short(layer)} has {short(registered or name)}, which is not registered with Keras here: decorate it with "
             "@keras.saving.register_keras_serializable(), and import the module that defines it first"
         )
     if isinstance(config, dict):
@@ -109,13 +111,13 @@ def _listed(module):
 def _allowed_data(name, config, layer):
     """Raises Refused for an array of anything but numbers: long strings would take memory."""
     if name in ("__tensor__", "__numpy__") and not re.fullmatch(r"bool|b?(u?int|float)\d\d?", str(config["dtype"])):
-        raise Refused(f"layer {layer!r} has an array of {config['dtype']}")
+        raise Refused(f"layer {short(layer)} has an array of {short(config['dtype'])[1:-1]}")
 
 
 def _allowed_values(name, config, layer):
     """Raises Refused if a layer reads a file, or makes a list of too many parts."""
     if isinstance(config.get(_FILES.get(name)), str):
-        raise Refused(f"layer {layer!r} reads its vocabulary from a file; give it the list")
+        raise Refused(f"layer {short(layer)} reads its vocabulary from a file; give it the list")
     count = config.get(_COUNTS.get(name))
     if isinstance(count, int) and count > _MOST_PARTS:
-        raise Refused(f"layer {layer!r} has {_COUNTS[name]}={count:,}, more than {_MOST_PARTS:,}")
+        raise Refused(f"layer {short(layer)} has {_COUNTS[name]}={count:,}, more than {_MOST_PARTS:,}")

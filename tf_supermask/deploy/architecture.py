@@ -7,6 +7,7 @@ import keras
 
 from tf_supermask import graph
 from tf_supermask.deploy.allowed import DATA, MODELS, NEVER_CALLED, POLICIES, Refused, check_object
+from tf_supermask.errors import short
 
 MOST_STEPS = 10_000  # a layer takes 8 steps, a call of it 1; a step takes about 0.2 ms
 _MOST_TRIES = 20_000  # of Keras to call a layer whose inputs are not made yet
@@ -42,7 +43,7 @@ def _steps(part, layer, depth):
     `layer`: name of the layer that the part belongs to.
     """
     if depth > _DEEPEST:
-        raise Refused(f"layer {layer!r} has more than {_DEEPEST} levels of parts in parts")
+        raise Refused(f"layer {short(layer)} has more than {_DEEPEST} levels of parts in parts")
     if isinstance(part, dict) and "class_name" in part:
         return _object_steps(part, layer, depth)
     parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
@@ -69,13 +70,13 @@ def _model_steps(name, layers, layer, depth):
     build, call = 8, 0
     for entry in layers:
         if not isinstance(entry, dict) or "class_name" not in entry:
-            raise ValueError(f"{layer!r} has an entry among its layers that is not a layer")
+            raise ValueError(f"{short(layer)} has an entry among its layers that is not a layer")
         built, called = _steps(entry, layer, depth + 1)
         nodes = entry.get("inbound_nodes", []) if name == "Functional" else [entry]
         for node in nodes if name == "Functional" else ():
             _steps(node, layer, depth + 1)
             if not _tensors(node):  # Keras would execute an operation that has only numbers for arguments
-                raise Refused(f"layer {entry.get('name', layer)!r} is called without a tensor of the model")
+                raise Refused(f"layer {short(entry.get('name', layer))} is called without a tensor of the model")
         call += len(nodes) * max(called, 1)
         build += built + (call if name == "Sequential" else len(nodes) * max(called, 1))
     if name == "Functional":

@@ -37,7 +37,9 @@ def _axes(codes):
 
 
 def histogram_model(counts):
-    total = np.add.accumulate(counts)[-1]  # np.sum adds in an order that depends on the machine
+    total = np.add.accumulate(counts)[-1] if len(counts) else 0  # np.sum adds in an order that depends on the machine
+    if not total > 0:
+        raise ValueError("a histogram without a count")
     return constriction.stream.model.Categorical(counts / total, perfect=False)
 
 

@@ -52,8 +52,10 @@ def save(model, path, own_weights="float32", verbose=True):
         verbose: print a line that says how many bytes they take.
 
     Raises:
+        ValueError: the path is none.
         InputError: no layer has a mask, numbers of the type of the file cannot hold a weight, or the file cannot be written.
     """
+    files.expanded(path)  # before the model is encoded, which takes long
     content = packed(model, own_weights, verbose)
     try:
         files.write(path, lambda file: file.write(content))

@@ -67,6 +67,11 @@ def _restore(source, kernel, signs):
             source.weight.assign(np.where(mask, np.sign(codes) * size, size * signs.choice([-1.0, 1.0], shape)))
     source.score.assign(_scores(mask, most, source.rule.levels, layer.threshold))
     if not np.array_equal(source.array(), array):
+        if (np.abs(array[array != 0]) < np.finfo(np.float32).tiny).any():
+            raise ValueError(
+                f"{layer.name} has weights below {np.finfo(np.float32).tiny:.3g}, which become 0 where a mask "
+                "multiplies them; load the network without `masked`"
+            )
         raise ValueError(f"`rule` cannot make the mask of {layer.name}; use 'signed'. Received: {layer.rule!r}")
 
 

@@ -71,11 +71,11 @@ def export_keras(model, path):
 
 
 def write_file(path, content):
-    """Writes bytes to a file and returns its path. Raises InputError if it cannot be written."""
+    """Writes bytes to a file and returns its path. Raises InputError if it cannot be written, ValueError if the path is none."""
     try:
         files.write(path, lambda file: file.write(content))
     except OSError as error:
-        raise InputError(f"cannot write {path} ({error.strerror}); give another --output") from error
+        raise InputError(f"cannot write {path} ({error.strerror}); give another path") from error
     return files.expanded(path)
 
 

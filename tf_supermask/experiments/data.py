@@ -76,7 +76,7 @@ def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3), splits=None, do
     """
     if name in choices.EMBEDDED:
         if splits is not None:
-            raise InputError(f"--splits={splits} has no effect on {name}, which has one training and one test set")
+            raise InputError(f"--splits={splits} has no effect on the embedded data set {name}; leave it out")
         return digits(choices.DATASETS[name] or shape)
     source = sources.find(name, data_dir, splits, download)
     if cache_dir is None:

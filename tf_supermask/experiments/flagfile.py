@@ -73,6 +73,8 @@ def read(path, values, parents=()):
             continue
         name, equals, value = text.lstrip("-").partition("=")
         line = Line(path, number, name, text)
+        if re.search(r"\s(--[a-z]|-[a-z]\w*=)", text) and not re.search(r"\s(#|//)", text):
+            raise line.wrong(f"{text!r} has two flags; write each in a line of its own")
         if not re.fullmatch(r"--?\w+(=.*)?", text):
             raise line.wrong(f"{text!r} is neither a flag, --name=value, nor a comment, # ...")
         if name == "flagfile":

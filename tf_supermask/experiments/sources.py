@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from tf_supermask import files
-from tf_supermask.errors import InputError
+from tf_supermask.errors import InputError, short
 from tf_supermask.experiments import downloads, paths
 from tf_supermask.experiments.splits import names_of, parts_of
 
@@ -171,7 +171,15 @@ class Folder:
             raise unavailable(name, error) from error
         self._classes = sorted({label for side in self._files for label, _, _ in side})
         if len(self._classes) < 2:
-            raise InputError(f"--dataset={name} has images of one class only, {self._classes[0]}; it needs two or more")
+            raise InputError(
+                f"--dataset={name} has images of one class only, {short(self._classes[0])}; it needs two or more"
+            )
+        trained = {label for label, _, _ in self._files[0]}
+        if not trained.issuperset(self._classes):
+            names = ", ".join(short(label) for label in self._classes if label not in trained)
+            raise InputError(
+                f"--dataset={name} has test images of {names[:200]}, of which none are for training; add some, or remove them"
+            )
 
     def content(self):
         sides = ((f"{side} {label}", content) for side, files in enumerate(self._files) for label, _, content in files)
