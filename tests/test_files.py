@@ -76,7 +76,7 @@ def test_empty_folders_do_not_stay(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["c", "empty", "file", "old"]
 
 
-@pytest.mark.parametrize("path", [None, "", 3, b"x", ["x"]], ids=repr)
+@pytest.mark.parametrize("path", [None, "", 3, b"x", ["x"], "a\0b"], ids=repr)
 def test_what_is_no_path_is_named(path):
     """In all that takes a path of a user, before anything is written."""
     calls = [
@@ -84,10 +84,10 @@ def test_what_is_no_path_is_named(path):
         export_saved_model,
         export_keras,
         export_codes,
-        lambda model, path: tf_supermask.load(path),
+        lambda _, path: tf_supermask.load(path),
     ]
     model = mask_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]))
-    for call in [*calls, export_tflite, c_source_of]:
+    for call in [*calls, lambda _, path: tf_supermask.load_run(path), export_tflite, c_source_of]:
         with pytest.raises(ValueError, match="^a path must be a string or a pathlib.Path, and not empty. Received: "):
             call(model, path)
 

@@ -11,7 +11,8 @@ import numpy as np
 
 def expanded(path):
     """The Path that a user means: `~` at its beginning is their home. Raises ValueError for what is no path."""
-    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text or "\0" in text:
         raise ValueError(f"a path must be a string or a pathlib.Path, and not empty. Received: {path!r}")
     return pathlib.Path(os.path.expanduser(path))
 

@@ -185,8 +185,9 @@ def test_without_a_seed_one_is_drawn(tmp_path):
     np.testing.assert_array_equal(model(images()), tf_supermask.load(path)(images()))
 
 
-def test_a_bound_that_is_no_number_is_named(tmp_path):
+@pytest.mark.parametrize("bound", [None, "8", True, float("nan")], ids=repr)
+def test_a_bound_that_is_no_number_is_named(bound, tmp_path):
     path = tmp_path / "x.supermask"
     container.save(mask_model(network()), path)
-    with pytest.raises(InputError, match="`most_weights` must be a number. Received: '8'"):
-        tf_supermask.load(path, most_weights="8")
+    with pytest.raises(InputError, match="`most_weights` must be a number. Received: "):
+        tf_supermask.load(path, most_weights=bound)

@@ -109,7 +109,7 @@ def read(path, most_weights=MOST_WEIGHTS):
 
 def parsed(content, name, most_weights=MOST_WEIGHTS):
     """The Contents of bytes; `name` is for error messages. Raises InputError as `read` does."""
-    if not isinstance(most_weights, (int, float)):
+    if not isinstance(most_weights, (int, float)) or isinstance(most_weights, bool) or math.isnan(most_weights):
         raise InputError(f"`most_weights` must be a number. Received: {most_weights!r}")
     start = 5 + CHECKSUM_BYTES
     if content[:4] != MAGIC:

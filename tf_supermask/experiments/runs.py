@@ -1,7 +1,5 @@
 """Loads models of finished runs: load_run("results/koster_table1_fcn_signed_elus/seed0")."""
 
-import os
-
 import numpy as np
 
 from tf_supermask import files
@@ -35,7 +33,7 @@ def load_run(path):
 
 def find_run(path):
     """`(records.Run, record)` of a run; `path`: its record, with or without `.json`, or its container. Raises InputError."""
-    path = files.expanded(os.fspath(path).rstrip("/").removesuffix(".json").removesuffix(ENDING) + ".json")
+    path = files.expanded(str(files.expanded(path)).removesuffix(".json").removesuffix(ENDING) + ".json")
     if not path.exists():
         raise InputError(f"{path} does not exist; name a record: results/EXPERIMENT/seed0")
     try:
