@@ -19,6 +19,7 @@ ELSEWHERE = {  # module -> the file of its tests, where it has another name
     "gradients.py": "test_masks.py",
     "rivals/events.py": "rivals/test_callback.py",
     "rivals/gradients.py": "rivals/test_callback.py",
+    "rivals/method_names.py": "rivals/test_methods.py",
     "rivals/slots.py": "rivals/test_callback.py",
     "deploy/counted_variables.py": "deploy/test_loading.py",
     "forms.py": "test_masking.py",

@@ -51,6 +51,8 @@ def evidence():
         at_density("fcn", "edge_popup", "0.1"): run((95.0, 0.1)),
         at_density("fcn", "rigl", "0.01"): run((90.0, 0.1), 1.0, 97.0),
     }, runs=5)  # fmt: skip
+    for record in made.experiments[at_density("fcn", "rigl", "0.1")]:
+        record["spec"]["allocation"] = "erk"
     made.experiments[own("fcn", "dense")][0]["final"]["csr_compression"] = None
     return made
 
@@ -72,6 +74,7 @@ def test_rows_are_those_that_have_records(tmp_path):
     assert (popup["bytes"], popup["as"], popup["multiplications after compact, %"]) == ("44", "container", "60.0")
     assert (rigl["bytes"], rigl["as"], rigl["multiplications after compact, %"]) == ("80", "CSR", "-")
     assert (dense["step / dense"], rigl["step / dense"], rigl["n"], rigl["rate"]) == ("-", "1.50", "5", "0.05")
+    assert (dense["shared"], popup["shared"], rigl["shared"]) == ("-", "uniform", "erk")
     assert rigl["test accuracy, %"].startswith("97.90 [97.89")
 
 
@@ -91,14 +94,14 @@ def test_the_page_with_and_without_records(tmp_path, monkeypatch):
     several = evidence()
     several.experiments |= MadeUp({own("conv4", "signed"): run(75.0)}, runs=2).experiments
     text = page.page(pages.Source({}, set(), {"paper": several}))
-    assert text.startswith("## FCN on MNIST, paper scale\n") and "| RigL | 10 | 0.05 | 5 |" in text and "Holm" in text
+    assert text.startswith("## FCN on MNIST, paper scale\n") and "| RigL | 10 | erk | 0.05 | 5 |" in text and "Holm" in text
     assert "49 of 55 rows have no records yet." in text and "## Conv4 on CIFAR-10, paper scale" in text
     target = tmp_path / page.PAGE
     target.parent.mkdir(parents=True)
     target.write_text(f"{pages.BEGIN}\n{pages.END}")
     source = pages.Source({}, set(), {"paper": evidence()}, further=catalogue.PAGES)
     monkeypatch.setattr(pages, "PAGES", {})
-    assert pages.write(tmp_path, source) == [target] and "| RigL | 10 | 0.05 | 5 |" in target.read_text()
+    assert pages.write(tmp_path, source) == [target] and "| RigL | 10 | erk | 0.05 | 5 |" in target.read_text()
     assert pages.stale(tmp_path, source) == []
 
 

@@ -6,6 +6,8 @@ the functions that they stand for.
 
 import sys
 
+from tf_supermask.rivals.method_names import ALLOCATIONS as METHODS
+
 # name -> arguments of its builder in networks.py; Zhou et al. 2019 Table S1, Koster et al. 2022 Table 7 and section 3.3
 NETWORKS = {
     "fcn": {"convs": (), "hidden": (300, 100)},
@@ -80,16 +82,6 @@ def modes():
     return "baseline", *rules(), *PRUNED
 
 
-# Methods of the mode `sparse` -> how their density can be shared among the layers, the default first; rivals/methods.py has them.
-METHODS = {
-    "static": ("erk", "uniform"),
-    "magnitude": ("global", "uniform", "erk"),
-    "snip": ("global", "uniform", "erk"),
-    "force": ("global", "uniform", "erk"),
-    "set": ("erk", "uniform"),
-    "rigl": ("erk", "uniform"),
-    "granet": ("global", "uniform", "erk"),
-}
 ALLOCATIONS = ("uniform", "erk", "global")
 UPDATED = ("magnitude", "set", "rigl", "granet")  # methods that change masks while they train
 MOVED = ("set", "rigl", "granet")  # methods that drop weights and grow others

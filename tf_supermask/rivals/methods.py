@@ -14,7 +14,8 @@ from typing import Callable, NamedTuple
 
 import numpy as np
 
-from tf_supermask.rivals import allocation as allocations
+from tf_supermask.rivals import allocation
+from tf_supermask.rivals.method_names import ALLOCATIONS
 
 FORCE_ROUNDS = 20
 
@@ -66,7 +67,7 @@ def all_kept(network, goal):
 
 def random(network, goal):
     scores = {name: network.generators[name].random(weight.shape) for name, weight in network.weights.items()}
-    return allocations.largest(scores, goal.density, goal.allocation)
+    return allocation.largest(scores, goal.density, goal.allocation)
 
 
 def _saliency(network, masks):
@@ -75,14 +76,14 @@ def _saliency(network, masks):
 
 
 def snip(network, goal):
-    return allocations.largest(_saliency(network, all_kept(network, goal)), goal.density, goal.allocation)
+    return allocation.largest(_saliency(network, all_kept(network, goal)), goal.density, goal.allocation)
 
 
 def force(network, goal):
     masks = all_kept(network, goal)
     for round_ in range(1, FORCE_ROUNDS + 1):
         density = force_density(goal.density, round_, FORCE_ROUNDS)
-        masks = allocations.largest(_saliency(network, masks), density, goal.allocation)
+        masks = allocation.largest(_saliency(network, masks), density, goal.allocation)
     return masks
 
 
@@ -98,8 +99,8 @@ def drop_and_grow(weight, mask, share, growth):
     """
     kept = np.count_nonzero(mask)
     count = int(share * kept)
-    left = allocations.top(np.where(mask, np.abs(weight), -1), kept - count)
-    return left | allocations.top(np.where(left, -np.inf, growth), count)
+    left = allocation.top(np.where(mask, np.abs(weight), -1), kept - count)
+    return left | allocation.top(np.where(left, -np.inf, growth), count)
 
 
 def _exchanged(network, masks, goal, growth):
@@ -120,7 +121,7 @@ def by_gradient(network, goal, masks=None):
 
 def by_magnitude(network, goal):
     sizes = {name: np.where(network.masks[name], np.abs(weight), -1) for name, weight in network.weights.items()}
-    masks = allocations.largest(sizes, cubic_density(goal.density, goal.progress), goal.allocation)
+    masks = allocation.largest(sizes, cubic_density(goal.density, goal.progress), goal.allocation)
     return {name: mask & network.masks[name] for name, mask in masks.items()}
 
 
@@ -129,21 +130,21 @@ def pruned_and_exchanged(network, goal):
 
 
 class Method(NamedTuple):
-    allocations: tuple  # how its density can be shared, the default first
     start: Callable  # (Network, Goal) -> masks
     change: Callable | None = None  # the same, after some steps
     needs_data: bool = False  # for gradients
     share: float | None = None  # default of Goal.share
     gradual: bool = False  # reaches its density with its last change
+    allocations: tuple = ()  # how its density can be shared, the default first
 
 
-_RANKED, _FIXED = ("global", "uniform", "erk"), ("erk", "uniform")
-METHODS = {
-    "static": Method(_FIXED, random),
-    "magnitude": Method(_RANKED, all_kept, by_magnitude, gradual=True),
-    "snip": Method(_RANKED, snip, needs_data=True),
-    "force": Method(_RANKED, force, needs_data=True),
-    "set": Method(_FIXED, random, at_random, share=0.3),
-    "rigl": Method(_FIXED, random, by_gradient, needs_data=True, share=0.3),
-    "granet": Method(_RANKED, all_kept, pruned_and_exchanged, needs_data=True, share=0.5, gradual=True),
+_METHODS = {
+    "static": Method(random),
+    "magnitude": Method(all_kept, by_magnitude, gradual=True),
+    "snip": Method(snip, needs_data=True),
+    "force": Method(force, needs_data=True),
+    "set": Method(random, at_random, share=0.3),
+    "rigl": Method(random, by_gradient, needs_data=True, share=0.3),
+    "granet": Method(all_kept, pruned_and_exchanged, needs_data=True, share=0.5, gradual=True),
 }
+METHODS = {name: _METHODS[name]._replace(allocations=allocations) for name, allocations in ALLOCATIONS.items()}

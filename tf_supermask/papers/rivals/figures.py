@@ -55,10 +55,22 @@ def _accuracy(net, place, text, evidence):
     axes.invert_xaxis()
     axes.set_xlabel(text)
     axes.set_ylabel("test accuracy, %")
+    _by_error(axes)
     if place is _remaining:
         percent_ticks(axes.xaxis)
     figure.legend(loc="outside right upper")
     return figure
+
+
+_TICKS = (20, 40, 60, 70, 80, 90, 95, 97, 98, 98.5, 99, 99.5)
+
+
+def _by_error(axes):
+    """Spreads accuracies by the logarithm of the error: a collapse would hide the differences at the top."""
+    low, high = 100 - 1.1 * (100 - axes.dataLim.y0), 100 - 0.9 * (100 - axes.dataLim.y1)
+    axes.set_yscale("function", functions=(lambda y: -np.log(np.maximum(100 - y, 1e-3)), lambda z: 100 - np.exp(-z)))
+    axes.set_ylim(low, high)
+    axes.set_yticks([tick for tick in _TICKS if low <= tick <= high])
 
 
 _PLACES = {"accuracy": (_remaining, "remaining weights, %"), "bytes": (_bytes, "bytes of the stored network")}

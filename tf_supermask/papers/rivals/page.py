@@ -35,6 +35,7 @@ def _line(net, name, evidence, measured):
     return {
         "method": label,
         "density set, %": "-" if density is None else f"{100 * density:g}",
+        "shared": "-" if density is None else records[0]["spec"].get("allocation") or "uniform",
         "rate": f"{records[0]['spec']['learning_rate']:g}",
         "n": str(len(records)),
         "test accuracy, %": _accuracy(records),
