@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tf_supermask import SignedMaskDense, mask_model, strip_masks
+from tf_supermask import SignedMaskDense, mask_model, masks, strip_masks
 from tf_supermask.density import density_threshold, kept
 
 few = st.sampled_from([-1.0, -0.5, 0.0, 0.25, 0.5])
@@ -26,7 +26,7 @@ any_size = st.floats(-2, 2, width=32, allow_subnormal=False)
 def test_exactly_as_many_weights_remain_as_the_reference_keeps(score, density, by_size):
     """Oracle: a stable sort. Equal scores remain in the order of their indices; Ramanujan et al. 2020 prune int((1 - k) n)."""
     sizes = np.abs(score) if by_size else score
-    remain = sizes > np.asarray(density_threshold(score, density, by_size))
+    remain = sizes > np.asarray(density_threshold(sizes, density))
     expected = np.zeros(score.size, bool)
     expected[np.argsort(-sizes, axis=None, kind="stable")[: score.size - int((1 - density) * score.size)]] = True
     np.testing.assert_array_equal(remain.ravel(), expected)
@@ -36,13 +36,13 @@ def test_exactly_as_many_weights_remain_as_the_reference_keeps(score, density, b
 def test_scores_of_very_different_sizes_are_told_apart(scale):
     score = (scale * np.geomspace(1e-6, 1, 300)).astype(np.float32)
     for jit in (False, True):
-        threshold = tf.function(lambda: density_threshold(tf.constant(score), 0.9, True), jit_compile=jit)()
+        threshold = tf.function(lambda: density_threshold(tf.constant(score), 0.9), jit_compile=jit)()
         np.testing.assert_array_equal(score > threshold.numpy(), np.arange(300) >= int((1 - 0.9) * 300))
 
 
 def test_scores_that_are_no_numbers_end_the_search():
     for value in (np.nan, np.inf):
-        density_threshold(np.full(5, value, np.float32), 0.5, True)
+        density_threshold(np.full(5, value, np.float32), 0.5)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,19 @@ def test_scores_that_are_no_numbers_end_the_search():
 )
 def test_counts(size, density, count):
     assert kept(size, density) == count
+
+
+@pytest.mark.parametrize("rule", [name for name, rule in masks.RULES.items() if rule.chooses])
+@pytest.mark.parametrize("density", [1.0, 0.99, 0.95, 0.5, 0.1])
+@pytest.mark.parametrize("scores", ["glorot_uniform", "zeros", keras.initializers.Constant(-0.3)], ids=str)
+def test_every_rule_leaves_as_many_weights_as_its_density_says(rule, density, scores):
+    """Also where scores are equal, or 0: then signs of masks are those of the scores, + for 0."""
+    layer = SignedMaskDense(7, rule=rule, density=density, score_initializer=scores)
+    layer.build((None, 5))
+    assert np.count_nonzero(layer.mask) == kept(35, density)
+    if masks.rule(rule).signed:
+        expected = np.where(layer.score < 0, -1, 1) * (layer.mask != 0)
+        np.testing.assert_array_equal(np.sign(layer.mask), expected)
 
 
 @pytest.mark.parametrize("rule", ["signed", "iterand", "edge_popup"])

@@ -40,9 +40,10 @@ def test_products_are_measured_for_a_saved_model(command, tmp_path, capsys):
 
 def test_c_code_of_a_run(command, tmp_path, capsys, real_data):
     """Oracles: the record's accuracy, and the program that `export_c` makes of the same model."""
-    arguments = (f"--run={RECORD}", "--format=c", "--main", f"--data_dir={real_data}")
+    arguments = (f"--run={RECORD}", "--format=c", "--main", "--favor=speed", f"--data_dir={real_data}")
     command(*arguments, f"--output={tmp_path}/c")
     printed = capsys.readouterr().out
+    assert "weights as bytes" in printed  # the code for speed
     recorded = runs.find_run(RECORD)[1]["final"]["test_accuracy"]
     accuracies = [float(percent) for percent in re.findall(r"test accuracy as \w+: ([\d.]+) %", printed)]
     assert accuracies == [pytest.approx(recorded, abs=0.011), pytest.approx(recorded, abs=0.2)]
@@ -76,6 +77,8 @@ def test_c_code_of_a_run(command, tmp_path, capsys, real_data):
             [f"--run={RECORD}", "--format=c", "--arithmetic=int4"],
             "--arithmetic=int4 is unknown; choose from int8, float",
         ),
+        ([f"--run={RECORD}", "--format=keras", "--favor=size"], "--favor is for --format=c, not keras"),
+        ([f"--run={RECORD}", "--format=c", "--favor=style"], "--favor=style is unknown; choose from size, speed"),
         (
             [f"--run={RECORD}", "--images=0"],
             "--images takes 1 or more, with --format=saved_model. Received: --images=0",
@@ -98,4 +101,5 @@ def test_c_code_that_is_too_large_is_refused_layer_by_layer(given, message, comm
         )
     error = capsys.readouterr().err
     assert stop.value.code == 2 and re.fullmatch(rf"error: network has [\d,]+ {message}, more than 100.*\n", error)
+    assert ("table of layers" in error) == (given == "flash")
     assert all(re.search(rf"{layer} [\d,]+", error) for layer in ("fc1", "fc2")) and not (tmp_path / "x").exists()

@@ -50,17 +50,17 @@ def _first(chosen, count):
     return ops.while_loop(lambda low, high: high - low > 1, halve, ends)[1]
 
 
-def density_threshold(score, density, by_size):
-    """Thresholds above which `kept(size, density)` scores lie, of their absolute values if `by_size`.
+def density_threshold(score, density):
+    """Thresholds above which `kept(size, density)` scores lie.
 
     Args:
-        score: float tensor.
+        score: float tensor, what the rule compares with the threshold.
         density: 0 < density <= 1.
 
     Returns: tensor of the score's shape, without a gradient: one number, but for scores that are equal and of which only some can
-        stay. Of these the first have a lower threshold.
+        stay. Of these the first have a lower threshold. It is below the least score, and may be below 0, where all stay.
     """
-    score = ops.stop_gradient(ops.abs(score) if by_size else ops.convert_to_tensor(score))
+    score = ops.stop_gradient(ops.convert_to_tensor(score))
     flat = ops.reshape(score, (-1,))
     count = kept(math.prod(score.shape), density)
     low, high = bracket(flat, count)

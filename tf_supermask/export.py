@@ -38,6 +38,7 @@ _ONLY_FOR = {
     "int8": (("tflite",), ""),
     "images": (("saved_model",), ""),
     "arithmetic": (("c",), ""),
+    "favor": (("c",), ""),
     "main": (("c",), ""),
     "most_flash": (("c",), ""),
     "most_ram": (("c",), ""),
@@ -62,6 +63,8 @@ def _check():
         raise InputError(f"--images takes 1 or more, with --format=saved_model. Received: --images={FLAGS.images}")
     if FLAGS.arithmetic not in (None, *c_source.ARITHMETICS):
         raise InputError(f"--arithmetic={FLAGS.arithmetic} is unknown; choose from {', '.join(c_source.ARITHMETICS)}")
+    if FLAGS.favor not in (None, *c_source.FAVORS):
+        raise InputError(f"--favor={FLAGS.favor} is unknown; choose from {', '.join(c_source.FAVORS)}")
     for name, (formats, reason) in _ONLY_FOR.items():
         value = FLAGS[name].value
         if value is not None and value is not False and FLAGS.format not in formats:
@@ -90,8 +93,8 @@ def _export_c(model, path):
     dataset = _data()
     main = _record()["spec"]["preprocess"] if FLAGS.main else False
     images = _images(dataset, "train", _CALIBRATION)
-    most = {"most_flash": FLAGS.most_flash, "most_ram": FLAGS.most_ram}
-    program = c_source.export_c(model, path, images, FLAGS.arithmetic or "int8", main, **most)
+    options = {"most_flash": FLAGS.most_flash, "most_ram": FLAGS.most_ram, "favor": FLAGS.favor or c_source.FAVORS[0]}
+    program = c_source.export_c(model, path, images, FLAGS.arithmetic or "int8", main, **options)
     print("\n".join(program.lines()))
     print(f"{program.constants:,} bytes of constants, {program.ram:,} bytes of buffers, without the instructions")
     accuracies = c_source.accuracies(program, _images(dataset, "test"), dataset.test_labels)
@@ -145,21 +148,32 @@ def define_flags(values=FLAGS):
         (text, "format", "saved_model", f"one of {', '.join(FORMATS)}"),
         (boolean, "compact", False, "remove dead units first"),
         (boolean, "int8", False, "for TFLite: weights and activations as int8, calibrated with 200 training images"),
-        (
-            whole,
-            "images",
-            None,
-            "for SavedModels: choose the fastest product of each dense layer for so many images per call",
-        ),
+        (whole, "images", None, "for SavedModels: use the fastest product of dense layers for so many images per call"),
         (
             text,
             "arithmetic",
             None,
             f"for C: {' or '.join(c_source.ARITHMETICS)}; default: int8, calibrated with training images",
         ),
+        (
+            text,
+            "favor",
+            None,
+            "for C: size (default): weights in the fewest bytes; speed: a longer code, faster to read",
+        ),
         (boolean, "main", False, "for C: also a main.c that reads images from standard input, and a Makefile"),
-        (whole, "most_flash", None, "for C: refuse a network whose constants take more bytes than this"),
-        (whole, "most_ram", None, "for C: refuse a network whose buffers take more bytes than this"),
+        (
+            whole,
+            "most_flash",
+            None,
+            "for C: refuse a network whose constants take more bytes than this; instructions come on top",
+        ),
+        (
+            whole,
+            "most_ram",
+            None,
+            "for C: refuse a network whose buffers take more bytes than this; the stack comes on top",
+        ),
         (path, "output", None, "file or folder to write; default: exported/EXPERIMENT_seedN..."),
         (path, "data_dir", None, "folder of tensorflow-datasets, for --int8 and C; default: $TFDS_DATA_DIR"),
     ):

@@ -66,7 +66,7 @@ class MaskedKernel:
         """The mask, as a call of the layer uses it. A rule that samples draws a new one each time."""
         threshold, score, size = self.threshold, self.score, 1.0
         if self.layer.density is not None:
-            threshold = density_threshold(score, self.layer.density, self.rule.by_size)
+            threshold = density_threshold(self.rule.compared(score), self.layer.density)
         if self.rule.sampled:
             threshold = keras.random.uniform(score.shape, dtype="float32", seed=self.layer.seed_generator)
         if self.rule.latent:

@@ -26,6 +26,10 @@ from tf_supermask import latent
 from tf_supermask.gradients import straight_through, through_sigmoid, through_size
 
 
+def _itself(score):
+    return score
+
+
 @dataclasses.dataclass(frozen=True)
 class Rule:
     """A mask rule and its properties: `rule(score, threshold)` is the mask."""
@@ -36,7 +40,7 @@ class Rule:
     signed: bool  # masks have values below 0
     interval: bool = False  # the scores whose mask is 0 form an interval
     levels: int = 1  # masks are multiples of 1 / levels
-    by_size: bool = False  # a density keeps the largest |score|, not the largest score
+    compared: Callable = _itself  # score -> what the threshold is compared with, of which a density keeps the largest
     needs_density: bool = False  # there is no default threshold
     kernel: Callable | None = None  # (weight, score, mask, scales) -> kernel; None: weight * mask
     # shape -> the size of the constant weights, of which the mask gets the score as a multiple
@@ -80,7 +84,7 @@ def register(name, threshold=None, sampled=False, signed=False, interval=False, 
         raise ValueError(
             f"a mask rule needs `threshold` or `sampled=True`, not both. Received: {threshold=}, {sampled=}"
         )
-    further = {"by_size": signed} | further
+    further = {"compared": ops.abs if signed else _itself} | further
 
     def add(function):
         RULES[name] = Rule(function, threshold, sampled, signed, interval, levels, **further)
@@ -144,15 +148,21 @@ def threshold_of(name, threshold=None, relative_threshold=None, density=None):
 def signed(score, threshold):
     """Keep, hide or invert: +1 where score > threshold, -1 where score < -threshold, else 0.
 
+    A `density` has thresholds below 0 where it keeps scores of 0: these get +1, and the others their sign.
+
     Deviation: the paper's Eq. 2 includes the thresholds (>=, <=); the paper's results were made with the strict form.
     They differ only for a score that equals the threshold exactly.
 
     A negative threshold, that of a `density` which keeps all scores, counts as 0: a score of 0 has no sign.
     """
-    threshold = ops.maximum(threshold, 0)
     # int8 until the end: for millions of weights memory traffic decides the speed.
-    ternary = ops.cast(score > threshold, "int8") - ops.cast(score < -threshold, "int8")
-    return straight_through(score, ops.cast(ternary, score.dtype))
+    kept = ops.cast(ops.abs(score) > threshold, "int8")
+    return straight_through(score, ops.cast(_sign(score, "int8") * kept, score.dtype))
+
+
+def _sign(score, dtype):
+    """+1 where score >= 0, else -1: unlike `ops.sign`, a score of 0 can be kept."""
+    return 1 - 2 * ops.cast(score < 0, dtype)
 
 
 @register("binary", threshold=0.01, interval=True)
@@ -162,7 +172,7 @@ def binary(score, threshold):
 
 
 @register("bernoulli", sampled=True)
-@register("rounded", threshold=0.5, interval=True)
+@register("rounded", threshold=0.5, interval=True, compared=ops.sigmoid)
 def probable(score, threshold):
     """1 where sigmoid(score) > threshold, else 0 (Zhou et al. 2019).
 
@@ -184,7 +194,7 @@ def _with_levels(levels):
     def rule(score, threshold):
         size = ops.abs(score)
         passed = sum(ops.cast(size > level * threshold, score.dtype) for level in range(1, levels + 1))
-        return straight_through(score, ops.sign(score) * passed / levels)
+        return straight_through(score, _sign(score, score.dtype) * passed / levels)
 
     return rule
 
@@ -193,14 +203,14 @@ register("signed_2_levels", threshold=0.01, signed=True, interval=True, levels=2
 register("signed_4_levels", threshold=0.01, signed=True, interval=True, levels=4)(_with_levels(4))
 
 
-@register("edge_popup", interval=True, by_size=True, needs_density=True)
+@register("edge_popup", interval=True, compared=ops.abs, needs_density=True)
 def edge_popup(score, threshold):
     """Keep the largest |score|: 1 where |score| > threshold, else 0 (Ramanujan et al. 2020). Ranks are new at each use."""
     return through_size(score, ops.cast(ops.abs(score) > threshold, score.dtype))
 
 
 # MPT-1/32 (Diffenderfer and Kailkhura 2021): the same masks and gradients, and weights of one size in a layer.
-register("mpt", interval=True, by_size=True, needs_density=True, kernel=latent.mean_weight)(edge_popup)
+register("mpt", interval=True, compared=ops.abs, needs_density=True, kernel=latent.mean_weight)(edge_popup)
 
 # IteRand (Chijiwa et al. 2021) ranks scores, not |scores|. The callback `MaskUpdates` draws its pruned weights again.
 register("iterand", interval=True, needs_density=True)(binary)

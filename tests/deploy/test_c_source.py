@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, reject, settings
 from hypothesis import strategies as st
 
 from tf_supermask import SignedMaskConv2D, SignedMaskDense
-from tf_supermask.deploy import loading
+from tf_supermask.deploy import c_render, loading
 from tf_supermask.deploy.c_source import accuracies, export_c
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import data
@@ -277,7 +277,15 @@ ONES = np.ones((2, 4), np.float32)
 @pytest.mark.parametrize(
     "given, message",
     [
-        ({"images": ONES, "most_flash": 3}, r"constants, more than 3 \(fc1 \d+, fc2 \d+\)"),
+        ({"images": ONES, "most_flash": 3}, r"constants, more than 3 \(fc1 \d+, fc2 \d+, table of layers \d+\)"),
+        ({"images": ONES, "most_flash": "4K"}, "most_flash must be a whole number of bytes.*'4K'"),
+        ({"images": ONES, "most_flash": -1}, "most_flash must be .* 0 or more.*-1"),
+        ({"images": ONES, "most_ram": 1.5}, "most_ram must be a whole number"),
+        ({"images": ONES, "most_ram": True}, "most_ram must be a whole number.*True"),
+        ({"images": ONES, "name": "main", "main": True}, "'main' is that of a file or target"),
+        ({"images": ONES, "name": "Makefile", "main": True}, "'Makefile' is that of a file"),
+        ({"images": ONES, "name": "run", "main": True}, "'run' is that of a file"),
+        ({"images": ONES, "name": None}, "name=None is not a C identifier"),
         ({"images": ONES, "most_ram": 1}, r"2 bytes of buffers, more than 1: .*fc1 2"),
         ({"images": None}, "needs images"),
         ({"images": ONES[:, :2]}, r"shape \(2, 2\).*takes \(n, 4\)"),
@@ -307,6 +315,34 @@ def test_files_are_the_same_each_time_and_no_other_file_is_replaced(tmp_path):
     with pytest.raises(InputError, match="Makefile exists and was not made by tf_supermask"):
         export_c(small(), tmp_path / "b", ONES, main=True, name="tiny")
     assert not (tmp_path / "b" / "tiny.h").exists()
+
+
+@needs_cc
+@pytest.mark.parametrize("favor", ["size", "speed"])
+@pytest.mark.parametrize("arithmetic", ["int8", "float"])
+def test_constants_are_all_that_the_compiler_counts(favor, arithmetic, tmp_path):
+    """Oracle: sizeof of each constant in the C code, with the pointers of this machine."""
+    layers = [
+        keras.layers.Conv2D(3, 2, strides=2, activation="elu"),
+        keras.layers.AveragePooling2D(2),
+        keras.layers.Flatten(),
+    ]
+    model = keras.Sequential([keras.Input((9, 9, 2)), *layers, keras.layers.Dense(5, "relu"), keras.layers.Dense(2)])
+    for layer in model.layers:
+        ternary(layer, np.random.default_rng(0))
+    program = export_c(model, tmp_path, np.ones((2, 9, 9, 2), np.float32), arithmetic, favor=favor)
+    names = re.findall(r"^static const FLASH \w+ (\w+)\[", program.paths[1].read_text(), re.MULTILINE)
+    lines = [f'printf("%d ", (int)sizeof {name});' for name in names]
+    (tmp_path / "sizes.c").write_text(
+        f'#include "network.c"\n#include <stdio.h>\nint main(void) {{ {" ".join(lines)} return (int)sizeof(char *); }}\n'
+    )
+    subprocess.run([CC, "-o", "sizes", "sizes.c", "-lm"], cwd=tmp_path, check=True)
+    printed = subprocess.run([tmp_path / "sizes"], capture_output=True)
+    layers, pointer = program.layers, printed.returncode
+    counted = sum(map(int, printed.stdout.split()))
+    assert "layers" in names and counted == sum(its.constants for its in layers) + c_render.table_bytes(layers, pointer)
+    assert program.constants == counted - c_render.table_bytes(layers, pointer) + c_render.table_bytes(layers, 4)
+    assert f"NETWORK_CONSTANTS {program.constants} " in program.paths[0].read_text()
 
 
 def test_buffers_are_as_long_as_the_header_says(tmp_path):

@@ -12,6 +12,7 @@ import textwrap
 
 import numpy as np
 
+from tf_supermask.deploy import c_sizes
 from tf_supermask.deploy.c_layers import memory_of
 
 MARK = "Made by tf_supermask"
@@ -21,6 +22,7 @@ MAINS = {  # preprocessing in main.c: type of its input, expression for a pixel
     "standardize": ("uint8_t", "(float)((pixels[i] - mean) / deviation)"),
     "unit": ("uint8_t", "pixels[i] / 255.0f"),
 }
+MAIN_FILES = ("main.c", "Makefile")
 _PARTS = {  # templates of functions, after the types and constants, and the feature that needs them
     "reader.c": "coded",
     "values.c": "always",
@@ -38,22 +40,36 @@ _WIDTH = 100  # of a line of numbers
 
 def files(program, main):
     """Name -> text of a `c_source.Program`; `main`: False or a key of MAINS."""
-    features = set().union({"always"}, *(layer.features for layer in program.layers))
-    features |= {"both"} if {"bits", "ternary"} <= features else set()
-    values = _values(program)
+    features, values = _features(program.layers), _values(program)
     types = _rendered("types.c", features, values)
     parts = [_rendered(part, features, values) for part, feature in _PARTS.items() if feature in features]
     texts = {
-        f"{program.name}.h": _rendered("network.h", features, values),
-        f"{program.name}.c": "\n".join([types, *_constants(program, types), *parts]),
+        "network.h": _rendered("network.h", features, values),
+        "network.c": "\n".join([types, *_constants(program, types), *parts]),
     }
     if main is not False:
         features |= {"prepare", main} if program.network or main is not True else set()
         read, prepared = MAINS[main]
         values |= {"read": read, "image": "image" if "prepare" in features else "pixels"}
         values |= {"prepared": f"quantized({prepared})" if program.network else prepared}
-        texts |= {part: _rendered(part, features, values) for part in ("main.c", "Makefile")}
-    return texts
+        texts |= {part: _rendered(part, features, values) for part in MAIN_FILES}
+    return dict(zip(names(program.name, main), texts.values(), strict=True))
+
+
+def names(name, main):
+    """Names of the files of a program `name`."""
+    return f"{name}.h", f"{name}.c", *(MAIN_FILES if main is not False else ())
+
+
+def table_bytes(layers, pointer=4):
+    """Bytes of the table of layers, on a machine whose pointers have so many bytes."""
+    types = _rendered("types.c", _features(layers), {"title": "", "name": ""} | _types(layers))
+    return len(layers) * c_sizes.structures(types, pointer)["layer"]
+
+
+def _features(layers):
+    features = set().union({"always"}, *(layer.features for layer in layers))
+    return features | ({"both"} if {"bits", "ternary"} <= features else set())
 
 
 def _rendered(part, features, values):

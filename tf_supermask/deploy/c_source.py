@@ -7,6 +7,7 @@ main.c       optional, with a Makefile: reads images from standard input, prints
 
 import dataclasses
 import math
+import numbers
 import re
 
 import numpy as np
@@ -19,6 +20,7 @@ from tf_supermask.errors import InputError
 
 FAVORS = ("size", "speed")
 ARITHMETICS = tuple(c_render.TYPES)
+_TAKEN = ("main", "makefile", "run", "clean")  # in lower case: some file systems do not tell cases apart
 
 
 @dataclasses.dataclass
@@ -42,8 +44,9 @@ class Program:
 
     @property
     def constants(self):
-        """Bytes of weights, biases, factors and tables, without the instructions."""
-        return sum(layer.constants for layer in self.layers)
+        """Bytes of weights, biases, factors and tables, and of the table of layers where pointers have 4 bytes; without the
+        instructions."""
+        return sum(layer.constants for layer in self.layers) + c_render.table_bytes(self.layers)
 
     @property
     def plane(self):
@@ -88,14 +91,16 @@ def export_c(
         arithmetic: "int8": activations int8, sums int32; "float": float32, the same logits as Keras but for rounding.
         main: whether to write main.c, which reads preprocessed float32 images, and a Makefile; "standardize" or "unit": main.c
             reads uint8 pixels and prepares them as `tf.image.per_image_standardization`, or divides them by 255.
-        most_flash, most_ram: bytes that constants, without the instructions, and static buffers may take.
-        name: prefix of all names, a C identifier.
+        most_flash: bytes that the constants may take, those of `NAME_CONSTANTS` in NAME.h. The instructions come on top: the
+            guide 'A network in C' has their measured bytes.
+        most_ram: bytes that static buffers may take. The stack comes on top.
+        name: prefix of all names, a C identifier; with `main` none of main, run, clean and makefile, which the Makefile needs.
         favor: "size": weights in the fewest bytes; "speed": weights of dense layers in a longer code that is faster to read.
 
     Raises:
         InputError: a layer or kernel is not supported, the network is larger than allowed, or files cannot be written.
     """
-    _check(arithmetic, images, main, name, favor)
+    _check(arithmetic, images, main, name, favor, most_flash, most_ram)
     plain = compaction.compact(model)
     stages = stages_of(plain)
     network = integer.quantize(plain, stages, images) if arithmetic == "int8" else None
@@ -113,7 +118,7 @@ def accuracies(program, images, labels):
     return {name: 100 * float(np.mean(predicted == labels)) for name, predicted in classes.items()}
 
 
-def _check(arithmetic, images, main, name, favor):
+def _check(arithmetic, images, main, name, favor, most_flash, most_ram):
     known = {
         "arithmetic": (arithmetic, ARITHMETICS),
         "favor": (favor, FAVORS),
@@ -126,12 +131,18 @@ def _check(arithmetic, images, main, name, favor):
         raise InputError(
             "the arithmetic int8 needs images to choose its scales: some hundred preprocessed training images"
         )
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+    for word, most in (("most_flash", most_flash), ("most_ram", most_ram)):
+        if most is not None and (not isinstance(most, numbers.Integral) or isinstance(most, bool) or most < 0):
+            raise InputError(f"{word} must be a whole number of bytes, 0 or more. Received: {word}={most!r}")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise InputError(f"name={name!r} is not a C identifier: letters, digits and underscores, a letter first")
+    if main is not False and name.lower() in _TAKEN:
+        raise InputError(f"name={name!r} is that of a file or target of the Makefile; give another name")
 
 
 def _fits(program, most_flash, most_ram):
     constants = ", ".join(f"{layer.stage.name} {layer.constants:,}" for layer in program.layers)
+    constants += f", table of layers {c_render.table_bytes(program.layers):,}"
     if most_flash is not None and program.constants > most_flash:
         raise InputError(
             f"{program.name} has {program.constants:,} bytes of constants, more than {most_flash:,} ({constants}); "

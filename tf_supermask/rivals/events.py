@@ -77,10 +77,10 @@ def _check_thresholds(updates):
         raise ValueError("global needs masked layers. Received a model without masks")
 
 
-def global_threshold(scores, count, by_size):
-    """The threshold above which `count` scores of all tensors together lie, of their absolute values if `by_size`; of equal
-    ones none where not all can stay. Scalar tensor."""
-    flat = tf.concat([tf.reshape(tf.abs(score) if by_size else score, [-1]) for score in scores], 0)
+def global_threshold(scores, count):
+    """The threshold above which `count` scores of all tensors together lie; of equal ones none where not all can stay. Scalar
+    tensor."""
+    flat = tf.concat([tf.reshape(score, [-1]) for score in scores], 0)
     return bracket(flat, count)[1]
 
 
@@ -98,11 +98,12 @@ def _begin(updates):
         raise ValueError("global needs `steps`, those of the whole training: `fit` does not know them")
     kernels = list(updates.kernels.values())
     in_all([math.prod(kernel.score.shape) for kernel in kernels], updates.density)
-    by_size = kernels[0].rule.by_size
 
     @tf.function
     def set_thresholds(count):
-        threshold = global_threshold([tf.convert_to_tensor(kernel.score) for kernel in kernels], count, by_size)
+        threshold = global_threshold(
+            [kernel.rule.compared(tf.convert_to_tensor(kernel.score)) for kernel in kernels], count
+        )
         for kernel in kernels:
             kernel.threshold.assign(threshold)
 
