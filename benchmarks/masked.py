@@ -75,10 +75,8 @@ def compare(name):
 def main(argv):
     del argv
     tf.random.set_seed(0)
-    results = benchmarks.load(__file__)
     for name in FLAGS.models:
-        results[name] = compare(name)
-        benchmarks.save(__file__, results)
+        benchmarks.save(__file__, {name: compare(name)})
 
 
 if __name__ == "__main__":

@@ -56,10 +56,8 @@ def main(argv):
     if FLAGS.step_of:
         print(step_of(FLAGS.step_of))
         return
-    rows = benchmarks.load(__file__)
     for name in FLAGS.models:
-        rows[name] = compare(name)
-        benchmarks.save(__file__, rows)
+        benchmarks.save(__file__, {name: compare(name)})
 
 
 if __name__ == "__main__":

@@ -81,11 +81,10 @@ def replay(name):
 
 def main(argv):
     del argv
-    found = benchmarks.load(__file__)
     for name in FLAGS.runs:
-        found[name] = replay(name)
-        print(name, found[name], flush=True)
-        benchmarks.save(__file__, found)
+        row = replay(name)
+        print(name, row, flush=True)
+        benchmarks.save(__file__, {name: row})
 
 
 if __name__ == "__main__":

@@ -92,6 +92,7 @@ def measured(network, folder):
     last = {kind: rows[-1][1] for kind, rows in turns.items()}
     return {
         "epochs": epochs,
+        "rounds": FLAGS.rounds,
         "dataset": last["dense"]["data"]["name"],
         **{f"{kind}_s": its for kind, its in seconds.items()},
         "shrinking_over_dense": seconds["shrinking"] / seconds["dense"],
@@ -104,12 +105,11 @@ def measured(network, folder):
 
 def main(argv):
     del argv
-    found = {}
     with tempfile.TemporaryDirectory() as folder:
         for network in FLAGS.networks:
-            found[network] = measured(network, folder)
-            print(network, found[network], flush=True)
-    benchmarks.save(__file__, found | {"rounds": FLAGS.rounds})
+            row = measured(network, folder)
+            print(network, row, flush=True)
+            benchmarks.save(__file__, {network: row})
 
 
 if __name__ == "__main__":

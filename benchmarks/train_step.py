@@ -404,10 +404,9 @@ def main(argv):
     for part, compare in (("steps", compare_steps), ("memory", compare_memory)):
         for name in FLAGS.models if part in FLAGS.parts else ():
             results.setdefault(name, {}).update(compare(name))
-            benchmarks.save(__file__, results)
+            benchmarks.save(__file__, {name: results[name]})
     if "epoch" in FLAGS.parts:
-        results["fcn_epoch"] = compare_epochs()
-        benchmarks.save(__file__, results)
+        benchmarks.save(__file__, {"fcn_epoch": compare_epochs()})
     if "methods" in FLAGS.parts:
         compare_methods(results)
 

@@ -1,6 +1,9 @@
 """Functions run in turns, and a slow spell of the machine cancels in ratios of neighbours."""
 
+import sys
 import time
+
+import pytest
 
 from tf_supermask.deploy import timing
 
@@ -30,3 +33,21 @@ def test_a_call_is_repeated():
     calls = []
     timing.repeated(lambda: calls.append(1))(3)
     assert len(calls) == 3
+
+
+def test_a_function_of_another_process_has_turns(tmp_path):
+    script = tmp_path / "a.py"
+    script.write_text(
+        "import pathlib, sys\n"
+        "from tf_supermask.deploy import timing\n"
+        "def run(repeats):\n"
+        "    print('noise')\n"
+        "    with pathlib.Path(sys.argv[1]).open('a') as file: file.write(f'{10 // (repeats - 7)} ')\n"
+        "timing.serve(run)\n"
+    )
+    with timing.Served([sys.executable, str(script), str(tmp_path / "out")]) as run:
+        run(8), run(9)
+        assert (tmp_path / "out").read_text() == "10 5 "
+        with pytest.raises(RuntimeError, match="a.py .* ended with exit status 1"):
+            run(7)
+    assert run.process.returncode == 1

@@ -32,21 +32,58 @@ def test_measurements_are_kept_with_their_environment(tmp_path):
     assert kept["ms"] == 1.5 and kept["environment"]["processor"] and benchmarks.measurements(tmp_path, "a") == kept
 
 
+def test_a_run_of_a_part_keeps_the_others_with_their_environment(tmp_path, monkeypatch):
+    def measure(rows, processor):
+        machine = {"device": "x86_64", "processor": processor, "threads": 2}
+        monkeypatch.setattr(benchmarks, "current_environment", lambda: machine)
+        benchmarks.save(tmp_path / "onednn.py", rows)
+
+    row = {"off_ms": 1.0, "on_ms": 0.5, "off_over_on": 2.0}
+    measure({"fcn": row, "conv2": row, "conv4": row}, "old")
+    measure({"conv2": row | {"on_ms": 0.4}}, "new")
+    measure(
+        benchmarks.load(tmp_path / "onednn.py") | {"conv4": row | {"on_ms": 0.3}}, "newer"
+    )  # a script that loads all
+    rows = benchmarks.load(tmp_path / "onednn.py")
+    assert [rows[name]["on_ms"] for name in ("fcn", "conv2", "conv4")] == [0.5, 0.4, 0.3]
+    assert rows["fcn"]["environment"]["processor"] == "old" and rows["conv2"]["environment"]["processor"] == "new"
+    assert "environment" not in rows["conv4"] and rows["environment"]["processor"] == "newer"
+    _, tables, notes = benchmarks.onednn(tmp_path)
+    assert len(tables[""]) == 3 and "newer, 2 threads; fcn: old, 2 threads; conv2: new, 2 threads." in notes
+
+
 def test_what_is_faster_shrinking_is_below_one(tmp_path):
-    row = {"epochs": 9, "dense_s": 80.0, "shrinking_s": 40.0, "shrinking_over_dense": 0.5, "whole_over_dense": 1.1}
+    row = {
+        "epochs": 9,
+        "rounds": 3,
+        "dense_s": 80.0,
+        "shrinking_s": 40.0,
+        "shrinking_over_dense": 0.5,
+        "whole_over_dense": 1.1,
+    }
     row |= {"shrunk": [{"epoch": 3, "units": {"fc1": 20, "out": 10}}], "test_accuracy": {"dense": 97, "shrinking": 96}}
-    environment = {"processor": "made up", "threads": 2}
-    (tmp_path / "shrinking.json").write_text(json.dumps({"fcn": row, "rounds": 3, "environment": environment}))
+    environment = {"device": "x86_64", "processor": "made up", "threads": 2}
+    (tmp_path / "shrinking.json").write_text(json.dumps({"fcn": row, "environment": environment}))
     _, tables, notes = benchmarks.shrinking(tmp_path)
     line = dict(tables[""].iloc[0])
     assert (line["shrinking / dense"], line["whole / dense"]) == ("0.50", "1.10")
-    assert line["units left"] == "after 3 epochs 20-10" and "3 rounds" in notes and "made up" in notes
+    assert line["units left"] == "after 3 epochs 20-10" and line["turns"] == 3 and "made up" in notes
+
+
+def test_what_is_faster_than_pytorch_is_below_one(tmp_path):
+    row = {"batch_size": 128, "rounds": 9, "signed_ms": 1.5, "dense_ms": 3, "edge_popup_ms": 300, "torch": "2.9.1"}
+    row |= {"signed_over_dense": 0.5, "signed_over_edge_popup": 0.005}
+    environment = {"tensorflow": "2.21.0", "device": "x86_64", "processor": "made up", "threads": 2}
+    (tmp_path / "peers.json").write_text(json.dumps({"fcn": row, "environment": environment}))
+    _, tables, notes = benchmarks.peers(tmp_path)
+    assert tables[""].iloc[0].tolist() == ["fcn", 128, "1.5", "3", "300", "0.50", "0.01"]
+    assert notes.endswith("PyTorch 2.9.1, TensorFlow 2.21.0, made up, 2 threads.")
 
 
 def test_what_a_committed_run_took_is_by_width(tmp_path):
     stages = [{"epochs": 27, "step_over_dense": 1.009}, {"epochs": 73, "step_over_dense": 0.657}]
     row = {"stages": stages, "units": [{"fc1": 46, "out": 10}], "dense_s": 7423, "shrinking_s": 5582}
-    environment = {"processor": "of a test", "threads": 2}
+    environment = {"device": "x86_64", "processor": "of a test", "threads": 2}
     (tmp_path / "replay.json").write_text(
         json.dumps({"row/seed0": row | {"shrinking_over_dense": 0.752}, "environment": environment})
     )

@@ -1,6 +1,8 @@
-"""Comparing the speed of functions on a machine whose load changes: they run in turns, in one process."""
+"""Comparing the speed of functions on a machine whose load changes: they run in turns, in one process or each in its own."""
 
 import statistics
+import subprocess
+import sys
 import time
 
 
@@ -40,3 +42,39 @@ def repeated(call):
             call()
 
     return run
+
+
+def serve(function):
+    """Runs a function of the number of repeats for a `Served` of another process, until that ends."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        function(int(line))
+        print("done", flush=True)
+
+
+class Served:
+    """A function of the number of repeats, for `in_turns`, that runs in a process of its own: `command` calls `serve`. Between
+    its turns the process waits for its standard input, so that its threads disturb no other.
+
+    Raises RuntimeError where the process has ended.
+    """
+
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._wait_for("ready")
+
+    def __call__(self, repeats):
+        print(repeats, file=self.process.stdin, flush=True)
+        self._wait_for("done")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.communicate()  # closes its standard input
+
+    def _wait_for(self, word):
+        for line in self.process.stdout:
+            if line == word + "\n":
+                return
+        raise RuntimeError(f"{' '.join(self.process.args)} ended with exit status {self.process.wait()}")

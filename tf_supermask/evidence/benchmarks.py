@@ -26,9 +26,35 @@ def load(script):
 
 
 def save(script, measured):
-    """Writes the measurements of the file `script`, and the environment, beside it."""
-    text = json.dumps(measured | {"environment": current_environment()}, indent=1) + "\n"
+    """Writes the measurements of the file `script`, name -> row, and the environment, beside it.
+
+    Other rows that the file has stay. Those of another environment keep it as their own `environment`.
+    """
+    before, now = load(script), current_environment()
+    past = before.pop("environment", now)
+    rows = before | {name: _without_environment(row) for name, row in measured.items() if name != "environment"}
+    for name, row in before.items():
+        if _without_environment(rows[name]) == _without_environment(row):
+            rows[name] = {"environment": past} | row if isinstance(row, dict) and past != now else row
+    text = json.dumps(rows | {"environment": now}, indent=1) + "\n"
     files.write(pathlib.Path(script).with_suffix(".json"), lambda file: file.write(text.encode()))
+
+
+def _without_environment(row):
+    return {key: value for key, value in row.items() if key != "environment"} if isinstance(row, dict) else row
+
+
+def _machines(rows, environment, *further):
+    """The processor and threads of `environment`, those of the rows that have another one, and the versions of the packages
+    `further`."""
+
+    def machine(of):
+        versions = [f"{package} {of[package.lower()]}" for package in further]
+        return ", ".join([*versions, of.get("processor") or of["device"], f"{of['threads']} threads"])
+
+    others = {name: machine(row["environment"]) for name, row in rows.items() if "environment" in row}
+    common = machine(environment)
+    return "; ".join([common, *(f"{name}: {other}" for name, other in others.items() if other != common)]) + "."
 
 
 def step_times(folder):
@@ -68,8 +94,7 @@ def speed(folder):
         {"time": time, "memory, MiB": memory},
         f"An FCN epoch with evaluation and callbacks takes {epoch['ours_over_bare']:.2f} times a bare "
         f"`tf.function` loop that trains and evaluates on the same arrays ({epoch['ours_s']:.2f} s; training alone "
-        f"{epoch['training_over_bare']:.2f} times). TensorFlow {environment['tensorflow']}, {environment['processor']}, "
-        f"{environment['threads']} threads.\n\n"
+        f"{epoch['training_over_bare']:.2f} times). {_machines(steps, environment, 'TensorFlow')}\n\n"
         f"A round of lottery tickets of FC with its validations takes {lottery['training_over_bare']:.2f} times a bare compiled "
         f"loop ({1000 * lottery['ours_s'] / lottery['steps']:.2f} ms a step). The {lottery['masks']} masks of a dense run (11 "
         f"criteria, 25 levels) are evaluated on 10,000 images in {lottery['supermasks_s']:.1f} s, "
@@ -129,17 +154,22 @@ def onednn(folder):
         }
         for name, row in networks.items()
     )
-    return "oneDNN", {"": table}, f"A masked step, in processes of their own, in turns. {environment['processor']}."
+    return (
+        "oneDNN",
+        {"": table},
+        f"A masked step, in processes of their own, in turns. {_machines(networks, environment)}",
+    )
 
 
 def shrinking(folder):
     """Time of whole runs that shrink, and that stay whole, against dense ones."""
     networks = measurements(folder, "shrinking")
-    environment, rounds = networks.pop("environment"), networks.pop("rounds")
+    environment = networks.pop("environment")
     table = pd.DataFrame(
         {
             "network": name,
             "epochs": row["epochs"],
+            "turns": row["rounds"],
             "dense, s": f"{row['dense_s']:.0f}",
             "signed, shrinking, s": f"{row['shrinking_s']:.0f}",
             "shrinking / dense": f"{row['shrinking_over_dense']:.2f}",
@@ -155,8 +185,34 @@ def shrinking(folder):
     return (
         "Runs that shrink",
         {"": table},
-        f"Whole processes from start to record, with compilation, in turns; median of {rounds} round{'s' * (rounds > 1)}. "
-        f"{environment['processor']}, {environment['threads']} threads.",
+        "Whole processes from start to record, with compilation, in turns; medians. "
+        f"{_machines(networks, environment)}",
+    )
+
+
+def peers(folder):
+    """Time of a signed training step against dense training and edge-popup in PyTorch."""
+    networks = measurements(folder, "peers")
+    environment = networks.pop("environment")
+    table = pd.DataFrame(
+        {
+            "network": name,
+            "batch": row["batch_size"],
+            "signed, ms per step": milliseconds(row["signed_ms"]),
+            "PyTorch dense": milliseconds(row["dense_ms"]),
+            "PyTorch edge-popup": milliseconds(row["edge_popup_ms"]),
+            "signed / dense": f"{row['signed_over_dense']:.2f}",
+            "signed / edge-popup": f"{row['signed_over_edge_popup']:.2f}",
+        }
+        for name, row in networks.items()
+    )
+    return (
+        "PyTorch",
+        {"": table},
+        "The same networks, batch sizes and optimizers; each case in a process of its own, in turns. PyTorch runs eagerly, "
+        "channels last; edge-popup sorts the scores of each layer in each forward pass, as its authors do. "
+        f"PyTorch {', '.join(dict.fromkeys(row['torch'] for row in networks.values()))}, "
+        f"{_machines(networks, environment, 'TensorFlow')}",
     )
 
 
@@ -180,7 +236,7 @@ def replayed(folder):
         "Committed runs that shrank",
         {"": table},
         "The sum of all training steps and of compiling, without evaluation: steps are timed in turns with dense ones, at the "
-        f"widths of the record. {environment['processor']}, {environment['threads']} threads.",
+        f"widths of the record. {_machines(runs, environment)}",
     )
 
 
