@@ -66,7 +66,7 @@ def _restore(source, kernel, signs):
             size = np.float32(most * kernel.scale)
             source.weight.assign(np.where(mask, np.sign(codes) * size, size * signs.choice([-1.0, 1.0], shape)))
     source.score.assign(_scores(mask, most, source.rule.levels, layer.threshold))
-    if not np.array_equal(source.array(), array):
+    if not np.array_equal(keras.ops.convert_to_numpy(source.array()), array):
         raise ValueError(f"`rule` cannot make the mask of {layer.name}; use 'signed'. Received: {layer.rule!r}")
 
 
