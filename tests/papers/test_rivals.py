@@ -11,7 +11,7 @@ from tf_supermask.evidence.results import Missing
 from tf_supermask.experiments import choices, flag_files, names
 from tf_supermask.papers import catalogue
 from tf_supermask.papers.rivals import figures as drawings
-from tf_supermask.papers.rivals import page, readings
+from tf_supermask.papers.rivals import page, readings, rules
 from tf_supermask.papers.rivals.names import NETS, OWN, SPARSE, WITH_DENSITY, at_density, experiments, own
 
 LAYERS = {"fc1": ((10, 10), 0.1)}
@@ -74,7 +74,7 @@ def test_the_page_with_and_without_records(tmp_path, monkeypatch):
     target = tmp_path / page.PAGE
     target.parent.mkdir(parents=True)
     target.write_text(f"{pages.BEGIN}\n{pages.END}")
-    source = pages.Source({}, set(), {"paper": evidence()}, further=catalogue.PAGES)
+    source = pages.Source({}, set(), {"paper": evidence()}, further={page.PAGE: catalogue.PAGES[page.PAGE]})
     monkeypatch.setattr(pages, "PAGES", {})
     assert pages.write(tmp_path, source) == [target] and "| RigL | 10 | 5 |" in target.read_text()
     assert pages.stale(tmp_path, source) == []
@@ -96,7 +96,7 @@ def test_figures(name, monkeypatch):
 def test_every_row_has_a_flag_file_and_every_method_of_the_mode_sparse_a_row():
     rows = {its.name: its for its in flag_files.read_all(sorted((ROOT / "flags").glob("rivals_*.flags")))}
     shown = {name for net in NETS for name in experiments(net)}
-    assert shown == {name for name in rows if not names.unlisted(name)}
+    assert shown == {name for name in rows if not names.unlisted(name)} - rules.shown()
     assert set(SPARSE) == set(choices.METHODS) and set(OWN) & set(WITH_DENSITY) == set()
     for name in shown:
         assert len(rows[name].specs) == 5 and rows[name].specs[0].batch_size == 128
