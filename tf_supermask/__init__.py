@@ -45,7 +45,7 @@ _PUBLIC = {
 }
 __all__ = list(_PUBLIC)
 # Modules; all others need TensorFlow.
-_EVERY_BACKEND = {"layers", "masked", "masks", "initializers", "errors", "conversion", "masking", "sparsity"}
+_EVERY_BACKEND = {"layers", "masked", "masks", "initializers", "errors", "conversion", "masking", "sparsity", "zoo"}
 _EVERY_BACKEND |= {"deploy.compaction", "deploy.container", "deploy.loading", "deploy.summary"}
 
 

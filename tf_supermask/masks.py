@@ -152,8 +152,6 @@ def signed(score, threshold):
 
     Deviation: the paper's Eq. 2 includes the thresholds (>=, <=); the paper's results were made with the strict form.
     They differ only for a score that equals the threshold exactly.
-
-    A negative threshold, that of a `density` which keeps all scores, counts as 0: a score of 0 has no sign.
     """
     # int8 until the end: for millions of weights memory traffic decides the speed.
     kept = ops.cast(ops.abs(score) > threshold, "int8")

@@ -98,3 +98,20 @@ def test_what_a_committed_run_took_is_by_width(tmp_path):
         "shrinking, s": "5,582",
         "shrinking / dense": "0.75",
     }
+
+
+def test_models_of_sequences_are_told_by_seed(tmp_path):
+    assert benchmarks.sequences(tmp_path)[1:] == ({}, "Not measured yet.")
+    row = {"dense": {"learning_rate": 0.001, "test_accuracy": [98.0, 97.0]}, "remaining": [20.0, 30.0]}
+    row |= {
+        "masked": {"learning_rate": 0.01, "test_accuracy": [96.0, 97.5]},
+        "dense_bytes": 4000,
+        "container_bytes": 300,
+    }
+    measured = {"LSTM": row, "epochs": 9, "environment": {"processor": "made up"}}
+    (tmp_path / "sequences.json").write_text(json.dumps(measured))
+    _, tables, notes = benchmarks.sequences(tmp_path)
+    line = dict(tables[""].iloc[0])
+    assert (line["dense: test accuracy, %"], line["masked"]) == ("97.50 (98.00, 97.00)", "96.75 (96.00, 97.50)")
+    assert (line["remaining weights, %"], line["container"]) == ("25.00 (20.00, 30.00)", "300")
+    assert notes == "Masked against dense, points: LSTM -0.75. 9 epochs; made up."

@@ -66,7 +66,8 @@ def _restore(source, kernel, signs):
             size = np.float32(most * kernel.scale)
             source.weight.assign(np.where(mask, np.sign(codes) * size, size * signs.choice([-1.0, 1.0], shape)))
     source.score.assign(_scores(mask, most, source.rule.levels, layer.threshold))
-    if not np.array_equal(source.array(), array):
+    made = keras.ops.convert_to_numpy(source.array())
+    if not np.array_equal(made, array):
         if (np.abs(array[array != 0]) < np.finfo(np.float32).tiny).any():
             raise ValueError(
                 f"{layer.name} has weights below {np.finfo(np.float32).tiny:.3g}, which become 0 where a mask "

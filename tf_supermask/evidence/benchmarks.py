@@ -259,7 +259,9 @@ def many(folder):
 
 def sequences(folder):
     """Masked models of sequences against dense ones."""
-    models = measurements(folder, "sequences")
+    heading, models = "Sequences: digits row by row", load(pathlib.Path(folder, "sequences.py"))
+    if not models:
+        return heading, {}, "Not measured yet."
     epochs, environment = models.pop("epochs"), models.pop("environment")
     table = pd.DataFrame(
         {
@@ -276,7 +278,7 @@ def sequences(folder):
     )
     apart = ", ".join(f"{name} {_points(row):+.2f}" for name, row in models.items())
     return (
-        "Sequences: digits row by row",
+        heading,
         {"": table},
         f"Masked against dense, points: {apart}. {epochs} epochs; {environment['processor']}.",
     )

@@ -206,6 +206,7 @@ PAGES = {  # file -> Source -> Markdown
     "docs/guides/microcontroller.md": microcontroller_page,
     "docs/reference/flags.md": lambda source: reference.all_flags(),
     "docs/reference/criteria.md": lambda source: reference.all_criteria(),
+    "docs/reference/layers.md": lambda source: reference.all_layers(),
     "docs/reference/modules.md": lambda source: reference.all_modules(),
 }
 

@@ -1,6 +1,7 @@
-"""Generated pages of docs/ on the code: flags, criteria, modules, deviations. Each function returns Markdown."""
+"""Generated pages of docs/ on the code: flags, criteria, layers, modules, deviations. Each function returns Markdown."""
 
 import ast
+import json
 import pathlib
 
 import pandas as pd
@@ -39,6 +40,33 @@ def all_modules():
             {"file": f"`{path.relative_to(PACKAGE.parent).as_posix()}`", "what it holds": _first_paragraph(about)}
         )
     return markdown(pd.DataFrame(rows))
+
+
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+LAYERS = "docs/reference/layers.json"  # backend -> layer -> column -> text, of tests/test_every_layer.py
+
+
+def all_layers(file=LAYERS):
+    """What works for each layer of Keras that has a kernel, and on which backends the same was seen."""
+    if not pathlib.Path(file).exists():
+        return "Not run yet."
+    seen = json.loads(pathlib.Path(file).read_text())
+    rows = [{"layer": f"`{name}`"} | row | _backends(name, seen) for name, row in seen["tensorflow"].items()]
+    return markdown(pd.DataFrame(rows).fillna("-"))
+
+
+def _backends(name, seen):
+    """Title of a backend -> whether what was seen of a layer is what TensorFlow does."""
+    return {
+        title: _same(seen.get(backend, {}).get(name), seen["tensorflow"][name]) for backend, title in BACKENDS.items()
+    }
+
+
+def _same(row, expected):
+    if row is None:
+        return "not run"
+    other = [f"{column}: {row.get(column)}" for column, value in expected.items() if row.get(column) != value]
+    return "; ".join(other) or "yes"
 
 
 def _first_paragraph(text):

@@ -9,6 +9,7 @@ from tf_supermask.papers.koster import reported as koster_reported
 from tf_supermask.papers.koster import tables as koster_tables
 from tf_supermask.papers.rivals import figures as rivals_figures
 from tf_supermask.papers.rivals import page as rivals_page
+from tf_supermask.papers.rivals import rules as rivals_rules
 from tf_supermask.papers.zhou import claims as zhou_claims
 from tf_supermask.papers.zhou import figures as zhou_figures
 from tf_supermask.papers.zhou import reported as zhou_reported
@@ -48,7 +49,7 @@ PAPERS = {
 FIGURES = {
     name: drawing for paper in PAPERS.values() for name, drawing in paper.figures.items()
 } | rivals_figures.FIGURES
-PAGES = {rivals_page.PAGE: rivals_page.page}  # of no paper
+PAGES = {rivals_page.PAGE: rivals_page.page, rivals_rules.PAGE: rivals_rules.page}  # of no paper
 
 
 def evidence(folder, scale, steps=None):
@@ -64,6 +65,6 @@ def in_tables():
 
 
 def shown():
-    """Names of all experiments that a table or a figure shows; a name with / is a part of another's records."""
-    names = in_tables() | {name for drawing in FIGURES.values() for name in drawing.experiments}
+    """Names of all experiments that a table, a figure or a page shows; a name with / is a part of another's records."""
+    names = in_tables() | rivals_rules.shown() | {name for drawing in FIGURES.values() for name in drawing.experiments}
     return {name for name in names if "/" not in name}

@@ -1,0 +1,115 @@
+"""Masked models of sequences against dense ones, on real data: python benchmarks/sequences.py
+
+The digits of scikit-learn are read as sequences of eight rows of eight pixels. An LSTM, and a transformer block, are trained
+dense, and with the masks that `mask_model` gives all their kernels: frozen signed constants, trained scores. Both forms of a
+model train as many epochs with the same optimizer, each at a learning rate of its own: the best of RATES on the last 287
+training sequences, with the first seed. Accuracies are those on the test sequences after the last epoch.
+Writes sequences.json beside this file.
+"""
+
+import statistics
+
+from absl import app, flags
+
+from tf_supermask.command_line import silence_tensorflow
+
+with silence_tensorflow():
+    import keras
+
+    from tf_supermask import mask_model, sparsity
+    from tf_supermask.deploy import container
+    from tf_supermask.evidence import benchmarks
+    from tf_supermask.experiments import data
+
+FLAGS = flags.FLAGS
+flags.DEFINE_integer("epochs", 40, "epochs of each training")
+flags.DEFINE_integer("seeds", 3, "number of trainings of each model")
+BATCH, HELD_OUT = 64, 287
+RATES = (0.001, 0.003, 0.01)
+DECAY = {"dense": 0.0, "masked": 0.03}  # of the scores, at each step multiplied by the learning rate
+L = keras.layers
+
+
+def lstm():
+    return keras.Sequential([keras.Input((8, 8)), L.LSTM(64), L.Dense(10)], name="lstm")
+
+
+def transformer():
+    """One block with normalization first; what follows it reads all steps, which have no other mark of their places."""
+    inputs = keras.Input((8, 8))
+    x = L.Dense(32)(inputs)
+    y = L.LayerNormalization()(x)
+    x = L.Add()([x, L.MultiHeadAttention(4, 8)(y, y)])
+    y = L.Dense(32)(L.Dense(64, "gelu")(L.LayerNormalization()(x)))
+    x = L.LayerNormalization()(L.Add()([x, y]))
+    return keras.Model(inputs, L.Dense(10)(L.Flatten()(x)), name="transformer")
+
+
+MODELS = {"LSTM of 64 units": lstm, "transformer block": transformer}
+
+
+def sequences():
+    """`(training sequences, labels, test sequences, labels)`: values from 0 to 1, shape (n, 8, 8)."""
+    digits = data.digits((8, 8, 1))
+    pairs = (digits.train_images, digits.train_labels), (digits.test_images, digits.test_labels)
+    return [array for images, labels in pairs for array in (images[..., 0] / 255.0, labels)]
+
+
+def trained(make, form, rate, seed, x, y):
+    """A model in one of the two forms after its epochs."""
+    keras.utils.set_random_seed(seed)
+    model = make()
+    if form == "masked":
+        model = mask_model(model, seed=seed, verbose=False)
+    model.compile(
+        keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(rate, _steps(x)), weight_decay=DECAY[form]),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+        jit_compile=False,  # compiling would take longer than the training
+    )
+    model.fit(x, y, batch_size=BATCH, epochs=FLAGS.epochs, verbose=0)
+    return model
+
+
+def _steps(x):
+    return FLAGS.epochs * -(-len(x) // BATCH)
+
+
+def accuracy(model, x, y):
+    return 100 * model.evaluate(x, y, batch_size=360, verbose=0)[1]
+
+
+def best_rate(make, form, x, y):
+    """The rate of RATES with the best accuracy on the last training sequences."""
+    kept, held = (x[:-HELD_OUT], y[:-HELD_OUT]), (x[-HELD_OUT:], y[-HELD_OUT:])
+    return max(RATES, key=lambda rate: accuracy(trained(make, form, rate, 0, *kept), *held))
+
+
+def measured(make):
+    """Both forms of a model: learning rate, accuracies by seed; of masks the weights that remain, and bytes."""
+    x, y, test_x, test_y = sequences()
+    found = {}
+    for form in DECAY:
+        rate = best_rate(make, form, x, y)
+        models = [trained(make, form, rate, seed, x, y) for seed in range(FLAGS.seeds)]
+        found[form] = {"learning_rate": rate, "test_accuracy": [accuracy(model, test_x, test_y) for model in models]}
+    kernels = [sparsity.masked_kernels(model).values() for model in models]
+    left = [sum(int((kernel.mask() != 0).sum()) for kernel in its) for its in kernels]
+    found["weights"] = sum(kernel.mask().size for kernel in kernels[0])
+    found["remaining"] = [100 * count / found["weights"] for count in left]
+    found["dense_bytes"] = 4 * make().count_params()
+    found["container_bytes"] = statistics.mean(len(container.packed(model)) for model in models)
+    return found
+
+
+def main(argv):
+    del argv
+    results = {}
+    for name, make in MODELS.items():
+        results[name] = measured(make)
+        print(name, results[name], flush=True)
+        benchmarks.save(__file__, results | {"epochs": FLAGS.epochs})
+
+
+if __name__ == "__main__":
+    app.run(main)
