@@ -54,7 +54,9 @@ def test_counts(size, density, count):
 
 @pytest.mark.parametrize("rule", [name for name, rule in masks.RULES.items() if rule.chooses])
 @pytest.mark.parametrize("density", [1.0, 0.99, 0.95, 0.5, 0.1])
-@pytest.mark.parametrize("scores", ["glorot_uniform", "zeros", keras.initializers.Constant(-0.3)], ids=["random", "zeros", "constant"])
+@pytest.mark.parametrize(
+    "scores", ["glorot_uniform", "zeros", keras.initializers.Constant(-0.3)], ids=["random", "zeros", "constant"]
+)
 def test_every_rule_leaves_as_many_weights_as_its_density_says(rule, density, scores):
     """Also where scores are equal, or 0: then signs of masks are those of the scores, + for 0."""
     layer = SignedMaskDense(7, rule=rule, density=density, score_initializer=scores)
