@@ -547,7 +547,7 @@ def test_a_masked_model_keeps_its_masks():
     masked = mask_model(unnamed(), filter=lambda layer: layer.units == 5, seed=1)
     again = mask_model(masked, seed=2)
     assert all(same(arrays(masked), arrays(again)[:4])) and len(arrays(again)) == 6
-    with pytest.raises(ValueError, match="has no layer to mask, and has masks already"):
+    with pytest.raises(ValueError, match="has masks already, and no other layer to mask"):
         mask_model(again)
 
 

@@ -86,10 +86,10 @@ def test_layers_of_a_density(rule, tmp_path):
 @pytest.mark.parametrize(
     "given, message",
     [
-        ({"density": 0}, "`density` must be a number between 0 and 1. Received: 0"),
-        ({"density": "half"}, "`density` must be a number between 0 and 1. Received: 'half'"),
+        ({"density": 0}, "`density` must be a number above 0 and up to 1. Received: 0"),
+        ({"density": "half"}, "`density` must be a number above 0 and up to 1. Received: 'half'"),
         ({"density": 0.1, "threshold": 0.2}, "Give one of .* Received: threshold=0.2, density=0.1"),
-        ({"density": 1.001}, "`density` must be a number between 0 and 1. Received: 1.001"),
+        ({"density": 1.001}, "`density` must be a number above 0 and up to 1. Received: 1.001"),
         ({"density": 0.1, "rule": "bernoulli"}, "draws its thresholds. Received: density=0.1"),
         ({"density": 0.1, "rule": "twn"}, "'twn' gets its density by itself. Received: density=0.1"),
         (

@@ -27,7 +27,7 @@ class Legacy:
     + [lambda model, to=to: to(model, "x") for to in (container.save, export_saved_model, export_tflite, export_keras)],
 )
 def test_a_model_of_tf_keras_is_named(call):
-    with pytest.raises(ValueError, match="^this needs a Keras 3 model, received one of tf_keras: Legacy$"):
+    with pytest.raises(ValueError, match="^`model` must be a Keras 3 model. Received one of tf_keras: Legacy$"):
         call(type("Legacy", (Legacy,), {})())
 
 

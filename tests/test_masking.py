@@ -142,7 +142,7 @@ def called():
 
 
 REFUSED = {
-    "this needs a Keras model or layer. Received: int": lambda: mask_layers(3),
+    "`model` must be a Keras model or layer. Received: int": lambda: mask_layers(3),
     "is a model with a graph of its own; use mask_model": lambda: mask_layers(
         keras.Sequential([keras.Input((3,)), L.Dense(2)])
     ),

@@ -1,5 +1,8 @@
 """Mask rules against numpy, their gradients, and a rule that a user registers."""
 
+import dataclasses
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -130,9 +133,11 @@ def test_a_registered_rule_is_known_everywhere(keep_large, rescale, tmp_path):
     "arguments, message",
     [
         ({"name": "signed", "threshold": 0.1}, "'signed' is registered already"),
-        ({"name": "new", "threshold": 0.1, "needs_density": True}, "not both"),
-        ({"name": "new"}, "not both. Received: threshold=None, sampled=False"),
-        ({"name": "new", "threshold": 0.1, "sampled": True}, "not both. Received: threshold=0.1, sampled=True"),
+        ({"name": "new", "threshold": 0.1, "needs_density": True}, "needs one of `threshold`, .*`needs_density=True`"),
+        ({"name": "new"}, "needs one of .* Received: threshold=None, sampled=False, needs_density=False"),
+        ({"name": "new", "threshold": 0.1, "sampled": True}, "needs one of .* Received: threshold=0.1, sampled=True"),
+        ({"name": "new", "sampled": True, "needs_density": True}, "needs one of .*needs_density=True"),
+        ({"name": len}, "`name` must be the name of the rule"),
     ],
 )
 def test_a_rule_that_cannot_be_registered_is_refused(arguments, message):
@@ -140,6 +145,14 @@ def test_a_rule_that_cannot_be_registered_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         masks.register(**arguments)
     assert masks.RULES == before
+
+
+def test_all_properties_of_a_rule_are_arguments_with_the_same_names():
+    """So `help` has all of them, and Python names one that is wrong."""
+    arguments = inspect.signature(masks.register).parameters
+    assert [*arguments][1:] == [field.name for field in dataclasses.fields(masks.Rule)][1:]
+    with pytest.raises(TypeError, match=r"^register\(\) got an unexpected keyword argument 'signd'"):
+        masks.register("new", threshold=0.1, signd=True)
 
 
 @pytest.mark.parametrize("name", ["ternary", None, ["signed"], 3])

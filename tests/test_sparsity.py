@@ -56,6 +56,24 @@ def test_published_compression(shapes, remaining, published):
     assert exact == pytest.approx(published, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    "kernels, received",
+    [
+        ([], "list$"),
+        (None, "NoneType$"),
+        (np.ones((3, 3)), "ndarray$"),
+        ([np.ones((3, 3)), np.ones(3)], r"list of ndarray \(3, 3\), ndarray \(3,\)$"),
+        (keras.Sequential(), "Sequential$"),
+        ([keras.Sequential()], "list of Sequential$"),
+    ],
+)
+def test_what_is_no_list_of_kernels_is_refused(kernels, received):
+    with pytest.raises(
+        ValueError, match=f"`kernels` must be a list of arrays with 2 or 4 axes, .* Received: {received}"
+    ):
+        sparsity.csr_compression(kernels)
+
+
 def test_dense_kernels_grow():
     assert sparsity.csr_compression([np.ones((100, 100))]) < -100
 

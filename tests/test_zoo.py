@@ -41,6 +41,8 @@ def test_a_network_is_that_of_its_record(name):
 
 
 def test_training_can_go_on():
+    with pytest.raises(ValueError, match="`masked` must be True or False. Received: 'yes'"):
+        zoo.load("mnist_sinn1", masked="yes")
     model, plain = zoo.load("mnist_sinn1", masked=True), zoo.load("mnist_sinn1")
     assert [layer.name for layer in model.layers if hasattr(layer, "score")] == ["fc1", "fc2", "out"]
     x = np.random.default_rng(0).normal(size=(2, 28, 28, 1)).astype(np.float32)
@@ -51,6 +53,8 @@ def test_training_can_go_on():
 def test_unknown_names_are_refused(call):
     with pytest.raises(InputError, match="'../mnist_fcn' is not in the zoo; choose from cifar10_conv2, mnist_fcn"):
         call("../mnist_fcn")
+    with pytest.raises(InputError, match=r"\['a'\] is not in the zoo; choose from cifar10_conv2"):
+        call(["a"])
 
 
 def test_the_files_are_part_of_a_wheel(monkeypatch):

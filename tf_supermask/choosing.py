@@ -65,9 +65,12 @@ def chosen(model, filter):
     found = choices(model, passing_of(filter), "")
     if not found:
         has_masks = any(hasattr(type(layer), "masked_kernels") for layer in graph.leaves(model))
-        already = ", and has masks already" if has_masks else ""
+        if has_masks:
+            raise ValueError(
+                f"{model.name} has masks already, and no other layer to mask that passes the filter; see strip_masks"
+            )
         raise ValueError(
-            f"{model.name} has no layer to mask{already}: a layer needs a kernel without LoRA, quantization or spectral "
+            f"{model.name} has no layer to mask: a layer needs a kernel without LoRA, quantization or spectral "
             "normalization, and the filter has to let it pass"
         )
     return found

@@ -16,18 +16,18 @@ def checked(model):
     keras_model(model)
     if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
         raise ValueError(
-            f"this needs a Sequential or functional model. Received: {type(model).__name__}, "
+            f"`model` must be a Sequential or functional model. Received: {type(model).__name__}, "
             "subclassed; mask_layers masks its layers in place, before its first call"
         )
     built_model(model)
     kind = type(graph.functional(model)) if hasattr(model, "operations") else keras.Sequential
     if type(model).call is not kind.call:
         raise ValueError(
-            f"this needs a model that only calls its layers. Received: {type(model).__name__}, with its own call"
+            f"`model` must be one that only calls its layers. Received: {type(model).__name__}, with its own call"
         )
     quantized = [layer.name for layer in graph.inside(model) if getattr(layer, "quantization_mode", None)]
     if quantized:
-        raise ValueError(f"this needs a model that is not quantized yet. Received: {quantized[0]}, quantized")
+        raise ValueError(f"`model` must be one that is not quantized yet. Received: {quantized[0]}, quantized")
     return model
 
 
@@ -35,7 +35,7 @@ def built_model(model):
     """Raises ValueError if `model` is not a built Keras model."""
     keras_model(model)
     if not model.built:
-        raise ValueError("this needs a built model: begin with keras.Input, or call the model once")
+        raise ValueError("`model` must be built: begin with keras.Input, or call the model once")
 
 
 def keras_model(model):
@@ -43,9 +43,9 @@ def keras_model(model):
     if isinstance(model, keras.Model):
         return
     if any(cls.__module__.split(".")[0] == "tf_keras" for cls in type(model).__mro__):
-        raise ValueError(f"this needs a Keras 3 model, received one of tf_keras: {type(model).__name__}")
+        raise ValueError(f"`model` must be a Keras 3 model. Received one of tf_keras: {type(model).__name__}")
     hint = "; a tensor is not a model: keras.Model(inputs, outputs)" if isinstance(model, keras.KerasTensor) else ""
-    raise ValueError(f"this needs a Keras model. Received: {type(model).__name__}{hint}")
+    raise ValueError(f"`model` must be a Keras model. Received: {type(model).__name__}{hint}")
 
 
 @graph.same_randomness()

@@ -13,7 +13,7 @@ import re
 import keras
 from keras import ops
 
-from tf_supermask import initializers, maskable, masks
+from tf_supermask import initializers, maskable, masks, thresholds
 from tf_supermask.masked_kernel import MaskedKernel, add_scales, add_score
 
 
@@ -64,7 +64,7 @@ class Masked(keras.layers.Wrapper):
         self.call = _with_signature(self.call, maskable.checked(layer).call)
         given = {"name": layer.name, "dtype": layer.dtype_policy, "trainable": layer.trainable}
         super().__init__(layer, autocast=False, **given | kwargs)  # `layer` casts its inputs and its variables itself
-        self.threshold = masks.threshold_of(rule, threshold, relative_threshold, density)
+        self.threshold = thresholds.threshold_of(rule, threshold, relative_threshold, density)
         self.rule, self.relative_threshold, self.density = rule, relative_threshold, density
         self.rescale = masks.switch("rescale", rescale)
         self.kernels = None if kernels is None else _names(kernels)

@@ -45,7 +45,7 @@ class _Masking:
 
     def __init__(self, owner, forms, passing):
         if not isinstance(owner, keras.layers.Layer):
-            raise ValueError(f"this needs a Keras model or layer. Received: {type(owner).__name__}")
+            raise ValueError(f"`model` must be a Keras model or layer. Received: {type(owner).__name__}")
         if graph.is_graph(owner):
             raise ValueError(
                 f"{owner.name} is a model with a graph of its own; use mask_model, which returns one with masks"

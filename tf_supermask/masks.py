@@ -17,7 +17,6 @@ Rules are made of `keras.ops`, and run on every backend of Keras.
 """
 
 import dataclasses
-import numbers
 from typing import Callable
 
 from keras import ops
@@ -62,7 +61,10 @@ class Rule:
 RULES = {}
 
 
-def register(name, threshold=None, sampled=False, signed=False, interval=False, levels=1, **further):
+def register(
+    name, threshold=None, sampled=False, signed=False, interval=False, levels=1, compared=None, needs_density=False, kernel=None,
+    latent=None, clipped=False, scales=False, given=False,
+):  # fmt: skip
     """Decorator that makes a function `(score, threshold) -> mask` the rule `name`.
 
     Args:
@@ -73,24 +75,36 @@ def register(name, threshold=None, sampled=False, signed=False, interval=False, 
         interval: the scores whose mask is 0 form an interval: what lies between two pruned scores is pruned. `shrink` removes
             units only where this is so.
         levels: masks are multiples of 1 / levels, from -1 to 1.
-        further: other fields of `Rule`.
+        compared: function of the scores that gives what is compared with the threshold; |score| if `signed`, else the score.
+        needs_density: there is no default threshold: a layer gets a `density`, a threshold or a relative one.
+        kernel: function `(weight, score, mask, scales) -> kernel` in place of weight * mask.
+        latent, clipped, scales, given: of rules of trained weights, see `masks.Rule`.
 
     Raises:
-        ValueError: the name is registered already; neither or both of `threshold` and `sampled` are given.
+        ValueError: the name is registered already or is not text; not exactly one of `threshold`, `sampled` and `needs_density`
+            is given.
     """
-    if name in RULES:
-        raise ValueError(f"the mask rule {name!r} is registered already; choose another name")
-    if (sampled or further.get("needs_density", False)) == (threshold is not None):
-        raise ValueError(
-            f"a mask rule needs `threshold` or `sampled=True`, not both. Received: {threshold=}, {sampled=}"
-        )
-    further = {"compared": ops.abs if signed else _itself} | further
+    _check_new(name, threshold, sampled, needs_density)
+    compared = compared or (ops.abs if signed else _itself)
+    properties = threshold, sampled, signed, interval, levels, compared, needs_density, kernel, latent, clipped, scales, given
 
     def add(function):
-        RULES[name] = Rule(function, threshold, sampled, signed, interval, levels, **further)
+        RULES[name] = Rule(function, *properties)
         return function
 
     return add
+
+
+def _check_new(name, threshold, sampled, needs_density):
+    if not isinstance(name, str):
+        raise ValueError(f"`name` must be the name of the rule, text, as in @masks.register('new'). Received: {name!r}")
+    if name in RULES:
+        raise ValueError(f"the mask rule {name!r} is registered already; choose another name")
+    if (threshold is not None) + bool(sampled) + bool(needs_density) != 1:
+        raise ValueError(
+            "a mask rule needs one of `threshold`, `sampled=True` and `needs_density=True`. "
+            f"Received: {threshold=}, {sampled=}, {needs_density=}"
+        )
 
 
 def switch(name, value):
@@ -105,43 +119,6 @@ def rule(name):
     if not isinstance(name, str) or name not in RULES:
         raise ValueError(f"`rule` must be one of {', '.join(RULES)}. Received: {name!r}")
     return RULES[name]
-
-
-def threshold_of(name, threshold=None, relative_threshold=None, density=None):
-    """The absolute threshold of a layer that uses the rule `name`.
-
-    Returns: `threshold`, by default that of the rule; None with `relative_threshold`, which the layer multiplies once it has
-    scores, with `density`, of which `density_threshold` makes one at each use, and for a rule that samples.
-
-    Raises:
-        ValueError: `threshold` is not a number >= 0, `relative_threshold` is not a number between 0 and 1, `density` is not one
-            above 0 and up to 1, two are given, one is given for a rule that has no use for it, or none for a rule that needs one.
-    """
-    known = rule(name)
-    given = {"threshold": threshold, "relative_threshold": relative_threshold, "density": density}
-    given = {argument: value for argument, value in given.items() if value is not None}
-    received = ", ".join(f"{argument}={value!r}" for argument, value in given.items())
-    if len(given) > 1:
-        raise ValueError(f"Give one of `threshold`, `relative_threshold` and `density`. Received: {received}")
-    if known.sampled and given:
-        raise ValueError(f"Rule {name!r} draws its thresholds. Received: {received}")
-    if not known.chooses and given.keys() - {"threshold"}:
-        where = "from the callback MaskUpdates: give it the density" if known.given else "by itself"
-        raise ValueError(f"Rule {name!r} gets its density {where}. Received: {received}")
-    if known.needs_density and not given:
-        raise ValueError(f"Rule {name!r} needs `density`, the share of weights to keep, such as density=0.1")
-    for argument, holds in (
-        ("relative_threshold", lambda share: 0 < share < 1),
-        ("density", lambda share: 0 < share <= 1),
-    ):
-        if argument in given:
-            if not (isinstance(given[argument], numbers.Real) and holds(given[argument])):
-                raise ValueError(f"`{argument}` must be a number between 0 and 1. Received: {given[argument]!r}")
-            return None
-    threshold = known.threshold if threshold is None else threshold
-    if not known.sampled and not (isinstance(threshold, numbers.Real) and threshold >= 0):
-        raise ValueError(f"`threshold` must be a number >= 0. Received: {threshold!r}")
-    return threshold
 
 
 @register("signed", threshold=0.01, signed=True, interval=True)  # Koster et al. 2022, section 3.2

@@ -9,7 +9,7 @@ output shape and, with `effective_kernel` for its kernel, computes the same func
 import keras
 from keras import ops
 
-from tf_supermask import graph, initializers, masks
+from tf_supermask import graph, initializers, masks, thresholds
 from tf_supermask.masked_kernel import MaskedKernel, add_scales, add_score, same_everywhere
 
 
@@ -58,7 +58,7 @@ class SignedMask(keras.layers.Layer):
     ):
         _refuse_kernel_arguments(type(self).__name__, kwargs)
         super().__init__(**kwargs)
-        self.threshold = masks.threshold_of(rule, threshold, relative_threshold, density)
+        self.threshold = thresholds.threshold_of(rule, threshold, relative_threshold, density)
         self.rule = rule
         self.relative_threshold = relative_threshold
         self.density = density

@@ -4,6 +4,7 @@ Functions of masks and kernels take numpy arrays; functions of models return lay
 """
 
 import collections
+import collections.abc
 import math
 
 import keras
@@ -177,7 +178,25 @@ def csr_bytes(kernel):
 
 def csr_compression(kernels):
     """Compression rate in percent, 100 * (1 - CSR bytes / dense bytes) over all kernels (Koster et al. 2022, section 3,
-    footnote 1). Negative if more than about half of the weights remain."""
-    kernels = list(kernels)
+    footnote 1). Negative if more than about half of the weights remain.
+
+    Args:
+        kernels: list of arrays, weight * mask of each layer: `(inputs, units)`, or `(height, width, channels, units)` of a
+            convolution. Of a model: `[layer.effective_kernel for layer in model.layers if hasattr(layer, "mask")]`.
+
+    Raises:
+        ValueError: `kernels` is not a list of such arrays, or is empty.
+    """
+    received = type(kernels).__name__
+    kernels = list(kernels) if isinstance(kernels, collections.abc.Iterable) and not hasattr(kernels, "shape") else []
+    if not kernels or not all(hasattr(kernel, "shape") and len(kernel.shape) in (2, 4) for kernel in kernels):
+        raise ValueError(
+            "`kernels` must be a list of arrays with 2 or 4 axes, such as [layer.effective_kernel]. "
+            f"Received: {received}{' of ' * bool(kernels)}{', '.join(map(_described, kernels))}"
+        )
     dense = sum(_FLOAT_BYTES * np.size(kernel) for kernel in kernels)
     return 100 * (1 - sum(csr_bytes(kernel) for kernel in kernels) / dense)
+
+
+def _described(value):
+    return f"{type(value).__name__} {tuple(value.shape)}" if hasattr(value, "shape") else type(value).__name__

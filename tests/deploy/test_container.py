@@ -104,6 +104,9 @@ def test_what_cannot_be_written_is_refused(tmp_path):
     path = tmp_path / "x.supermask"
     with pytest.raises(InputError, match="has no layer with a mask"):
         container.save(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), path)
+    for ending in (".keras", ".H5", ".tflite", ".onnx"):
+        with pytest.raises(InputError, match=rf"x{ending} would be a container .* give it the ending .supermask"):
+            container.save(masked("fcn"), tmp_path / f"x{ending}")
     with pytest.raises(InputError, match="`own_weights` must be one of float32, float16. Received: 'int8'"):
         container.save(masked("fcn"), path, own_weights="int8")
     large = SignedMaskDense(4, weight_initializer=keras.initializers.RandomNormal(stddev=1e6), name="large")

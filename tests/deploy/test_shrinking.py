@@ -269,8 +269,12 @@ def test_a_layer_keeps_one_unit():
     np.testing.assert_array_equal(smaller(data(DENSE)[0]), 0)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "rmsprop", keras.optimizers.SGD(use_ema=True)], ids=["adam", "rmsprop", "ema"])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", "rmsprop", keras.optimizers.SGD(use_ema=True)], ids=["adam", "rmsprop", "ema"]
+)
 def test_optimizers_without_a_bound_are_refused(optimizer):
+    with pytest.raises(ValueError, match="has no masks, by which units"):
+        shrink(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]))
     with pytest.raises(ValueError, match="this needs keras.optimizers.SGD, without averages"):
         shrink(compiled(half_dead(), optimizer))
 

@@ -42,7 +42,10 @@ def test_a_relative_threshold_takes_the_place_of_the_absolute_one():
         ({"mode": "signed_4_levels", "density": 0.1}, "--density=0.1 has no effect in this run"),
         ({"mode": "signed", "density": 0.1, "threshold": 0.1}, "--threshold=0.1 has no effect in this run"),
         ({"mode": "binaryconnect", "threshold": 0.1}, "--threshold=0.1 has no effect in this run"),
-        ({"mode": "lottery", "schedule": "cosine"}, "--schedule=cosine falls from epoch to epoch, --mode=lottery has none"),
+        (
+            {"mode": "lottery", "schedule": "cosine"},
+            "--schedule=cosine falls from epoch to epoch, --mode=lottery has none",
+        ),
         ({"mode": "signed", "method": "rigl"}, "--method=rigl has no effect in this run"),
         ({"mode": "sparse", "density": 0.1, "method": "rigel"}, "--method=rigel is unknown; choose from static, magn"),
         (
@@ -66,6 +69,11 @@ def test_densities_and_methods_that_do_not_go_together(given, message):
 def test_a_density_takes_the_place_of_thresholds():
     assert [Spec.of(density=0.1).threshold, Spec.of(model="resnet20", density=0.1).relative_threshold] == [None, None]
     assert Spec.of(mode="edge_popup", density=1).density == 1.0
+
+
+def test_a_spec_without_settings_names_what_makes_one():
+    with pytest.raises(InputError, match=r"Spec\(\) has no settings; Spec.of\(model='fcn', mode='signed'\)"):
+        Spec()
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def _check(arithmetic, images, main, name, favor, most_flash, most_ram):
     for word, (value, values) in known.items():
         if value not in values:
             raise InputError(f"{word}={value!r} is unknown; choose from {', '.join(map(str, values))}")
-    if arithmetic == "int8" and (images is None or not len(images)):
+    if arithmetic == "int8" and (not hasattr(images, "__len__") or not len(images)):
         raise InputError(
             "the arithmetic int8 needs images to choose its scales: some hundred preprocessed training images"
         )

@@ -39,6 +39,8 @@ from tf_supermask.deploy.container_format import (
 )
 from tf_supermask.errors import InputError, one_line
 
+_OTHER_FORMATS = (".keras", ".h5", ".hdf5", ".tflite", ".onnx", ".npz", ".npy", ".pb", ".json", ".c", ".h")
+
 
 def save(model, path, own_weights="float32", verbose=True):
     """Writes a masked model. Returns the size of the file in bytes. Kernels and all other variables are exact.
@@ -53,9 +55,12 @@ def save(model, path, own_weights="float32", verbose=True):
 
     Raises:
         ValueError: the path is none.
-        InputError: no layer has a mask, numbers of the type of the file cannot hold a weight, or the file cannot be written.
+        InputError: the path has the ending of another format, no layer has a mask, numbers of the type of the
+            file cannot hold a weight, or the file cannot be written.
     """
-    files.expanded(path)  # before the model is encoded, which takes long
+    ending = files.expanded(path).suffix.lower()  # before the model is encoded, which takes long
+    if ending in _OTHER_FORMATS:
+        raise InputError(f"{path} would be a container with the name of another format; give it the ending {ENDING}")
     content = packed(model, own_weights, verbose)
     try:
         files.write(path, lambda file: file.write(content))

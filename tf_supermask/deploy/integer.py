@@ -151,15 +151,15 @@ def _totals(x, windows):
 def quantize(model, stages, images):
     """The IntegerNetwork of the Stages of a plain Keras model. Preprocessed `images` calibrate its scales.
 
-    Raises InputError for images of another shape, and if sums do not fit in 32 bits.
+    Raises InputError for images of another shape, all 0 or not finite, and if sums do not fit in 32 bits.
     """
     images = np.asarray(images, np.float32)
-    if images.ndim < 2 or images.shape[1:] != tuple(model.inputs[0].shape[1:]) or not np.isfinite(images).all():
-        raise InputError(
-            f"calibration images have the shape {images.shape}, or are not finite; "
-            f"{model.name} takes (n, {', '.join(map(str, model.inputs[0].shape[1:]))})"
-        )
-    scale = input_scale = _scale(np.abs(images).max(initial=0) or LARGEST)
+    shape = ", ".join(map(str, model.inputs[0].shape[1:]))
+    if images.ndim < 2 or images.shape[1:] != tuple(model.inputs[0].shape[1:]):
+        raise InputError(f"calibration images have the shape {images.shape}; {model.name} takes (n, {shape})")
+    if not (np.isfinite(images).all() and images.any()):
+        raise InputError("calibration images are all 0, or some values are not finite; give preprocessed images")
+    scale = input_scale = _scale(np.abs(images).max())
     largest, made = _largest(model, stages, images), []
     for stage, ranges in zip(stages, largest, strict=True):
         integer_stage, scale = _quantized(stage, scale, *ranges, stage is stages[-1])

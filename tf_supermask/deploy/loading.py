@@ -27,6 +27,7 @@ from tf_supermask.deploy.container_format import (
 )
 from tf_supermask.deploy.remasking import remasked
 from tf_supermask.errors import InputError, one_line
+from tf_supermask.masks import switch
 
 MOST_WEIGHTS = 2**28  # in a file: 1 GiB of float32
 _MOST_AXES = 16  # of weights
@@ -184,8 +185,9 @@ def load(path, most_weights=MOST_WEIGHTS, masked=False, rule="signed", seed=0):
 
     Raises:
         InputError: see `read`; the seed in the file gives other weights here.
-        ValueError: the rule samples, or cannot make the masks of the file.
+        ValueError: `masked` is not True or False, the rule samples, or cannot make the masks of the file.
     """
+    switch("masked", masked)
     contents = read(path, most_weights)
     model = built(contents)
     return remasked(model, contents.kernels, rule, seed) if masked else model

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from tf_supermask import cloning, masks, sparsity
+from tf_supermask import cloning, graph, masks, sparsity
 from tf_supermask.deploy.drift import drifts, reachable, velocities
 from tf_supermask.deploy.structure import Structure
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
@@ -73,9 +73,11 @@ def shrink(model):
         what any other layer touches is kept, and so are units with a bias and layers with `rescale` or a rule that samples.
 
     Raises:
-        ValueError: Keras can make no clone of the model, or the optimizer is one whose momentum has no known bound.
+        ValueError: the model has no masks, Keras can make no clone of it, or the momentum of its optimizer has no known bound.
     """
     shrinker = Shrinker(model)
+    if not any(hasattr(type(layer), "masked_kernels") for layer in graph.inside(model)):
+        raise ValueError(f"{model.name} has no masks, by which units could be dead; mask_model gives it some")
     return shrinker.shrunk(shrinker.live())
 
 

@@ -111,12 +111,7 @@ class Spec:
     rescale: bool = spec_field(
         MASK, "kernel times size / remaining weights (dynamic weight rescaling)", when=conditions.learned
     )
-    threshold: float = spec_field(
-        MASK,
-        "absolute threshold of the mask rule",
-        above=0,
-        when=conditions.threshold,
-    )
+    threshold: float = spec_field(MASK, "absolute threshold of the mask rule", above=0, when=conditions.threshold)
     relative_threshold: float = spec_field(
         MASK,
         "threshold as a share of each layer's largest initial |score|, instead of --threshold",
@@ -191,6 +186,8 @@ class Spec:
 
     def __post_init__(self):
         values = dataclasses.asdict(self)
+        if all(value is None for value in values.values()):
+            raise InputError("Spec() has no settings; Spec.of(model='fcn', mode='signed') has the paper's")
         for field in dataclasses.fields(self):
             check(field, values)
         conditions.check_combinations(values)

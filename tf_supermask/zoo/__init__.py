@@ -27,7 +27,7 @@ def card(name):
     Raises InputError for a name that is not in `names()`.
     """
     cards = _cards()
-    if name not in cards:
+    if not isinstance(name, str) or name not in cards:
         raise InputError(f"{name!r} is not in the zoo; choose from {', '.join(sorted(cards))}")
     return cards[name]
 
