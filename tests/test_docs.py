@@ -2,6 +2,7 @@
 
 import configparser
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -63,9 +64,20 @@ def test_the_code_of_a_guide_runs(run, name):
         masks.RULES.update(before)
 
 
+@pytest.mark.skipif(not (shutil.which("make") and shutil.which("cc")), reason="no make or C compiler")
+def test_the_c_program_of_the_guide_is_right(run, capsys):
+    (block,) = blocks(ROOT / "docs" / "guides" / "microcontroller.md")
+    assert len([line for line in block.splitlines() if line]) <= 20
+    names = run(ROOT / "docs" / "guides" / "microcontroller.md")
+    accuracy = names["model"].evaluate(names["images"], names["labels"], verbose=0)[1]
+    right = float(re.search(r"([\d.]+) right", capsys.readouterr().out)[1])
+    assert accuracy > 0.9 and right == pytest.approx(accuracy, abs=0.02)
+
+
 def test_no_guide_with_code_is_left_out():
     (mark,) = (its for its in test_the_code_of_a_guide_runs.pytestmark if its.name == "parametrize")
-    assert {path.stem for path in WRITTEN if blocks(path) and path != README} == set(mark.args[1])
+    tested = {*mark.args[1], "microcontroller"}  # which needs a C compiler
+    assert {path.stem for path in WRITTEN if blocks(path) and path != README} == tested
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.relative_to(ROOT).as_posix())
