@@ -5,10 +5,10 @@ import json
 import pytest
 from conftest import ROOT
 
-from tf_supermask.evidence import benchmarks
+from tf_supermask.evidence import benchmarks, speed_sections
 
 
-@pytest.mark.parametrize("make", benchmarks.SPEED, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", speed_sections.SPEED, ids=lambda make: make.__name__)
 def test_committed_measurements_make_a_section(make):
     heading, tables, notes = make(ROOT / "benchmarks")
     assert heading and notes and tables
@@ -48,7 +48,7 @@ def test_a_run_of_a_part_keeps_the_others_with_their_environment(tmp_path, monke
     assert [rows[name]["on_ms"] for name in ("fcn", "conv2", "conv4")] == [0.5, 0.4, 0.3]
     assert rows["fcn"]["environment"]["processor"] == "old" and rows["conv2"]["environment"]["processor"] == "new"
     assert "environment" not in rows["conv4"] and rows["environment"]["processor"] == "newer"
-    _, tables, notes = benchmarks.onednn(tmp_path)
+    _, tables, notes = speed_sections.onednn(tmp_path)
     assert len(tables[""]) == 3 and "newer, 2 threads; fcn: old, 2 threads; conv2: new, 2 threads." in notes
 
 
@@ -64,7 +64,7 @@ def test_what_is_faster_shrinking_is_below_one(tmp_path):
     row |= {"shrunk": [{"epoch": 3, "units": {"fc1": 20, "out": 10}}], "test_accuracy": {"dense": 97, "shrinking": 96}}
     environment = {"device": "x86_64", "processor": "made up", "threads": 2}
     (tmp_path / "shrinking.json").write_text(json.dumps({"fcn": row, "environment": environment}))
-    _, tables, notes = benchmarks.shrinking(tmp_path)
+    _, tables, notes = speed_sections.shrinking(tmp_path)
     line = dict(tables[""].iloc[0])
     assert (line["shrinking / dense"], line["whole / dense"]) == ("0.50", "1.10")
     assert line["units left"] == "after 3 epochs 20-10" and line["turns"] == 3 and "made up" in notes
@@ -75,7 +75,7 @@ def test_what_is_faster_than_pytorch_is_below_one(tmp_path):
     row |= {"signed_over_dense": 0.5, "signed_over_edge_popup": 0.005}
     environment = {"tensorflow": "2.21.0", "device": "x86_64", "processor": "made up", "threads": 2}
     (tmp_path / "peers.json").write_text(json.dumps({"fcn": row, "environment": environment}))
-    _, tables, notes = benchmarks.peers(tmp_path)
+    _, tables, notes = speed_sections.peers(tmp_path)
     assert tables[""].iloc[0].tolist() == ["fcn", 128, "1.5", "3", "300", "0.50", "0.01"]
     assert notes.endswith("PyTorch 2.9.1, TensorFlow 2.21.0, made up, 2 threads.")
 
@@ -87,7 +87,7 @@ def test_what_a_committed_run_took_is_by_width(tmp_path):
     (tmp_path / "replay.json").write_text(
         json.dumps({"row/seed0": row | {"shrinking_over_dense": 0.752}, "environment": environment})
     )
-    _, tables, _ = benchmarks.replayed(tmp_path)
+    _, tables, _ = speed_sections.replayed(tmp_path)
     (line,) = tables[""].to_dict("records")
     assert line == {
         "run": "row/seed0",

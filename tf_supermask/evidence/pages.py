@@ -14,12 +14,12 @@ from tf_supermask import files
 from tf_supermask.errors import InputError
 from tf_supermask.evidence import (
     ablations,
-    benchmarks,
     claims,
     measured_sizes,
     reference,
     sizes,
     small_networks,
+    speed_sections,
     tables,
 )
 from tf_supermask.evidence.markup import by_measure, markdown
@@ -187,7 +187,7 @@ def sizes_page(source):
 
 def speed_page(source):
     """Markdown of the time of training steps and of many runs."""
-    return "\n\n".join(_section(*make(source.speed), level=2) for make in benchmarks.SPEED)
+    return "\n\n".join(_section(*make(source.speed), level=2) for make in speed_sections.SPEED)
 
 
 def microcontroller_page(source):

@@ -1,0 +1,198 @@
+"""The sections of the page on speed, made of the measurements of benchmarks/.
+
+The functions of SPEED take the folder of the JSON files and return a section of a page, as the functions of measured_sizes.py
+do: `(heading, name -> data frame of text, notes)`.
+"""
+
+import pandas as pd
+
+from tf_supermask.evidence.benchmarks import machines, measurements, milliseconds
+
+
+def speed(folder):
+    """Time and memory of a training step, time of an FCN epoch and of a round of lottery tickets."""
+    steps, lottery = measurements(folder, "train_step"), measurements(folder, "lottery")
+    epoch, environment = steps.pop("fcn_epoch"), steps.pop("environment")
+    steps.pop("methods", None)  # on the page of other methods
+    time = pd.DataFrame(
+        {
+            "network": name,
+            "baseline, ms per step": f"{row['baseline_ms']:.2f}",
+            "masked / baseline": f"{row['masked_over_baseline']:.3f}",
+            "the same, batch normalization learned": _or_dash(row.get("normalized_over_baseline"), 3),
+            "kernels alone / step": f"{row['kernels_over_step']:.2f}",
+            "GFLOP/s of a masked step": _or_dash(row.get("gflops"), 0),
+            "share of a large product's": _or_dash(row.get("of_product"), 2),
+            "passes over scores at the memory's speed / step": _or_dash(row.get("of_bandwidth"), 2),
+        }
+        for name, row in steps.items()
+    )
+    memory = pd.DataFrame({"network": name} | _memory(row) for name, row in steps.items() if "masked_mib" in row)
+    return (
+        "A training step",
+        {"time": time, "memory, MiB": memory},
+        f"An FCN epoch with evaluation and callbacks takes {epoch['ours_over_bare']:.2f} times a bare "
+        f"`tf.function` loop that trains and evaluates on the same arrays ({epoch['ours_s']:.2f} s; training alone "
+        f"{epoch['training_over_bare']:.2f} times). {machines(steps, environment, 'TensorFlow')}\n\n"
+        f"A round of lottery tickets of FC with its validations takes {lottery['training_over_bare']:.2f} times a bare compiled "
+        f"loop ({1000 * lottery['ours_s'] / lottery['steps']:.2f} ms a step). The {lottery['masks']} masks of a dense run (11 "
+        f"criteria, 25 levels) are evaluated on 10,000 images in {lottery['supermasks_s']:.1f} s, "
+        f"{lottery['supermasks_over_dense']:.2f} of the dense run's time, at {lottery['supermasks_gflops']:.0f} GFLOP/s; "
+        f"the product of the first layer alone reaches {lottery['product_gflops']:.0f}.",
+    )
+
+
+def _memory(row):
+    return {
+        "peak of the baseline": f"{row['baseline_mib']:.0f}",
+        "masks add": f"{row['masked_mib'] - row['baseline_mib']:.0f}",
+        "scores and one copy of the weights": f"{2 * row['weights_mib']:.0f}",
+    }
+
+
+def _or_dash(value, digits):
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def masked(folder):
+    """Time of a training step with `Masked` around plain layers against the two special layers."""
+    networks = measurements(folder, "masked")
+    environment = networks.pop("environment")
+    table = pd.DataFrame(
+        {
+            "network": name,
+            "SignedMaskDense and SignedMaskConv2D, ms per step": milliseconds(row["special_ms"]),
+            "Masked": milliseconds(row["general_ms"]),
+            "Masked / special": f"{row['general_over_special']:.3f}",
+            "largest difference of scores after the first steps": f"{_apart(row):.2g}",
+        }
+        for name, row in networks.items()
+    )
+    return "Masked around any layer", {"": table}, f"In turns in one process. {environment['processor']}."
+
+
+def _apart(row):
+    return next(value for name, value in row.items() if name.startswith("scores_apart_"))
+
+
+def onednn(folder):
+    """Time of a masked training step without and with oneDNN."""
+    networks = measurements(folder, "onednn")
+    environment = networks.pop("environment")
+    table = pd.DataFrame(
+        {
+            "network": name,
+            "without oneDNN, ms per step": milliseconds(row["off_ms"]),
+            "with, as the commands set it": milliseconds(row["on_ms"]),
+            "without / with": f"{row['off_over_on']:.2f}",
+        }
+        for name, row in networks.items()
+    )
+    return (
+        "oneDNN",
+        {"": table},
+        f"A masked step, in processes of their own, in turns. {machines(networks, environment)}",
+    )
+
+
+def shrinking(folder):
+    """Time of whole runs that shrink, and that stay whole, against dense ones."""
+    networks = measurements(folder, "shrinking")
+    environment = networks.pop("environment")
+    table = pd.DataFrame(
+        {
+            "network": name,
+            "epochs": row["epochs"],
+            "turns": row["rounds"],
+            "dense, s": f"{row['dense_s']:.0f}",
+            "signed, shrinking, s": f"{row['shrinking_s']:.0f}",
+            "shrinking / dense": f"{row['shrinking_over_dense']:.2f}",
+            "whole / dense": f"{row['whole_over_dense']:.2f}",
+            "units left": "; ".join(
+                f"after {event['epoch']} epochs {'-'.join(map(str, event['units'].values()))}"
+                for event in row["shrunk"]
+            ),
+            "test accuracy, %: dense, shrinking, whole": ", ".join(f"{x:.2f}" for x in row["test_accuracy"].values()),
+        }
+        for name, row in networks.items()
+    )
+    return (
+        "Runs that shrink",
+        {"": table},
+        "Whole processes from start to record, with compilation, in turns; medians. "
+        f"{machines(networks, environment)}",
+    )
+
+
+def peers(folder):
+    """Time of a signed training step against dense training and edge-popup in PyTorch."""
+    networks = measurements(folder, "peers")
+    environment = networks.pop("environment")
+    table = pd.DataFrame(
+        {
+            "network": name,
+            "batch": row["batch_size"],
+            "signed, ms per step": milliseconds(row["signed_ms"]),
+            "PyTorch dense": milliseconds(row["dense_ms"]),
+            "PyTorch edge-popup": milliseconds(row["edge_popup_ms"]),
+            "signed / dense": f"{row['signed_over_dense']:.2f}",
+            "signed / edge-popup": f"{row['signed_over_edge_popup']:.2f}",
+        }
+        for name, row in networks.items()
+    )
+    return (
+        "PyTorch",
+        {"": table},
+        "The same networks, batch sizes and optimizers; each case in a process of its own, in turns. PyTorch runs eagerly, "
+        "channels last; edge-popup sorts the scores of each layer in each forward pass, as its authors do. "
+        f"PyTorch {', '.join(dict.fromkeys(row['torch'] for row in networks.values()))}, "
+        f"{machines(networks, environment, 'TensorFlow')}",
+    )
+
+
+def replayed(folder):
+    """Training time of committed runs at the widths that they had, against dense ones."""
+    runs = measurements(folder, "replay")
+    environment = runs.pop("environment")
+    table = pd.DataFrame(
+        {
+            "run": name,
+            "epochs": ", ".join(str(stage["epochs"]) for stage in row["stages"]),
+            "units": "; ".join(["all", *("-".join(map(str, units.values())) for units in row["units"])]),
+            "a step / dense": ", ".join(f"{stage['step_over_dense']:.2f}" for stage in row["stages"]),
+            "dense, s": milliseconds(row["dense_s"]),
+            "shrinking, s": milliseconds(row["shrinking_s"]),
+            "shrinking / dense": f"{row['shrinking_over_dense']:.2f}",
+        }
+        for name, row in runs.items()
+    )
+    return (
+        "Committed runs that shrank",
+        {"": table},
+        "The sum of all training steps and of compiling, without evaluation: steps are timed in turns with dense ones, at the "
+        f"widths of the record. {machines(runs, environment)}",
+    )
+
+
+def many(folder):
+    """Runs per hour by jobs and threads."""
+    networks = measurements(folder, "jobs")
+    runs, threads = networks.pop("runs"), networks.pop("environment")["threads"]
+    table = pd.DataFrame(
+        {
+            "network": name,
+            f"one job, {threads} threads: runs per hour": f"{row['one_job']['runs_per_hour']:.0f}",
+            f"{threads} jobs of one thread": f"{row['jobs']['runs_per_hour']:.0f}",
+            "gain": f"{row['jobs']['runs_per_hour'] / row['one_job']['runs_per_hour']:.2f}",
+            "an epoch with --deterministic / without": f"{_slowdown(row):.2f}",
+        }
+        for name, row in networks.items()
+    )
+    return "Many runs", {"": table}, f"{runs} short runs in each turn, with all that a user waits for."
+
+
+def _slowdown(row):
+    return row["deterministic"]["seconds_per_epoch"] / row["one_job"]["seconds_per_epoch"]
+
+
+SPEED = (speed, masked, onednn, shrinking, replayed, many)  # the sections of the page on speed
