@@ -25,7 +25,7 @@ from tf_supermask.papers.koster.tables import TABLES
 from tf_supermask.papers.zhou import names
 from tf_supermask.papers.zhou.tables import views
 
-QUIET = training.Options(progress=0, log=lambda line: None)
+QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False)
 FCN, BINARY = "koster_table1_fcn_signed_elus", "koster_fig3_fcn_binary"
 
 

@@ -24,6 +24,12 @@ def test_a_step_is_told_in_percent(tmp_path):
     assert benchmarks.step_times(tmp_path) == {"fcn": 25.0}
 
 
+def test_steps_of_methods_are_by_network(tmp_path):
+    methods = {"environment": {"threads": 2}, "fcn": {"set": {"over_dense": 1.5}}}  # kept by a later run of another part
+    (tmp_path / "train_step.json").write_text(json.dumps({"methods": methods}))
+    assert benchmarks.steps_of_methods(tmp_path) == {"fcn": {"set": 1.5}}
+
+
 def test_measurements_are_kept_with_their_environment(tmp_path):
     script = tmp_path / "a.py"
     assert benchmarks.load(script) == {}

@@ -9,7 +9,7 @@ from tf_supermask.evidence import results
 from tf_supermask.experiments import records, training
 from tf_supermask.experiments.spec import Spec
 
-QUIET = training.Options(progress=0, log=lambda line: None)
+QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False)
 
 
 def test_equality_and_uses():

@@ -9,7 +9,7 @@ from tf_supermask.experiments import training
 from tf_supermask.experiments.optimizers import Cosine, optimizer, plateau_reductions
 from tf_supermask.experiments.spec import Spec
 
-QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0)
+QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0, jit_compile=False)
 
 
 def spec_of(**given):

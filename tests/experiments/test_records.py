@@ -17,7 +17,7 @@ from tf_supermask.experiments.callbacks import COLUMNS
 from tf_supermask.experiments.spec import Spec
 
 SPEC = Spec.of(model="fcn", epochs=2, batch_size=16)
-QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0)
+QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0, jit_compile=False)
 
 
 @pytest.fixture(scope="module")

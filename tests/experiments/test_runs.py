@@ -18,7 +18,7 @@ from tf_supermask.errors import InputError
 from tf_supermask.experiments import data, learned, lottery, networks, paths, records, runs, training
 from tf_supermask.experiments.spec import Spec
 
-QUIET = training.Options(progress=0, log=lambda line: None)
+QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False)
 
 
 @pytest.fixture(scope="module")

@@ -362,7 +362,8 @@ def test_results_are_not_named_after_where_a_folder_lies(name, title, tmp_path):
 def test_a_run_on_a_folder(folder, tmp_path):
     spec = Spec.of(dataset=str(folder), splits="train,validation", epochs=1, batch_size=4)
     unit = jobs.job_of(name_of(spec), spec, tmp_path)
-    jobs.train(unit, functools.partial(jobs.load, None, None), training.Options(progress=0, log=lambda line: None))
+    options = training.Options(progress=0, log=lambda line: None, jit_compile=False)
+    jobs.train(unit, functools.partial(jobs.load, None, None), options)
     record = json.loads((tmp_path / "fcn_signed_pets" / "seed0.json").read_text())
     assert record["spec"]["splits"] == "train,validation"
     fingerprint = data.load(str(folder), splits="train,validation").fingerprint

@@ -11,7 +11,8 @@ from tf_supermask.errors import InputError
 from tf_supermask.experiments import data, learned, lottery, networks, one_shot, records, runs, training
 from tf_supermask.experiments.spec import Spec
 
-QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0)
+QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0, jit_compile=False)
+COMPILED = dataclasses.replace(QUIET, jit_compile=None)  # by XLA where `main` does so, which takes longer than a tiny run
 
 
 def spec_of(**given):
@@ -41,7 +42,8 @@ def numbers(record):
 def test_learns_and_records(tiny, mode, tmp_path):
     spec = spec_of(mode=mode, epochs=30, learning_rate=0.02)
     run = records.Run(tmp_path, "learns", 0)
-    model, record = training.train(spec, tiny, run, QUIET)
+    model, record = training.train(spec, tiny, run, COMPILED if mode == "signed" else QUIET)
+    assert record["environment"]["jit_compile"] == (mode == "signed")
     assert record["final"]["test_accuracy"] > 60
     assert json.loads(run.record.read_text()) == json.loads(json.dumps(record))
     files = ["seed0.final.npz", "seed0.json"] if mode == "baseline" else ["seed0.json", "seed0.supermask"]
@@ -71,7 +73,7 @@ class Killed(BaseException):
 
 
 RESUMED = {
-    "fcn": {"model": "fcn"},
+    "fcn": {"model": "fcn"},  # compiled by XLA
     "conv": {"model": "conv4", "epochs": 3},
     "resnet, plateau, augmented": {
         "model": "resnet20", "batch_norm": "trainable", "augment": True, "plateau_patience": 3, "epochs": 3,
@@ -83,8 +85,8 @@ RESUMED = {
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the killed run closes no file
 @pytest.mark.parametrize("given", RESUMED.values(), ids=RESUMED)
 def test_a_stopped_run_ends_as_an_undisturbed_one(tiny, given, tmp_path, monkeypatch):
-    spec = spec_of(**given)
-    _, whole = training.train(spec, tiny, records.Run(tmp_path, "whole", 0), QUIET)
+    spec, quiet = spec_of(**given), COMPILED if given == RESUMED["fcn"] else QUIET
+    _, whole = training.train(spec, tiny, records.Run(tmp_path, "whole", 0), quiet)
     save = records.save_checkpoint
     for stop_after in (1, 2):
         with monkeypatch.context() as patch:
@@ -96,13 +98,13 @@ def test_a_stopped_run_ends_as_an_undisturbed_one(tiny, given, tmp_path, monkeyp
 
             patch.setattr(records, "save_checkpoint", save_and_die)
             with pytest.raises(Killed):
-                training.train(spec, tiny, records.Run(tmp_path, "stopped", 0), QUIET)
+                training.train(spec, tiny, records.Run(tmp_path, "stopped", 0), quiet)
         keras.backend.clear_session()
     said, run = [], records.Run(tmp_path, "stopped", 0)
     lines = run.history.read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["epoch", "0", "1"]
     assert lines[0].startswith("epoch,accuracy,learning_rate,loss,remaining")
-    options = dataclasses.replace(QUIET, log=said.append)
+    options = dataclasses.replace(quiet, log=said.append)
     _, record = training.train(spec, tiny, run, options)
     assert "  going on after epoch 2" in said
     assert numbers(record) == numbers(whole)

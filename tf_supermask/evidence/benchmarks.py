@@ -63,6 +63,7 @@ def step_times(folder):
 def steps_of_methods(folder):
     """Network -> method -> time of a training step, with the changes of masks, over that of the dense network."""
     methods = load(pathlib.Path(folder, "train_step")).get("methods", {})
+    methods.pop("environment", None)  # where another part was measured since
     return {net: {method: row["over_dense"] for method, row in rows.items()} for net, rows in methods.items()}
 
 
