@@ -75,7 +75,7 @@ def register(
         interval: the scores whose mask is 0 form an interval: what lies between two pruned scores is pruned. `shrink` removes
             units only where this is so.
         levels: masks are multiples of 1 / levels, from -1 to 1.
-        compared: function of the scores that gives what is compared with the threshold; |score| if `signed`, else the score.
+        compared: function of the scores that gives what is compared with the threshold; their size if `signed`, else the scores.
         needs_density: there is no default threshold: a layer gets a `density`, a threshold or a relative one.
         kernel: function `(weight, score, mask, scales) -> kernel` in place of weight * mask.
         latent, clipped, scales, given: of rules of trained weights, see `masks.Rule`.
