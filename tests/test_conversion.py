@@ -511,6 +511,7 @@ def test_arguments_reach_the_layers():
         ({"threshold": "0.1"}, "`threshold` must be a number >= 0. Received: '0.1'"),
         ({"threshold": float("nan")}, "`threshold` must be a number >= 0. Received: nan"),
         ({"relative_threshold": 2}, "`relative_threshold` must be a number between 0 and 1. Received: 2"),
+        ({"score_initializer": None}, "`score_initializer` must be an initializer or the name of one. Received: None"),
         ({"rule": "ternary"}, "`rule` must be one of"),
         ({"scheme": "glorot"}, "`scheme` must be one of"),
         ({"scheme": ["a"]}, r"`scheme` must be one of .* Received: \['a'\]"),

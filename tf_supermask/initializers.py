@@ -181,3 +181,11 @@ def layer_seed(seed, layer, role):
     So runs with the same seed start from the same scores if only the scheme of their weights differs, and the reverse.
     """
     return int(np.random.SeedSequence([seed, zlib.crc32(f"{layer}/{role}".encode())]).generate_state(1)[0] >> 1)
+
+
+def needed(name, initializer):
+    """The initializer that the argument `name` gives. Raises ValueError for None, which Keras takes for none at all."""
+    made = keras.initializers.get(initializer)
+    if made is None:
+        raise ValueError(f"`{name}` must be an initializer or the name of one. Received: {initializer!r}")
+    return made

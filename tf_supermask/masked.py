@@ -68,7 +68,7 @@ class Masked(keras.layers.Wrapper):
         self.rule, self.relative_threshold, self.density = rule, relative_threshold, density
         self.rescale = masks.switch("rescale", rescale)
         self.kernels = None if kernels is None else _names(kernels)
-        self.score_initializer = keras.initializers.get(score_initializer)
+        self.score_initializer = initializers.needed("score_initializer", score_initializer)
         self.sample_seed = sample_seed
         self.supports_masking = layer.supports_masking
         self._masked = []  # MaskedKernels

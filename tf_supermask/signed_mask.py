@@ -65,7 +65,7 @@ class SignedMask(keras.layers.Layer):
         self.rescale = masks.switch("rescale", rescale)
         self.sample_seed = sample_seed
         self.weight_initializer = keras.initializers.get(weight_initializer or initializers.ELUS())
-        self.score_initializer = keras.initializers.get(score_initializer)
+        self.score_initializer = initializers.needed("score_initializer", score_initializer)
         checked = self._counterpart(plain)  # Keras checks the arguments, and makes pairs of single numbers
         if isinstance(checked.activation, keras.layers.PReLU):
             raise ValueError("`activation` has weights of its own; add it as a layer. Received: PReLU")

@@ -104,6 +104,32 @@ class Own(keras.layers.Layer):
         return x * self.factor
 
 
+@keras.saving.register_keras_serializable("tests")
+class Doubled(Scaled):
+    """Its configuration has no name."""
+
+    def __init__(self, **kwargs):
+        super().__init__(2.0, **kwargs)
+
+    def get_config(self):
+        return {}
+
+
+def test_layers_whose_configuration_has_no_name_keep_theirs(tmp_path):
+    """Names that Keras would give again depend on how many layers of a kind there were before."""
+    inputs = keras.Input((4,))
+    second, first = Doubled(), Doubled()
+    inner = keras.Sequential([keras.Input((4,)), Doubled(), keras.layers.ReLU()])
+    model = keras.Model(inputs, SignedMaskDense(3)(inner(keras.ops.negative(second(first(inputs))))))
+    first.shift.assign([1.0, 2, 3, 4])
+    x = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
+    container.save(model, tmp_path / "x.supermask")
+    for _ in range(2):
+        loaded = loading.load(tmp_path / "x.supermask")
+        assert [layer.name for layer in loaded.layers[1:]] == [layer.name for layer in model.layers[1:]]
+        np.testing.assert_allclose(loaded(x), model(x), rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "layer, message",
     [
@@ -114,6 +140,10 @@ class Own(keras.layers.Layer):
         (
             Plain(name="its"),
             r"layer 'its' has 'Plain', .*: decorate it with @keras.saving.register_keras_serializable\(\), and import the module",
+        ),
+        (
+            keras.layers.Discretization(np.linspace(0, 1, 10**5).tolist(), name="its"),
+            "layer 'its' has 100,000 values in 'bin_boundaries', more than 65,536",
         ),
         (Own(), "keeps variables of TensorFlow, which .supermask files do not hold; use add_weight"),
         (

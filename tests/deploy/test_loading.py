@@ -176,6 +176,10 @@ HOSTILE = {
             UpSampling1D={"size": 2**40},
         )
     ),
+    "axes of a value": lambda: crafted(described(keras.layers.Reshape((1, 4)), Reshape={"target_shape": [1] * 10**6 + [4]})),
+    "numbers of a layer": lambda: crafted(
+        described(keras.layers.Discretization([0.5]), Discretization={"bin_boundaries": [0.5] * 10**6})
+    ),
     "weights of a small file": lambda: small_file(),
     "decompositions": lambda: crafted(
         described(DENSE, Dense={"units": 2**11}, InputLayer=wide(2**11)),

@@ -113,6 +113,9 @@ def test_a_row_with_lists_is_an_experiment_for_each_combination(tmp_path):
     assert found[1].specs == [Spec.of(mode="lottery", criterion="large_final", mask0_action="init")]
     path.write_text("# x\n--experiment=x\n--mode=bernoulli\n--score_value=-5,0.5\n")
     assert [experiment.specs[0].score_value for experiment in flag_files.read(path)] == [-5.0, 0.5]
+    path.write_text("# a comment alone\n")
+    with pytest.raises(InputError, match="has no flags; write what differs from the defaults"):
+        flag_files.read(path)
     path.write_text("# x\n--experiment=x\n--mode=bernoulli\n--score_value=high\n")
     with pytest.raises(InputError, match="--score_value=high must be a number"):
         flag_files.read(path)

@@ -14,6 +14,9 @@ import keras
 from tf_supermask.errors import short
 
 _MOST_PARTS = 1000  # in a list that a layer or an operation makes
+_MOST_AXES = 32  # of a tensor
+_LONGEST = 65_536  # list in a configuration: Keras takes seconds for a million values
+_SHAPES = {"target_shape", "newshape", "shape", "batch_shape", "axes", "dims"}
 
 _LAYERS = frozenset("""
 Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D AdaptiveMaxPooling1D
@@ -118,6 +121,12 @@ def _allowed_values(name, config, layer):
     """Raises Refused if a layer reads a file, or makes a list of too many parts."""
     if isinstance(config.get(_FILES.get(name)), str):
         raise Refused(f"layer {short(layer)} reads its vocabulary from a file; give it the list")
+    if name == "Unstack" and config.get("num") is None:
+        raise Refused(f"layer {short(layer)} unstacks an unknown number of parts; give it `num`")
     count = config.get(_COUNTS.get(name))
     if isinstance(count, int) and count > _MOST_PARTS:
         raise Refused(f"layer {short(layer)} has {_COUNTS[name]}={count:,}, more than {_MOST_PARTS:,}")
+    for key, value in config.items():
+        most = _MOST_AXES if key in _SHAPES else _MOST_PARTS if key == _COUNTS.get(name) else _LONGEST
+        if isinstance(value, list) and len(value) > most:
+            raise Refused(f"layer {short(layer)} has {len(value):,} values in {short(key)}, more than {most:,}")

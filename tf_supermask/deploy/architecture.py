@@ -27,6 +27,21 @@ def stripped(description):
     return {key: value for key, value in kept.items() if (key, value) != ("registered_name", None)}
 
 
+def named(description, model):
+    """The description of `model`, with the name of each layer in its configuration: those of users often have none there."""
+    layers = {layer.name: layer for layer in model.layers}
+    entries = description["config"]["layers"]
+    if description["class_name"] == "Sequential":  # has no names beside the configurations, and `model.layers` no input
+        entries = [entry for entry in entries if entry["class_name"] != "InputLayer"]
+        for entry, name in zip(entries, layers, strict=True):
+            entry["config"].setdefault("name", name)
+    for entry in entries:
+        entry["config"].setdefault("name", entry.get("name"))
+        if entry["class_name"] in MODELS:
+            named(entry, layers[entry["config"]["name"]])
+    return description
+
+
 def check(description):
     """Raises Refused if the description of a model, an initializer or any other object holds something that is not allowed, or
     more layers and calls than can be built in seconds; ValueError or TypeError if it is not a description."""

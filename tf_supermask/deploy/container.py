@@ -146,13 +146,18 @@ def _exact(layer, array):
 def _description(model, plain):
     """The description of the plain form of a model. Raises InputError if reading it does not give the same layers."""
     try:
-        description = architecture.stripped(json.loads(plain.to_json()))
+        description = architecture.stripped(architecture.named(json.loads(plain.to_json()), plain))
         made = architecture.build(description, plain.count_params())
     except allowed.Refused as refused:
         raise InputError(f"{model.name}: {refused}") from refused
     except Exception as error:
         raise InputError(f"{model.name} cannot be made again from its description: {one_line(error)}") from error
     for layer, again in zip(plain.layers, made.layers, strict=True):
+        if again.name != layer.name:
+            raise InputError(
+                f"{layer.name} is named {again.name} when {model.name} is made again from its description: its __init__ must "
+                "pass `name` on to the class of Keras"
+            )
         if [weight.shape for weight in layer.weights] != [weight.shape for weight in again.weights]:
             raise InputError(f"{layer.name} has other weights when {model.name} is made again from its description")
     return description

@@ -161,6 +161,8 @@ def read(path, further=()):
     values = flags.FlagValues()
     define_flags(values)
     settings = [line.argument for line in lines(path, values)]
+    if not settings:
+        raise InputError(f"{path} has no flags; write what differs from the defaults, as --model=conv2, in lines of their own")
     try:
         values(["row", f"--experiment={name_of_file(path)}", *settings, *flagfile.expanded(further, values)])
         about = flagfile.texts(path)[0].removeprefix("# ")
