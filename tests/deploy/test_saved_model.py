@@ -178,3 +178,15 @@ def test_a_model_that_cannot_be_exported_is_named_in_one_line(tmp_path):
     with pytest.raises(InputError, match="^reader cannot be exported: .*untracked") as error:
         export_saved_model(model, tmp_path / "saved")
     assert len(str(error.value).splitlines()) == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("export", [export_tflite, export_keras])
+def test_a_full_disk_of_temporary_files_is_one_line(export, tmp_path, monkeypatch):
+    def full_disk(*args, **kwargs):
+        raise tf.errors.OutOfRangeError(None, None, "file too large") if export is export_tflite else OSError(28, "No space")
+
+    monkeypatch.setattr(serving, "save", full_disk)
+    monkeypatch.setattr(keras.Model, "save", full_disk)
+    with pytest.raises(InputError, match="^cannot write to .* set TMPDIR to a folder on another disk$"):
+        export(build("fcn", mode="signed"), tmp_path / "x")
+    assert not list(tmp_path.iterdir())

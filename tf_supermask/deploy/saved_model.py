@@ -1,5 +1,6 @@
 """Exports that need no code of this package to be read: a SavedModel, a Keras file."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -62,12 +63,25 @@ def write_served(model, folder, prepare=lambda model: model):
         raise InputError(f"{model.name} cannot be exported: {one_line(error)}") from error
 
 
+@contextlib.contextmanager
+def temporary_folder():
+    """A folder for files that others convert. Raises InputError where its disk is full."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield folder
+    except (OSError, tf.errors.OpError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        place = tempfile.gettempdir()
+        raise InputError(f"cannot write to {place} ({reason}); set TMPDIR to a folder on another disk") from error
+
+
 def export_keras(model, path):
     """Writes the plain form of `model` as a .keras file. Raises InputError if it cannot be written."""
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         made = pathlib.Path(folder) / "model.keras"
         conversion.strip_masks(model).save(made)
-        return write_file(path, made.read_bytes())
+        content = made.read_bytes()
+    return write_file(path, content)
 
 
 def write_file(path, content):

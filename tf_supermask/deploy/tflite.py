@@ -2,13 +2,12 @@
 
 import os
 import re
-import tempfile
 
 import keras
 import tensorflow as tf
 
 from tf_supermask import cloning, conversion, graph
-from tf_supermask.deploy.saved_model import write_file, write_served
+from tf_supermask.deploy.saved_model import temporary_folder, write_file, write_served
 from tf_supermask.errors import InputError
 from tf_supermask.silence import hidden
 
@@ -27,7 +26,7 @@ def export_tflite(model, path, images=None):
     if images is not None and [dtype for dtype, _ in read] != ["float32"]:
         read = ", ".join(f"{dtype} {shape}" for dtype, shape in read) or "inputs that are not known"
         raise InputError(f"int8 is for models that read one float32 tensor. Received: {model.name}, which reads {read}")
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         saved = os.path.join(folder, "model")
         write_served(model, saved, _in_float32)
         converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=["serving_default"])
