@@ -160,7 +160,7 @@ class Own(keras.Model):
     [
         (keras.Input((3,)), "Received: KerasTensor; a tensor is not a model"),
         (Own(), "Received: Own, subclassed; mask_layers masks its layers in place, before its first call"),
-        (keras.Sequential([keras.layers.Dense(2)]), "needs a built model: begin with keras.Input"),
+        (keras.Sequential([keras.layers.Dense(2)]), "must be built: begin with keras.Input"),
         (keras.Sequential([keras.Input((3,)), keras.layers.ReLU()]), "has no layer to mask"),
     ],
 )

@@ -27,7 +27,7 @@ def numpy_kernel(rule, w, s, scales=None, density=0.3):
         mask = mask.reshape(s.shape)
         kernel = alpha(w, mask) * np.sign(w) * mask if rule == "mpt" else w * mask
         if rule == "signed":
-            kernel = w * np.sign(s) * mask
+            kernel = w * np.where(s < 0, -1, 1) * mask  # a score of 0 can be kept
         return kernel, lambda g: w * g * (np.sign(s) if rule in ("edge_popup", "mpt") else 1)
     if rule == "twn":
         t = np.sign(s) * (np.abs(s) > 0.7 * np.abs(s).mean())

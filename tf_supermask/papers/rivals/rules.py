@@ -48,10 +48,11 @@ def compared(net, evidence):
 
 def _means(net, rule, records, file):
     """`(accuracy, remaining weights, bytes)`, means over the records of a rule."""
-    measured = readings.measured(file, experiments(net)[rule])
-    measured = measured[measured["seed"].isin([record["spec"]["seed"] for record in records])]
+    containers = readings.containers(file).get(experiments(net)[rule])
+    if containers is not None:
+        containers = containers[containers["seed"].isin([record["spec"]["seed"] for record in records])]
     means = (np.mean(statistics.values(records, measure)) for measure in ("test_accuracy", "remaining"))
-    return *map(float, means), readings.stored(records, measured)[0]
+    return *map(float, means), readings.stored(records, containers)[0]
 
 
 def table(net, runs, file=SIZES):
