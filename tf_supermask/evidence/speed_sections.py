@@ -195,4 +195,4 @@ def _slowdown(row):
     return row["deterministic"]["seconds_per_epoch"] / row["one_job"]["seconds_per_epoch"]
 
 
-SPEED = (speed, masked, onednn, shrinking, replayed, many)  # the sections of the page on speed
+SPEED = (speed, masked, onednn, peers, shrinking, replayed, many)  # the sections of the page on speed
