@@ -34,6 +34,8 @@ def current_environment():
         "processor": processor(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),  # None: TensorFlow decides by the processor's flags
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or device.processors(),
+        # whether products of float32 round their factors to 10 bits, as TensorFlow has GPUs do that can
+        **({"tf32": tf.config.experimental.tensor_float_32_execution_enabled()} if gpus else {}),
     }
 
 
