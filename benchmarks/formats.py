@@ -30,7 +30,7 @@ with silence_tensorflow():
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
     "runs",
-    ["results/koster_table1_fcn_signed_elus/seed0", "results/koster_table12_conv2_signed_elus/seed0"],
+    ["results/koster_table1_fcn_signed_elus/seed0", "results/koster_check_conv2_signed_shuffled/seed0"],
     "records of masked runs",
 )
 flags.DEFINE_string("read", None, "internal: classify the images in this folder by all models in it")

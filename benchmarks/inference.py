@@ -34,7 +34,7 @@ flags.DEFINE_list(
     "runs",
     [
         "results/koster_table1_fcn_signed_elus/seed0",
-        "results/koster_table12_conv2_signed_elus/seed0",
+        "results/koster_check_conv2_signed_shuffled/seed0",
         "results/reduced/koster_table12_conv4_signed_elus/seed0",
         "results/koster_check_conv8_signed_8_epochs/seed0",
     ],

@@ -26,7 +26,7 @@ with silence_tensorflow():
 
 RESULTS = pathlib.Path(__file__).parent.parent / "results"
 FLAGS = flags.FLAGS  # --rounds and --turn_seconds are those of train_step.py
-flags.DEFINE_list("runs", ["koster_table1_fcn_signed_elus/seed14", "koster_check_conv2_signed_file_order/seed0"], "records")
+flags.DEFINE_list("runs", ["koster_table1_fcn_signed_elus/seed14", "koster_table12_conv2_signed_elus/seed0"], "records")
 IMAGES = {"mnist": 60_000, "cifar10": 50_000}
 
 
