@@ -21,7 +21,7 @@ import numpy as np
 
 from tf_supermask import files
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import form
+from tf_supermask.experiments import form, machines
 from tf_supermask.experiments.spec import Spec, differences
 
 CHECKPOINT = 1  # version of the form of checkpoints; those that name none have this one
@@ -204,7 +204,8 @@ def save_checkpoint(run, spec, variables, history, shrunk=None):
     `shrunk`: JSON that `shrunk_in_checkpoint` reads.
     """
     note = {"version": CHECKPOINT, "spec": dataclasses.asdict(spec), "history": history}
-    note = json.dumps(note | ({} if shrunk is None else {"shrunk": shrunk}))
+    note |= {"machines": machines.with_this(run.checkpoint)} | ({} if shrunk is None else {"shrunk": shrunk})
+    note = json.dumps(note)
     arrays = {f"variable{i}": value for i, value in enumerate(variables)}
     files.write(run.checkpoint, lambda file: np.savez(file, note=np.frombuffer(note.encode(), np.uint8), **arrays))
 

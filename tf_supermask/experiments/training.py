@@ -14,7 +14,7 @@ import numpy as np
 from tf_supermask import files, layers, masks, signed_mask, sparsity
 from tf_supermask.deploy import container
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import choices, data, device, networks, paths, records, settings, updates
+from tf_supermask.experiments import choices, data, device, machines, networks, paths, records, settings, updates
 from tf_supermask.experiments.callbacks import COLUMNS, Checkpoint, Estimate, History, remaining, variables_of
 from tf_supermask.experiments.environment import current_environment, runtime_info
 from tf_supermask.experiments.optimizers import Cosine, Plateau, finished, optimizer
@@ -161,7 +161,7 @@ def finish(run, spec, dataset, model, *, initial, history, final, layers, enviro
             "classes": dataset.classes,
             "fingerprint": dataset.fingerprint,
         },
-        "environment": environment,
+        "environment": environment | ({} if run is None else machines.earlier(run.checkpoint)),
     }
     if run is not None:
         codes = spec.masked and not spec.sampled and choices.has_codes(spec.mode, spec.weight_distribution)

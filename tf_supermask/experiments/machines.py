@@ -1,0 +1,31 @@
+"""The machines that a run was trained on, where it went on from a checkpoint of another one."""
+
+import json
+
+import numpy as np
+
+
+def with_this(checkpoint):
+    """Names of the machines that trained for the file `checkpoint`, if it exists, and of this one, in their order."""
+    return list(dict.fromkeys([*_names(checkpoint), _this()]))
+
+
+def earlier(checkpoint):
+    """`{"earlier": names}` for the environment of a record: the other machines of the file `checkpoint`; {} without any."""
+    others = [name for name in _names(checkpoint) if name != _this()]
+    return {"earlier": others} if others else {}
+
+
+def _names(checkpoint):
+    if not checkpoint.exists():
+        return []
+    with np.load(checkpoint) as arrays:
+        return json.loads(arrays["note"].tobytes()).get("machines", [])
+
+
+def _this():
+    from tf_supermask.experiments.environment import (
+        current_environment,  # TensorFlow, which readers of records do without
+    )
+
+    return "{device}, {processor}".format(**current_environment())
