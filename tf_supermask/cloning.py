@@ -20,6 +20,11 @@ def checked(model):
             "subclassed; mask_layers masks its layers in place, before its first call"
         )
     built_model(model)
+    if not hasattr(model, "inputs"):  # Keras builds a Sequential model without them where a shape is not known
+        raise ValueError(
+            f"`model` must be one whose layers all know the shapes of their outputs. Received: {model.name}, "
+            "of which Keras makes no graph; give its own layers compute_output_shape"
+        )
     kind = type(graph.functional(model)) if hasattr(model, "operations") else keras.Sequential
     if type(model).call is not kind.call:
         raise ValueError(

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 from tf_supermask import SignedMaskConv2D, SignedMaskDense, conversion
-from tf_supermask.deploy import container, container_format, loading
+from tf_supermask.deploy import allowed, architecture, container, container_format, loading
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import networks
 from tf_supermask.experiments.spec import Spec
@@ -28,6 +28,52 @@ def masked(name="conv2", **given):
 
 def unregistered(x):
     return x
+
+
+@keras.saving.register_keras_serializable("tests")
+class Renamed(keras.layers.Identity):
+    """Its configuration has no name."""
+
+    def get_config(self):
+        return {name: value for name, value in super().get_config().items() if name != "name"}
+
+
+@keras.saving.register_keras_serializable("tests")
+class TakesNoName(keras.layers.Identity):
+    def __init__(self):
+        super().__init__()
+
+    def get_config(self):
+        return {}
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["in the model", "in a model inside"])
+@pytest.mark.parametrize("functional", [False, True], ids=["Sequential", "functional"])
+def test_a_layer_that_takes_no_name_leaves_the_others_theirs(inside, functional):
+    layers = [Renamed(name="mine"), TakesNoName(), SignedMaskDense(3, name="masked")]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    if functional:
+        model = keras.Model(model.inputs[0], model.outputs[0])
+    if inside:
+        model = keras.Sequential([keras.Input((4,)), model])
+    loaded = loading.built(loading.parsed(container.packed(model), "x"))
+    names = [layer.name for layer in (loaded.layers[0] if inside else loaded).layers]
+    assert "mine" in names and "masked" in names
+    x = np.ones((2, 4), np.float32)
+    np.testing.assert_array_equal(loaded(x), model(x))
+
+
+def test_a_description_that_is_refused_is_built_once(monkeypatch):
+    calls = []
+
+    def refused(description, most):
+        calls.append(most)
+        raise allowed.Refused("too much")
+
+    monkeypatch.setattr(architecture, "build", refused)
+    with pytest.raises(InputError, match="too much"):
+        container.packed(masked("fcn"))
+    assert len(calls) == 1
 
 
 def test_what_a_file_cannot_hold_is_refused():

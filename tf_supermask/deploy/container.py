@@ -151,8 +151,11 @@ def _description(model, plain, headers):
         description = architecture.stripped(architecture.named(json.loads(given), plain))
         try:
             made = architecture.build(description, plain.count_params())
-        except (TypeError, ValueError):  # a layer without weights may take no name
-            description = architecture.stripped(json.loads(given))
+        except allowed.Refused:
+            raise
+        except (TypeError, ValueError):  # a layer whose __init__ takes no name
+            description = architecture.named(json.loads(given), plain, takes_name=architecture.can_be_made)
+            description = architecture.stripped(description)
             made = architecture.build(description, plain.count_params())
     except allowed.Refused as refused:
         raise InputError(f"{model.name}: {refused}") from refused
