@@ -7,7 +7,7 @@ import warnings
 
 import keras
 
-from tf_supermask import graph, replacing
+from tf_supermask import arguments, graph, replacing
 from tf_supermask.masked import Masked
 
 
@@ -47,8 +47,7 @@ def keras_model(model):
     """Raises ValueError if `model` is not a Keras 3 model."""
     if isinstance(model, keras.Model):
         return
-    if any(cls.__module__.split(".")[0] == "tf_keras" for cls in type(model).__mro__):
-        raise ValueError(f"`model` must be a Keras 3 model. Received one of tf_keras: {type(model).__name__}")
+    arguments.keras_3("model", model, "model")
     hint = "; a tensor is not a model: keras.Model(inputs, outputs)" if isinstance(model, keras.KerasTensor) else ""
     raise ValueError(f"`model` must be a Keras model. Received: {type(model).__name__}{hint}")
 

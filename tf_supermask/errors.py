@@ -16,8 +16,8 @@ def one_line(error):
 
 
 def short(name):
-    """`repr` of a name from a file or folder, of at most 60 characters."""
-    text = repr(name)
+    """`repr` of a value or of a name from a file or folder, as one line of at most 60 characters."""
+    text = " ".join(repr(name).splitlines())
     return text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"
 
 
