@@ -30,7 +30,7 @@ def test_saved_model_in_a_process_without_the_package(model, tmp_path):
     assert [path.name for path in folder.parent.iterdir()] == ["exported"]  # nothing half-written is left
 
 
-def written(model, folder):
+def written(model, folder, **options):
     """What `serving.save` writes, in no time."""
     os.mkdir(folder)
     pathlib.Path(folder, "saved_model.pb").write_text(model.name)
@@ -183,7 +183,11 @@ def test_a_model_that_cannot_be_exported_is_named_in_one_line(tmp_path):
 @pytest.mark.parametrize("export", [export_tflite, export_keras])
 def test_a_full_disk_of_temporary_files_is_one_line(export, tmp_path, monkeypatch):
     def full_disk(*args, **kwargs):
-        raise tf.errors.OutOfRangeError(None, None, "file too large") if export is export_tflite else OSError(28, "No space")
+        raise (
+            tf.errors.OutOfRangeError(None, None, "file too large")
+            if export is export_tflite
+            else OSError(28, "No space")
+        )
 
     monkeypatch.setattr(serving, "save", full_disk)
     monkeypatch.setattr(keras.Model, "save", full_disk)

@@ -18,7 +18,8 @@ def export_saved_model(model, folder):
 
     Its function `serve` takes the model's inputs in the order of `model.inputs`, of any batch size unless a layer is stateful
     (of the papers' networks: images float32 `(batch, height, width, channels)`, preprocessed as in training), and returns what
-    the model returns (logits float32 `(batch, classes)`). For a rule that samples, one sample is written.
+    `model(x)` returns (logits float32 `(batch, classes)`); a layer that was called with `training=True` keeps doing what it does
+    in training, as in `keras.Model.export`. For a rule that samples, one sample is written.
 
     `model`: any built Keras model. The folder is written beside its place and renamed; an existing one is replaced once the
     new one is whole, and restored if that fails. Links are followed. Raises ValueError for anything but a Keras model;
@@ -53,10 +54,10 @@ def _replace(folder, write):
         shutil.rmtree(neighbour, ignore_errors=True)
 
 
-def write_served(model, folder, prepare=lambda model: model):
-    """`serving.save` of `prepare(model)`. Errors other than those of the disk become InputError."""
+def write_served(model, folder, prepare=lambda model: model, **options):
+    """`serving.save` of `prepare(model)`, with its `options`. Errors other than those of the disk become InputError."""
     try:
-        serving.save(prepare(model), folder)
+        serving.save(prepare(model), folder, **options)
     except (OSError, tf.errors.OpError):
         raise
     except Exception as error:
