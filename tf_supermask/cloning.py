@@ -73,6 +73,7 @@ def cloned(model, make, inputs=None):
         clone = keras.models.clone_model(model, clone_function=made, **given)
     finally:
         model.compiled = compiled
+    clone.dtype_policy = model.dtype_policy  # Keras gives a clone the global one
     if compiled:
         with contextlib.suppress(TypeError, ValueError), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of losses that are lambdas

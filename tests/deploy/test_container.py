@@ -63,6 +63,30 @@ def test_a_layer_that_takes_no_name_leaves_the_others_theirs(inside, functional)
     np.testing.assert_array_equal(loaded(x), model(x))
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("kind", ["Sequential", "functional", "model in a model"])
+def test_a_file_depends_on_the_model_alone(policy, kind):
+    """Not on Keras' global policy when it is written or read."""
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(policy)
+        model = keras.Sequential([keras.Input((4,), name="x"), SignedMaskDense(3, name="masked")], name="model")
+        if kind == "functional":
+            model = keras.Model(model.inputs[0], model.outputs[0], name="model")
+        elif kind == "model in a model":
+            model = keras.Sequential([keras.Input((4,), name="x"), model], name="outer")
+        written = []
+        for other in ("float32", "mixed_float16", "float64"):
+            keras.config.set_dtype_policy(other)
+            written.append(container.packed(model))
+            loaded = loading.built(loading.parsed(written[-1], "x"))
+            inner = loaded.layers[-1].layers if kind == "model in a model" else loaded.layers
+            assert {layer.dtype_policy.name for layer in inner if layer.weights} == {policy}
+        assert len(set(written)) == 1
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def test_a_description_that_is_refused_is_built_once(monkeypatch):
     calls = []
 

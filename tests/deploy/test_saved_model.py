@@ -160,6 +160,15 @@ def test_a_name_that_is_too_long_is_one_line(write, named, nothing_converted, tm
     assert len(str(error.value).splitlines()) == 1 and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_link_to_itself_is_one_line_and_stays(write, named, nothing_converted, tmp_path):
+    path = tmp_path / ("network.c" if write is c_code else "x")
+    path.symlink_to(path.name)
+    with pytest.raises(InputError, match=r"^cannot write [^\n]*\(a link to itself\)[^\n]*$"):
+        write(named("model"), tmp_path if write is c_code else path)
+    assert path.is_symlink() and {its.name for its in tmp_path.iterdir()} <= {path.name, "network.h"}
+
+
 def test_a_folder_that_replaces_another_has_its_permissions(named, tmp_path):
     folder = export_saved_model(named("first"), tmp_path / "exported")
     folder.chmod(0o700)

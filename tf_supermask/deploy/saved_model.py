@@ -1,7 +1,6 @@
 """Exports that need no code of this package to be read: a SavedModel, a Keras file."""
 
 import contextlib
-import os
 import pathlib
 import shutil
 import tempfile
@@ -26,8 +25,8 @@ def export_saved_model(model, folder):
     InputError if the folder cannot be written or is not a SavedModel, or the model cannot be traced.
     """
     cloning.built_model(model)
-    place = pathlib.Path(os.path.realpath(files.expanded(folder)))
     try:
+        place = files.target(folder)
         if place.exists() and not (place / "saved_model.pb").exists():
             raise InputError(f"{folder} exists and is not a SavedModel; give another folder")
         _replace(place, lambda new: write_served(model, new))
