@@ -77,6 +77,13 @@ def has_codes(mode, distribution):
     )
 
 
+MODES_IN_WORDS = (
+    "baseline: trained weights; lottery: train, prune and train again, in rounds; supermask: masks taken from a trained dense "
+    "network, on its initial weights; sparse: trained weights under the masks of --method; twn, ttq: trained weights used with "
+    "three values, binaryconnect: with two; all others: frozen weights and trained scores, with this mask rule"
+)
+
+
 def modes():
     """Names of modes: trained weights, a mask rule, or weights that are pruned."""
     return "baseline", *rules(), *PRUNED
