@@ -24,11 +24,7 @@ class Spec:
 
     model: str = spec_field(WHAT, "network", choices=choices.NETWORKS)
     mode: str = spec_field(WHAT, choices.MODES_IN_WORDS, choices=choices.modes)
-    dialect: str = spec_field(
-        WHAT,
-        "activation and biases of the network: koster: ELU, none; zhou: ReLU, with biases; relu: ReLU, none",
-        choices=choices.VARIANTS,
-    )
+    dialect: str = spec_field(WHAT, choices.VARIANTS_IN_WORDS, choices=choices.VARIANTS)
     scale: str = spec_field(
         WHAT,
         "paper: the run as the other flags say; reduced: a tenth of its epochs and schedule; quick: that on embedded digits",
@@ -52,8 +48,7 @@ class Spec:
     augment: bool = spec_field(DATA, "pad by 4, flip and crop at random")
     affine: float = spec_field(
         DATA,
-        "strength of a random rotation, shear, scaling and shift of each training image, 1: as handwritten digits differ; "
-        "default: none",
+        "strength of random rotation, shear, scaling and shift; 1 suits digits",
         above=0,
         optional=conditions.always,
     )
