@@ -162,6 +162,7 @@ class Own(keras.Model):
         (Own(), "Received: Own, subclassed; mask_layers masks its layers in place, before its first call"),
         (keras.Sequential([keras.layers.Dense(2)]), "must be built: begin with keras.Input"),
         (keras.Sequential([keras.Input((3,)), keras.layers.ReLU()]), "has no layer to mask"),
+        (keras.Sequential([keras.Input((3,)), keras.layers.Layer()], name="open"), "Received: open, of which Keras makes no"),
     ],
 )
 def test_what_cannot_be_masked_is_named(model, message):
@@ -508,8 +509,8 @@ def test_arguments_reach_the_layers():
         ({"seed": -1}, "`seed` must be an integer >= 0 or None. Received: -1"),
         ({"seed": "0"}, "`seed` must be an integer >= 0 or None. Received: '0'"),
         ({"seed": 1.5}, "`seed` must be an integer >= 0 or None. Received: 1.5"),
-        ({"threshold": "0.1"}, "`threshold` must be a number >= 0. Received: '0.1'"),
-        ({"threshold": float("nan")}, "`threshold` must be a number >= 0. Received: nan"),
+        ({"threshold": "0.1"}, "`threshold` must be a finite number >= 0. Received: '0.1'"),
+        ({"threshold": float("nan")}, "`threshold` must be a finite number >= 0. Received: nan"),
         ({"relative_threshold": 2}, "`relative_threshold` must be a number between 0 and 1. Received: 2"),
         ({"score_initializer": None}, "`score_initializer` must be an initializer or the name of one. Received: None"),
         ({"rule": "ternary"}, "`rule` must be one of"),

@@ -46,7 +46,8 @@ def test_scores_that_are_no_numbers_end_the_search():
 
 
 @pytest.mark.parametrize(
-    "size, density, count", [(1000, 0.1, 100), (235_200, 0.01, 2352), (7, 1e-9, 1), (5, 1, 5), (1728, 0.006, 11)]
+    "size, density, count",
+    [(1000, 0.1, 100), (1000, 0.9, 901), (235_200, 0.01, 2352), (7, 1e-9, 1), (5, 1, 5), (1728, 0.006, 11)],
 )
 def test_counts(size, density, count):
     assert kept(size, density) == count

@@ -8,7 +8,18 @@ import pytest
 from conftest import ROOT
 
 import tf_supermask
-from tf_supermask import compact, mask_model, strip_masks, summary
+from tf_supermask import (
+    Masked,
+    compact,
+    export_c,
+    export_codes,
+    export_onnx,
+    mask_layers,
+    mask_model,
+    shrink,
+    strip_masks,
+    summary,
+)
 from tf_supermask.deploy import container
 from tf_supermask.deploy.saved_model import export_keras, export_saved_model
 from tf_supermask.deploy.tflite import export_tflite
@@ -23,11 +34,14 @@ class Legacy:
 
 @pytest.mark.parametrize(
     "call",
-    [mask_model, strip_masks, compact, summary]
-    + [lambda model, to=to: to(model, "x") for to in (container.save, export_saved_model, export_tflite, export_keras)],
+    [mask_model, mask_layers, strip_masks, compact, shrink, summary, Masked]
+    + [lambda model, to=to: to(model, "x") for to in (container.save, export_saved_model, export_tflite, export_keras)]
+    + [lambda model, to=to: to(model, "x") for to in (export_onnx, export_codes)]
+    + [lambda model: export_c(model, "x", arithmetic="float")],
 )
-def test_a_model_of_tf_keras_is_named(call):
-    with pytest.raises(ValueError, match="^`model` must be a Keras 3 model. Received one of tf_keras: Legacy$"):
+def test_a_model_or_layer_of_tf_keras_is_named(call):
+    message = "^`(model|layer)` must be a Keras 3 (model|layer|model or layer). Received one of tf_keras: Legacy$"
+    with pytest.raises(ValueError, match=message):
         call(type("Legacy", (Legacy,), {})())
 
 

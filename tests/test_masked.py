@@ -326,7 +326,7 @@ REFUSALS = {
     "`rescale` must be True or False. Received: 'yes'": lambda: Masked(layers.Dense(3), rescale="yes"),
     "`layer` must be a Keras layer. Received: int": lambda: Masked(3),
     "`rule` must be one of signed, binary": lambda: Masked(layers.Dense(3), rule="ternary"),
-    "`threshold` must be a number >= 0": lambda: Masked(layers.Dense(3), threshold=-1),
+    "`threshold` must be a finite number >= 0": lambda: Masked(layers.Dense(3), threshold=-1),
     r"drop \(Dropout\) has no kernel to mask$": lambda: Masked(layers.Dropout(0.1, name="drop"))(batch(2, 4)),
     "has no kernel to mask: only embeddings, which kernels=": lambda: Masked(layers.Embedding(3, 4))(np.ones((2, 4))),
     r"can be kernel. Received: weight$": lambda: Masked(layers.Dense(3), kernels=["weight"])(batch(2, 4)),

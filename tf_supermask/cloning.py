@@ -7,7 +7,7 @@ import warnings
 
 import keras
 
-from tf_supermask import graph, replacing
+from tf_supermask import arguments, graph, replacing
 from tf_supermask.masked import Masked
 
 
@@ -20,6 +20,11 @@ def checked(model):
             "subclassed; mask_layers masks its layers in place, before its first call"
         )
     built_model(model)
+    if not hasattr(model, "inputs"):  # Keras builds a Sequential model without them where a shape is not known
+        raise ValueError(
+            f"`model` must be one whose layers all know the shapes of their outputs. Received: {model.name}, "
+            "of which Keras makes no graph; give its own layers compute_output_shape"
+        )
     kind = type(graph.functional(model)) if hasattr(model, "operations") else keras.Sequential
     if type(model).call is not kind.call:
         raise ValueError(
@@ -42,8 +47,7 @@ def keras_model(model):
     """Raises ValueError if `model` is not a Keras 3 model."""
     if isinstance(model, keras.Model):
         return
-    if any(cls.__module__.split(".")[0] == "tf_keras" for cls in type(model).__mro__):
-        raise ValueError(f"`model` must be a Keras 3 model. Received one of tf_keras: {type(model).__name__}")
+    arguments.keras_3("model", model, "model")
     hint = "; a tensor is not a model: keras.Model(inputs, outputs)" if isinstance(model, keras.KerasTensor) else ""
     raise ValueError(f"`model` must be a Keras model. Received: {type(model).__name__}{hint}")
 
@@ -69,6 +73,7 @@ def cloned(model, make, inputs=None):
         clone = keras.models.clone_model(model, clone_function=made, **given)
     finally:
         model.compiled = compiled
+    clone.dtype_policy = model.dtype_policy  # Keras gives a clone the global one
     if compiled:
         with contextlib.suppress(TypeError, ValueError), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Keras warns of losses that are lambdas

@@ -6,14 +6,14 @@ import sys
 
 from absl import flags
 
-from tf_supermask.errors import InputError, require_tensorflow
+from tf_supermask.errors import InputError, printable, require_tensorflow
 from tf_supermask.experiments import flagfile
 from tf_supermask.silence import hidden
 
 
 def fail(error, code=2):
     """Ends a command with the exit status `code` and an error of one line."""
-    print("error: " + " ".join(str(error).split()), file=sys.stderr)
+    print("error: " + printable(" ".join(str(error).split())), file=sys.stderr)
     sys.exit(code)
 
 

@@ -1,6 +1,6 @@
 """Masks for any Keras model, and back: mask_model, strip_masks."""
 
-from tf_supermask import choosing, cloning, graph, replacing
+from tf_supermask import arguments, choosing, cloning, graph, replacing
 from tf_supermask.forms import Forms
 from tf_supermask.masked import Masked
 from tf_supermask.signed_mask import SignedMask
@@ -35,6 +35,7 @@ def mask_model(
         ValueError: for any other model, for arguments that are not supported, and if there is no kernel to mask.
     """
     cloning.checked(model)
+    verbose = arguments.verbosity(verbose)
     masked = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold, "density": density}
     forms = Forms(scheme, distribution, score_initializer, seed, keep_weights, use_bias, rescale=rescale, **masked)
     chosen = choosing.chosen(model, filter)

@@ -12,7 +12,8 @@ from keras import ops
 def kept(size, density):
     """How many of `size` weights a `density` leaves: the number of pruned weights is rounded down, so at least one is left.
 
-    Ramanujan et al. 2020 prune int((1 - density) * size) weights.
+    Ramanujan et al. 2020 prune int((1 - density) * size) weights, in floating point as here: of 1,000 at a density of 0.9 it is
+    99, since 1 - 0.9 is a little less than 0.1, and 901 are left. An exact decimal would leave 900, and other masks than theirs.
     """
     return size - int((1 - density) * size)
 

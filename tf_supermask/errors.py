@@ -5,7 +5,16 @@ import sys
 
 
 class InputError(ValueError):
-    """Bad input: flags, files, data sets, folders. Its message is one line: what was received, and what would work."""
+    """Bad input: flags, files, data sets, folders. Its message is one printable line: what was received, and what would work."""
+
+    def __str__(self):
+        return printable(super().__str__())
+
+
+def printable(text):
+    """Text in which line breaks, codes for terminals and all else that cannot be printed are escaped: names of files and folders
+    may contain them."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def one_line(error):
@@ -16,8 +25,8 @@ def one_line(error):
 
 
 def short(name):
-    """`repr` of a name from a file or folder, of at most 60 characters."""
-    text = repr(name)
+    """`repr` of a value or of a name from a file or folder, as one line of at most 60 characters."""
+    text = " ".join(repr(name).splitlines())
     return text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"
 
 

@@ -1,6 +1,7 @@
 """Files that are whole or not there: written beside their place and renamed. Damaged files are kept; hashes of arrays."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import pathlib
@@ -23,7 +24,7 @@ def write(path, writer):
     A file that replaces another one has its permissions. If anything fails, an earlier file at `path` stays as it was. Raises
     OSError.
     """
-    path = real(expanded(path))
+    path = target(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     neighbour = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -36,6 +37,14 @@ def write(path, writer):
         os.replace(neighbour, path)
     finally:
         neighbour.unlink(missing_ok=True)
+
+
+def target(path):
+    """The absolute path without links that is written where a user names `path`. Raises OSError for a link to itself."""
+    place = real(expanded(path))
+    if place.is_symlink():
+        raise OSError(errno.ELOOP, "a link to itself")
+    return place
 
 
 def real(path):

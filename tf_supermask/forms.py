@@ -1,12 +1,11 @@
 """The masked form of a layer: of a Dense or Conv2D layer the special one, of all others Masked; and the numbers that it draws."""
 
 import inspect
-import numbers
 import random
 
 import keras
 
-from tf_supermask import choosing, cloning, initializers, maskable, masks
+from tf_supermask import arguments, choosing, cloning, initializers, maskable
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
 from tf_supermask.masked import Masked
 
@@ -27,12 +26,11 @@ class Forms:
     """Makes the masked forms of the layers of a model. Arguments are those of `mask_model`; `masked` are those of the layers."""
 
     def __init__(self, scheme, distribution, score_initializer, seed, keep_weights, use_bias=None, **masked):
-        if not isinstance(scheme, str) or scheme not in initializers.SCHEMES:
-            raise ValueError(f"`scheme` must be one of {', '.join(initializers.SCHEMES)}. Received: {scheme!r}")
-        self.scheme, self.distribution, self.score_initializer = scheme, distribution, score_initializer
+        self.scheme = arguments.choice("scheme", scheme, initializers.SCHEMES)
+        self.distribution, self.score_initializer = distribution, score_initializer
         self.seed, self.masked = seed_of(seed), masked
-        self.keep_weights = masks.switch("keep_weights", keep_weights)
-        self.use_bias = {} if use_bias is None else {"use_bias": masks.switch("use_bias", use_bias)}
+        self.keep_weights = arguments.switch("keep_weights", keep_weights)
+        self.use_bias = {} if use_bias is None else {"use_bias": arguments.switch("use_bias", use_bias)}
 
     def drawn(self, position):
         """The arguments of a masked layer that draw random numbers, from its position in the model."""
@@ -94,9 +92,7 @@ def seed_of(seed):
     """The seed that an argument says, an int >= 0; drawn where it is None."""
     if seed is None:
         return random.randrange(2**31)  # Python's generator, as Keras uses for the seeds of layers
-    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or seed < 0:
-        raise ValueError(f"`seed` must be an integer >= 0 or None. Received: {seed!r}")
-    return int(seed)
+    return arguments.integer("seed", seed, low=0, optional=True)
 
 
 def _seeded(initializer, seed):

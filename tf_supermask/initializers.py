@@ -20,7 +20,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_supermask import draws
+from tf_supermask import arguments, draws
 
 DISTRIBUTIONS = ("signed_constant", "uniform", "normal", "truncated_normal")
 _KERAS_DISTRIBUTION = {
@@ -39,8 +39,9 @@ class _Scaled(keras.initializers.VarianceScaling):
     """
 
     def __init__(self, scale, mode, distribution, seed=None):
-        if distribution not in DISTRIBUTIONS:
-            raise ValueError(f"`distribution` must be one of {', '.join(DISTRIBUTIONS)}. Received: {distribution!r}")
+        arguments.choice("distribution", distribution, DISTRIBUTIONS)
+        if isinstance(seed, bool):  # Keras refuses all else that is no seed
+            raise arguments.refused("seed", "an integer or None", seed)
         super().__init__(scale=scale, mode=mode, distribution=_KERAS_DISTRIBUTION[distribution], seed=seed)
         self.supermask_distribution = distribution
 
@@ -94,8 +95,7 @@ class ELUS(_Scaled):
     """
 
     def __init__(self, distribution="signed_constant", seed=None, factor=math.sqrt(3)):
-        if not factor > 0:
-            raise ValueError(f"`factor` must be positive. Received: {factor}")
+        arguments.number("factor", factor, "a number above 0", lambda factor: factor > 0)
         super().__init__(2.0 * factor**2, "fan_in", distribution, seed)
         self.factor = factor
 
@@ -187,5 +187,5 @@ def needed(name, initializer):
     """The initializer that the argument `name` gives. Raises ValueError for None, which Keras takes for none at all."""
     made = keras.initializers.get(initializer)
     if made is None:
-        raise ValueError(f"`{name}` must be an initializer or the name of one. Received: {initializer!r}")
+        raise arguments.refused(name, "an initializer or the name of one", initializer)
     return made

@@ -4,7 +4,7 @@ import re
 
 import keras
 
-from tf_supermask import graph
+from tf_supermask import arguments, graph
 
 # Trained variables of two axes or more that are no kernels, by their names in Keras' layers -> what they are.
 NO_KERNELS = {
@@ -93,6 +93,7 @@ def chosen(layer):
 
 def checked(layer):
     """`layer`. Raises ValueError where its kernels cannot be masked."""
+    arguments.keras_3("layer", layer, "layer")
     if not isinstance(layer, keras.layers.Layer):
         raise ValueError(f"`layer` must be a Keras layer. Received: {type(layer).__name__}")
     reason = refusal(layer)

@@ -13,7 +13,7 @@ import re
 import keras
 from keras import ops
 
-from tf_supermask import initializers, maskable, masks, thresholds
+from tf_supermask import arguments, initializers, maskable, masks, thresholds
 from tf_supermask.masked_kernel import MaskedKernel, add_scales, add_score
 
 
@@ -66,10 +66,10 @@ class Masked(keras.layers.Wrapper):
         super().__init__(layer, autocast=False, **given | kwargs)  # `layer` casts its inputs and its variables itself
         self.threshold = thresholds.threshold_of(rule, threshold, relative_threshold, density)
         self.rule, self.relative_threshold, self.density = rule, relative_threshold, density
-        self.rescale = masks.switch("rescale", rescale)
+        self.rescale = arguments.switch("rescale", rescale)
         self.kernels = None if kernels is None else _names(kernels)
         self.score_initializer = initializers.needed("score_initializer", score_initializer)
-        self.sample_seed = sample_seed
+        self.sample_seed = arguments.integer("sample_seed", sample_seed, low=0, optional=True)
         self.supports_masking = layer.supports_masking
         self._masked = []  # MaskedKernels
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from tf_supermask import choosing, cloning, conversion, forms, graph, maskable, replacing, sparsity
+from tf_supermask import arguments, choosing, cloning, conversion, forms, graph, maskable, replacing, sparsity
 
 
 def mask_layers(
@@ -33,6 +33,7 @@ def mask_layers(
     Raises:
         ValueError: no layer can be masked, a layer was called already, or a layer cannot be replaced.
     """
+    verbose = arguments.verbosity(verbose)
     masked = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold, "density": density}
     made = forms.Forms(scheme, distribution, score_initializer, seed, keep_weights, use_bias, rescale=rescale, **masked)
     if callable(filter) and choosing.takes_two(filter):
@@ -44,6 +45,7 @@ class _Masking:
     """One call of mask_layers."""
 
     def __init__(self, owner, forms, passing):
+        arguments.keras_3("model", owner, "model or layer")
         if not isinstance(owner, keras.layers.Layer):
             raise ValueError(f"`model` must be a Keras model or layer. Received: {type(owner).__name__}")
         if graph.is_graph(owner):

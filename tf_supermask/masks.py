@@ -21,7 +21,7 @@ from typing import Callable
 
 from keras import ops
 
-from tf_supermask import latent
+from tf_supermask import arguments, latent
 from tf_supermask.gradients import straight_through, through_sigmoid, through_size
 
 
@@ -74,51 +74,55 @@ def register(
         signed: masks have values below 0, so that `rescale` counts their absolute values and `density` those of scores.
         interval: the scores whose mask is 0 form an interval: what lies between two pruned scores is pruned. `shrink` removes
             units only where this is so.
-        levels: masks are multiples of 1 / levels, from -1 to 1.
+        levels: masks are multiples of 1 / levels, from -1 to 1; at most 127.
         compared: function of the scores that gives what is compared with the threshold; their size if `signed`, else the scores.
         needs_density: there is no default threshold: a layer gets a `density`, a threshold or a relative one.
         kernel: function `(weight, score, mask, scales) -> kernel` in place of weight * mask.
         latent, clipped, scales, given: of rules of trained weights, see `masks.Rule`.
 
     Raises:
-        ValueError: the name is registered already or is not text; not exactly one of `threshold`, `sampled` and `needs_density`
-            is given.
+        ValueError: the name is registered already; not exactly one of `threshold`, `sampled` and `needs_density` is given; an
+            argument is not of its kind.
     """
-    _check_new(name, threshold, sampled, needs_density)
-    compared = compared or (ops.abs if signed else _itself)
-    properties = threshold, sampled, signed, interval, levels, compared, needs_density, kernel, latent, clipped, scales, given
+    made = Rule(
+        None, threshold, sampled, signed, interval, levels, compared, needs_density, kernel, latent, clipped, scales, given
+    )  # fmt: skip
+    _check_new(name, made)
 
     def add(function):
-        RULES[name] = Rule(function, *properties)
+        compared = made.compared or (ops.abs if signed else _itself)
+        arguments.function("function", function, "a function of score and threshold")
+        RULES[name] = dataclasses.replace(made, function=function, compared=compared)
         return function
 
     return add
 
 
-def _check_new(name, threshold, sampled, needs_density):
+def _check_new(name, rule):
+    """Raises ValueError if `name` or a property of a Rule without its function is none."""
     if not isinstance(name, str):
-        raise ValueError(f"`name` must be the name of the rule, text, as in @masks.register('new'). Received: {name!r}")
+        raise arguments.refused("name", "the name of the rule, text, as in @masks.register('new')", name)
     if name in RULES:
         raise ValueError(f"the mask rule {name!r} is registered already; choose another name")
-    if (threshold is not None) + bool(sampled) + bool(needs_density) != 1:
+    for field in dataclasses.fields(rule):
+        value = getattr(rule, field.name)
+        if field.type is bool:
+            arguments.switch(field.name, value)
+        elif field.name in ("compared", "kernel", "latent") and value is not None:
+            arguments.function(field.name, value, "a function")
+    arguments.integer("levels", rule.levels, low=1, most=127)
+    if rule.threshold is not None:
+        arguments.threshold(rule.threshold)
+    if (rule.threshold is not None) + rule.sampled + rule.needs_density != 1:
         raise ValueError(
             "a mask rule needs one of `threshold`, `sampled=True` and `needs_density=True`. "
-            f"Received: {threshold=}, {sampled=}, {needs_density=}"
+            f"Received: threshold={rule.threshold}, sampled={rule.sampled}, needs_density={rule.needs_density}"
         )
-
-
-def switch(name, value):
-    """`value`, the argument `name` of a layer or function, if it is True or False. Raises ValueError otherwise."""
-    if not isinstance(value, bool):
-        raise ValueError(f"`{name}` must be True or False. Received: {value!r}")
-    return value
 
 
 def rule(name):
     """The Rule `name`. Raises ValueError if no rule has this name."""
-    if not isinstance(name, str) or name not in RULES:
-        raise ValueError(f"`rule` must be one of {', '.join(RULES)}. Received: {name!r}")
-    return RULES[name]
+    return RULES[arguments.choice("rule", name, RULES)]
 
 
 @register("signed", threshold=0.01, signed=True, interval=True)  # Koster et al. 2022, section 3.2

@@ -9,7 +9,7 @@ output shape and, with `effective_kernel` for its kernel, computes the same func
 import keras
 from keras import ops
 
-from tf_supermask import graph, initializers, masks, thresholds
+from tf_supermask import arguments, graph, initializers, masks, thresholds
 from tf_supermask.masked_kernel import MaskedKernel, add_scales, add_score, same_everywhere
 
 
@@ -62,8 +62,8 @@ class SignedMask(keras.layers.Layer):
         self.rule = rule
         self.relative_threshold = relative_threshold
         self.density = density
-        self.rescale = masks.switch("rescale", rescale)
-        self.sample_seed = sample_seed
+        self.rescale = arguments.switch("rescale", rescale)
+        self.sample_seed = arguments.integer("sample_seed", sample_seed, low=0, optional=True)
         self.weight_initializer = keras.initializers.get(weight_initializer or initializers.ELUS())
         self.score_initializer = initializers.needed("score_initializer", score_initializer)
         checked = self._counterpart(plain)  # Keras checks the arguments, and makes pairs of single numbers

@@ -1,8 +1,7 @@
 """What sets the threshold of a layer: a number, a share of its largest score, or a density; one of them."""
 
-import numbers
-
-from tf_supermask import masks
+from tf_supermask import arguments, masks
+from tf_supermask.errors import short
 
 
 def threshold_of(name, threshold=None, relative_threshold=None, density=None):
@@ -12,13 +11,13 @@ def threshold_of(name, threshold=None, relative_threshold=None, density=None):
     scores, with `density`, of which `density_threshold` makes one at each use, and for a rule that samples.
 
     Raises:
-        ValueError: `threshold` is not a number >= 0, `relative_threshold` is not a number between 0 and 1, `density` is not one
+        ValueError: `threshold` is not a finite number >= 0, `relative_threshold` not a number between 0 and 1, `density` not one
             above 0 and up to 1, two are given, one is given for a rule that has no use for it, or none for a rule that needs one.
     """
     known = masks.rule(name)
     given = {"threshold": threshold, "relative_threshold": relative_threshold, "density": density}
     given = {argument: value for argument, value in given.items() if value is not None}
-    received = ", ".join(f"{argument}={value!r}" for argument, value in given.items())
+    received = ", ".join(f"{argument}={short(value)}" for argument, value in given.items())
     if len(given) > 1:
         raise ValueError(f"Give one of `threshold`, `relative_threshold` and `density`. Received: {received}")
     if known.sampled and given:
@@ -28,15 +27,12 @@ def threshold_of(name, threshold=None, relative_threshold=None, density=None):
         raise ValueError(f"Rule {name!r} gets its density {where}. Received: {received}")
     if known.needs_density and not given:
         raise ValueError(f"Rule {name!r} needs `density`, the share of weights to keep, such as density=0.1")
-    for argument, within, holds in (
-        ("relative_threshold", "between 0 and 1", lambda share: 0 < share < 1),
-        ("density", "above 0 and up to 1", lambda share: 0 < share <= 1),
-    ):
-        if argument in given:
-            if not (isinstance(given[argument], numbers.Real) and holds(given[argument])):
-                raise ValueError(f"`{argument}` must be a number {within}. Received: {given[argument]!r}")
-            return None
-    threshold = known.threshold if threshold is None else threshold
-    if not known.sampled and not (isinstance(threshold, numbers.Real) and threshold >= 0):
-        raise ValueError(f"`threshold` must be a number >= 0. Received: {threshold!r}")
-    return threshold
+    if density is not None:
+        arguments.share("density", density)
+    elif relative_threshold is not None:
+        arguments.number(
+            "relative_threshold", relative_threshold, "a number between 0 and 1", lambda share: 0 < share < 1
+        )
+    elif not known.sampled:
+        return arguments.threshold(known.threshold if threshold is None else threshold)
+    return None

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 from tf_supermask import SignedMaskConv2D, SignedMaskDense, conversion
-from tf_supermask.deploy import container, container_format, loading
+from tf_supermask.deploy import allowed, architecture, container, container_format, loading
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import networks
 from tf_supermask.experiments.spec import Spec
@@ -28,6 +28,76 @@ def masked(name="conv2", **given):
 
 def unregistered(x):
     return x
+
+
+@keras.saving.register_keras_serializable("tests")
+class Renamed(keras.layers.Identity):
+    """Its configuration has no name."""
+
+    def get_config(self):
+        return {name: value for name, value in super().get_config().items() if name != "name"}
+
+
+@keras.saving.register_keras_serializable("tests")
+class TakesNoName(keras.layers.Identity):
+    def __init__(self):
+        super().__init__()
+
+    def get_config(self):
+        return {}
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["in the model", "in a model inside"])
+@pytest.mark.parametrize("functional", [False, True], ids=["Sequential", "functional"])
+def test_a_layer_that_takes_no_name_leaves_the_others_theirs(inside, functional):
+    layers = [Renamed(name="mine"), TakesNoName(), SignedMaskDense(3, name="masked")]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    if functional:
+        model = keras.Model(model.inputs[0], model.outputs[0])
+    if inside:
+        model = keras.Sequential([keras.Input((4,)), model])
+    loaded = loading.built(loading.parsed(container.packed(model), "x"))
+    names = [layer.name for layer in (loaded.layers[0] if inside else loaded).layers]
+    assert "mine" in names and "masked" in names
+    x = np.ones((2, 4), np.float32)
+    np.testing.assert_array_equal(loaded(x), model(x))
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@pytest.mark.parametrize("kind", ["Sequential", "functional", "model in a model"])
+def test_a_file_depends_on_the_model_alone(policy, kind):
+    """Not on Keras' global policy when it is written or read."""
+    before = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(policy)
+        model = keras.Sequential([keras.Input((4,), name="x"), SignedMaskDense(3, name="masked")], name="model")
+        if kind == "functional":
+            model = keras.Model(model.inputs[0], model.outputs[0], name="model")
+        elif kind == "model in a model":
+            model = keras.Sequential([keras.Input((4,), name="x"), model], name="outer")
+        written = []
+        for other in ("float32", "mixed_float16", "float64"):
+            keras.config.set_dtype_policy(other)
+            written.append(container.packed(model))
+            loaded = loading.built(loading.parsed(written[-1], "x"))
+            inner = loaded.layers[-1].layers if kind == "model in a model" else loaded.layers
+            assert {layer.dtype_policy.name for layer in inner if layer.weights} == {policy}
+        assert len(set(written)) == 1
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_a_description_that_is_refused_is_built_once(monkeypatch):
+    calls = []
+
+    def refused(description, most):
+        calls.append(most)
+        raise allowed.Refused("too much")
+
+    monkeypatch.setattr(architecture, "build", refused)
+    with pytest.raises(InputError, match="too much"):
+        container.packed(masked("fcn"))
+    assert len(calls) == 1
 
 
 def test_what_a_file_cannot_hold_is_refused():
@@ -107,7 +177,7 @@ def test_what_cannot_be_written_is_refused(tmp_path):
     for ending in (".keras", ".H5", ".tflite", ".onnx"):
         with pytest.raises(InputError, match=rf"x{ending} would be a container .* give it the ending .supermask"):
             container.save(masked("fcn"), tmp_path / f"x{ending}")
-    with pytest.raises(InputError, match="`own_weights` must be one of float32, float16. Received: 'int8'"):
+    with pytest.raises(ValueError, match="`own_weights` must be one of float32, float16. Received: 'int8'"):
         container.save(masked("fcn"), path, own_weights="int8")
     large = SignedMaskDense(4, weight_initializer=keras.initializers.RandomNormal(stddev=1e6), name="large")
     with pytest.raises(InputError, match="large has weights that are too large or too small for float16; use"):

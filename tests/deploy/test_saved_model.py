@@ -30,7 +30,7 @@ def test_saved_model_in_a_process_without_the_package(model, tmp_path):
     assert [path.name for path in folder.parent.iterdir()] == ["exported"]  # nothing half-written is left
 
 
-def written(model, folder):
+def written(model, folder, **options):
     """What `serving.save` writes, in no time."""
     os.mkdir(folder)
     pathlib.Path(folder, "saved_model.pb").write_text(model.name)
@@ -160,6 +160,15 @@ def test_a_name_that_is_too_long_is_one_line(write, named, nothing_converted, tm
     assert len(str(error.value).splitlines()) == 1 and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_link_to_itself_is_one_line_and_stays(write, named, nothing_converted, tmp_path):
+    path = tmp_path / ("network.c" if write is c_code else "x")
+    path.symlink_to(path.name)
+    with pytest.raises(InputError, match=r"^cannot write [^\n]*\(a link to itself\)[^\n]*$"):
+        write(named("model"), tmp_path if write is c_code else path)
+    assert path.is_symlink() and {its.name for its in tmp_path.iterdir()} <= {path.name, "network.h"}
+
+
 def test_a_folder_that_replaces_another_has_its_permissions(named, tmp_path):
     folder = export_saved_model(named("first"), tmp_path / "exported")
     folder.chmod(0o700)
@@ -183,7 +192,11 @@ def test_a_model_that_cannot_be_exported_is_named_in_one_line(tmp_path):
 @pytest.mark.parametrize("export", [export_tflite, export_keras])
 def test_a_full_disk_of_temporary_files_is_one_line(export, tmp_path, monkeypatch):
     def full_disk(*args, **kwargs):
-        raise tf.errors.OutOfRangeError(None, None, "file too large") if export is export_tflite else OSError(28, "No space")
+        raise (
+            tf.errors.OutOfRangeError(None, None, "file too large")
+            if export is export_tflite
+            else OSError(28, "No space")
+        )
 
     monkeypatch.setattr(serving, "save", full_disk)
     monkeypatch.setattr(keras.Model, "save", full_disk)

@@ -158,3 +158,18 @@ def test_what_layers_have_adapted_to_goes_along(lookup, dtype, its, tmp_path):
 
         with pytest.raises(InputError, match="has a vocabulary, which .supermask files do not hold"):
             container.save(model, tmp_path / "x.supermask")
+
+
+def test_a_layer_called_with_training_does_what_it_does_in_training(tmp_path):
+    """Oracles: the model, and Keras' own export, which for this format is not what `predict` gives."""
+    x = images(6, (4,)) + 2
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.BatchNormalization()(inputs, training=True))
+    start = model.get_weights()
+    expected = np.asarray(model(x))
+    model.set_weights(start)
+    model.export(str(tmp_path / "keras"), verbose=False)
+    theirs = tf.saved_model.load(str(tmp_path / "keras"))
+    np.testing.assert_allclose(theirs.serve(x), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(served(model, tmp_path)(x), expected, rtol=1e-5, atol=1e-5)
+    assert not np.allclose(model.predict(x, verbose=0), expected, atol=0.1)

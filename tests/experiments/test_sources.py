@@ -293,6 +293,44 @@ def test_images_that_would_not_be_read_are_named(folder, place):
         data.load(str(folder))
 
 
+@pytest.mark.parametrize("linked", [False, True], ids=["class", "link to a class"])
+@pytest.mark.parametrize("kind", ["dangling link", "loop", "folder", "pipe"])
+def test_what_has_the_name_of_an_image_and_is_no_file_is_named(kind, linked, folder):
+    if linked:
+        (folder / "train" / "cat").rename(folder.parent / "cats")
+        (folder / "train" / "cat").symlink_to(folder.parent / "cats")
+    path = folder / "train" / "cat" / "x.png"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("x.png" if kind == "loop" else "nowhere")
+    what = {"folder": "a folder", "pipe": "no regular file"}.get(kind, "a link to nothing")
+    with pytest.raises(InputError, match=f"^[^\n]*train/cat/x.png is {what}; [^\n]*; mend or remove it$"):
+        data.load(str(folder))
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\u202eb"], ids=["line break", "color", "right to left"])
+def test_names_that_cannot_be_printed_are_escaped(name, folder):
+    """In messages of all kinds: the error of bad input escapes them."""
+    assert data.load(str(folder)).classes == 3
+    write_image(folder / "test" / name / "0.png", image_of(0, 0))
+    with pytest.raises(InputError, match="test images of 'a.*b', of which none are for training") as error:
+        data.load(str(folder))
+    assert str(error.value).isprintable()
+    (folder / "train" / name / "x.png").mkdir(parents=True)
+    with pytest.raises(InputError, match="x.png is a folder") as error:
+        data.load(str(folder))
+    assert str(error.value).isprintable() and repr(name)[1:-1] in str(error.value)
+
+
+def test_a_name_that_is_not_utf_8_is_one_line(folder):
+    os.mkdir(os.path.join(os.fsencode(folder), b"train", b"caf\xe9"))
+    with pytest.raises(InputError, match="cannot be had here .*'utf-8' codec can't decode"):
+        data.load(str(folder))
+
+
 def test_images_in_a_hidden_folder_make_no_class(folder):
     write_image(folder / "train" / ".ipynb_checkpoints" / "0.png", image_of(1, 0))
     with pytest.raises(InputError, match="is in a hidden folder, which is no class; remove .*ipynb_checkpoints$"):

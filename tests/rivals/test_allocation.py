@@ -54,7 +54,7 @@ def test_one_ranking_of_all_weights_leaves_each_layer_its_best():
 @pytest.mark.parametrize("density", [0, -0.1, 1.1, True, "half", float("nan")])
 @pytest.mark.parametrize("way", ["uniform", "erk", "global"])
 def test_densities_that_cannot_be(way, density):
-    with pytest.raises(ValueError, match="^`density` must be a number above 0, and at most 1. Received: "):
+    with pytest.raises(ValueError, match="^`density` must be a number above 0 and up to 1. Received: "):
         allocation.largest({"a": np.zeros((2, 3))}, density, way)
 
 

@@ -177,7 +177,7 @@ REFUSED = {
         "rigel", 0.1
     ),
     "rigl needs `density`, the share of weights to keep": lambda: MaskUpdates("rigl", data=(X, Y)),
-    "`density` must be a number above 0, and at most 1. Received: 1.5": lambda: MaskUpdates("set", 1.5),
+    "`density` must be a number above 0 and up to 1. Received: 1.5": lambda: MaskUpdates("set", 1.5),
     "`iterand` has the density of its layers. Received: density=0.1": lambda: MaskUpdates("iterand", 0.1),
     "`allocation` of rigl can be erk, uniform. Received: 'global'": lambda: MaskUpdates(
         "rigl", 0.1, "global", data=(X, Y)
@@ -185,7 +185,7 @@ REFUSED = {
     "snip needs `data` for its gradients": lambda: MaskUpdates("snip", 0.1),
     "`data` must be two arrays of one length": lambda: MaskUpdates("snip", 0.1, data=(X, Y[:3])),
     "`every` must be an integer >= 1. Received: 0": lambda: MaskUpdates("set", 0.1, every=0),
-    "`share` must be above 0, and at most 1. Received: 0": lambda: MaskUpdates("set", 0.1, share=0),
+    "`share` must be a number above 0 and up to 1. Received: 0": lambda: MaskUpdates("set", 0.1, share=0),
     'set needs a model of mask_model\\(model, "sparse"\\)': lambda: fit(model_of("signed"), MaskUpdates("set", 0.1)),
     "iterand needs layers with the rule iterand": lambda: fit(model_of("signed"), MaskUpdates("iterand")),
     "global sets the thresholds of all layers": lambda: fit(model_of("signed"), MaskUpdates("global", 0.1)),

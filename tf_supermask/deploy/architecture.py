@@ -27,19 +27,33 @@ def stripped(description):
     return {key: value for key, value in kept.items() if (key, value) != ("registered_name", None)}
 
 
-def named(description, model):
-    """The description of `model`, with the name of each layer in its configuration: those of users often have none there."""
+def named(description, model, takes_name=lambda entry: True):
+    """The description of `model`, with the name of each layer in its configuration: those of users often have none there.
+
+    `takes_name`: description of a layer with its name -> whether it stays there.
+    """
     layers = {layer.name: layer for layer in model.layers}
-    entries = description["config"]["layers"]
+    entries, names = description["config"]["layers"], layers
     if description["class_name"] == "Sequential":  # has no names beside the configurations, and `model.layers` no input
         entries = [entry for entry in entries if entry["class_name"] != "InputLayer"]
-        for entry, name in zip(entries, layers, strict=True):
-            entry["config"].setdefault("name", name)
-    for entry in entries:
-        entry["config"].setdefault("name", entry.get("name"))
+    else:
+        names = [entry["name"] for entry in entries]
+    for entry, name in zip(entries, names, strict=True):
+        config = {**entry["config"], "name": name}
+        if "name" not in entry["config"] and takes_name({**entry, "config": config}):
+            entry["config"] = config
         if entry["class_name"] in MODELS:
-            named(entry, layers[entry["config"]["name"]])
+            named(entry, layers[name], takes_name)
     return description
+
+
+def can_be_made(entry):
+    """Whether a layer can be made from its description: the code of a user's layer may raise any error."""
+    try:
+        _made(entry)
+    except Exception:
+        return False
+    return True
 
 
 def check(description):
@@ -143,9 +157,8 @@ def build(description, most):
     Keras if the description is not one of a model.
     """
     check(description)
-    counting, given = _built_on_tensorflow if keras.config.backend() == "tensorflow" else _built, _without_statistics(
-        description
-    )
+    counting = _built_on_tensorflow if keras.config.backend() == "tensorflow" else _built
+    given = _without_statistics(description)
     for part in [description] if given == description else [given, description]:
         model, count = counting(part, most + _SPARE)
         if count > most + _SPARE:

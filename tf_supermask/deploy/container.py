@@ -23,7 +23,7 @@ import constriction
 import keras
 import numpy as np
 
-from tf_supermask import cloning, conversion, files, graph
+from tf_supermask import arguments, cloning, conversion, files, graph
 from tf_supermask.deploy import allowed, architecture, coding, level_codes, own_weights
 from tf_supermask.deploy.container_format import (
     ENDING,
@@ -54,7 +54,7 @@ def save(model, path, own_weights="float32", verbose=True):
         verbose: print a line that says how many bytes they take.
 
     Raises:
-        ValueError: the path is none.
+        ValueError: the path is none, or an argument is not of its kind.
         InputError: the path has the ending of another format, no layer has a mask, numbers of the type of the
             file cannot hold a weight, or the file cannot be written.
     """
@@ -72,8 +72,8 @@ def save(model, path, own_weights="float32", verbose=True):
 @graph.same_randomness()
 def packed(model, own="float32", verbose=False):
     """The bytes of `save`."""
-    if own not in own_weights.TYPES:
-        raise InputError(f"`own_weights` must be one of {', '.join(own_weights.TYPES)}. Received: {own!r}")
+    arguments.choice("own_weights", own, own_weights.TYPES)
+    verbose = arguments.verbosity(verbose)
     plain, masked = conversion.stripped(model)
     if not masked:
         raise InputError(f"{model.name} has no layer with a mask; mask_model makes one with masks")
@@ -151,8 +151,11 @@ def _description(model, plain, headers):
         description = architecture.stripped(architecture.named(json.loads(given), plain))
         try:
             made = architecture.build(description, plain.count_params())
-        except (TypeError, ValueError):  # a layer without weights may take no name
-            description = architecture.stripped(json.loads(given))
+        except allowed.Refused:
+            raise
+        except (TypeError, ValueError):  # a layer whose __init__ takes no name
+            description = architecture.named(json.loads(given), plain, takes_name=architecture.can_be_made)
+            description = architecture.stripped(description)
             made = architecture.build(description, plain.count_params())
     except allowed.Refused as refused:
         raise InputError(f"{model.name}: {refused}") from refused

@@ -8,7 +8,7 @@ import math
 import constriction
 import numpy as np
 
-from tf_supermask import cloning, files
+from tf_supermask import arguments, cloning, files, forms, masks
 from tf_supermask.deploy import allowed, architecture, coding, level_codes, own_weights
 from tf_supermask.deploy.container_format import (
     CHECKSUM_BYTES,
@@ -27,7 +27,6 @@ from tf_supermask.deploy.container_format import (
 )
 from tf_supermask.deploy.remasking import remasked
 from tf_supermask.errors import InputError, one_line
-from tf_supermask.masks import switch
 
 MOST_WEIGHTS = 2**28  # in a file: 1 GiB of float32
 _MOST_AXES = 16  # of weights
@@ -185,9 +184,12 @@ def load(path, most_weights=MOST_WEIGHTS, masked=False, rule="signed", seed=0):
 
     Raises:
         InputError: see `read`; the seed in the file gives other weights here.
-        ValueError: `masked` is not True or False, the rule samples, or cannot make the masks of the file.
+        ValueError: `masked` is not True or False, `seed` is none, or the rule is unknown, samples, or cannot make the masks of
+            the file.
     """
-    switch("masked", masked)
+    arguments.switch("masked", masked)
+    masks.rule(rule)
+    seed = forms.seed_of(seed)
     contents = read(path, most_weights)
     model = built(contents)
     return remasked(model, contents.kernels, rule, seed) if masked else model

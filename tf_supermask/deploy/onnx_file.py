@@ -18,6 +18,8 @@ _NEEDED = ("onnx", "tf2onnx")
 def export_onnx(model, path):
     """Writes a model, its masks folded into kernels, as ONNX: float32 in and out, any batch size. Returns the path.
 
+    All layers do what they do in inference, as in `keras.Model.export` for this format.
+
     Raises ValueError for anything but a Keras model; InputError if the packages of the extra `onnx` are missing, or the model
     cannot be converted or written.
     """

@@ -1,7 +1,6 @@
 """Exports that need no code of this package to be read: a SavedModel, a Keras file."""
 
 import contextlib
-import os
 import pathlib
 import shutil
 import tempfile
@@ -18,15 +17,16 @@ def export_saved_model(model, folder):
 
     Its function `serve` takes the model's inputs in the order of `model.inputs`, of any batch size unless a layer is stateful
     (of the papers' networks: images float32 `(batch, height, width, channels)`, preprocessed as in training), and returns what
-    the model returns (logits float32 `(batch, classes)`). For a rule that samples, one sample is written.
+    `model(x)` returns (logits float32 `(batch, classes)`); a layer that was called with `training=True` keeps doing what it does
+    in training, as in `keras.Model.export`. For a rule that samples, one sample is written.
 
     `model`: any built Keras model. The folder is written beside its place and renamed; an existing one is replaced once the
     new one is whole, and restored if that fails. Links are followed. Raises ValueError for anything but a Keras model;
     InputError if the folder cannot be written or is not a SavedModel, or the model cannot be traced.
     """
     cloning.built_model(model)
-    place = pathlib.Path(os.path.realpath(files.expanded(folder)))
     try:
+        place = files.target(folder)
         if place.exists() and not (place / "saved_model.pb").exists():
             raise InputError(f"{folder} exists and is not a SavedModel; give another folder")
         _replace(place, lambda new: write_served(model, new))
@@ -53,10 +53,10 @@ def _replace(folder, write):
         shutil.rmtree(neighbour, ignore_errors=True)
 
 
-def write_served(model, folder, prepare=lambda model: model):
-    """`serving.save` of `prepare(model)`. Errors other than those of the disk become InputError."""
+def write_served(model, folder, prepare=lambda model: model, **options):
+    """`serving.save` of `prepare(model)`, with its `options`. Errors other than those of the disk become InputError."""
     try:
-        serving.save(prepare(model), folder)
+        serving.save(prepare(model), folder, **options)
     except (OSError, tf.errors.OpError):
         raise
     except Exception as error:

@@ -1,4 +1,4 @@
-"""A model as a SavedModel with one function, `serve`: the outputs of the model in inference, with one kernel per masked layer.
+"""A model as a SavedModel with one function, `serve`: the outputs of `model(x)`, with one kernel per masked layer.
 
 The model is traced, not copied: all that its layers read is stored, be it a weight, the state of a random generator, a
 variable of TensorFlow, a lookup table or a file. What the function does not read, such as scores and frozen weights, is not
@@ -16,17 +16,20 @@ from tf_supermask.masked_kernel import kernels_from
 _RESOURCES = (tf.saved_model.experimental.TrackableResource, tf.saved_model.Asset)
 
 
-def save(model, folder):
+def save(model, folder, training=None):
     """Writes a built model to a new folder. Raises the errors of TensorFlow if it cannot.
 
     `serve` takes the model's inputs in the order of `model.inputs`, of any batch size unless a layer is stateful, and returns
-    what the model returns. Signatures `serve` and `serving_default` have named inputs, and return a dictionary.
+    what `model(x, training=training)` does. By default that is `model(x)`, as in Keras' own export: a layer that was called with
+    `training=True` does in `serve` what it does in training; False overrides it, as `predict` does.
+
+    Signatures `serve` and `serving_default` have named inputs, and return a dictionary.
     """
     with kernels_from(_folded({})):
         if not hasattr(model, "inputs"):  # a subclassed model: only Keras knows what it was called with
             return model.export(folder, format="tf_saved_model", verbose=False)
         module = tf.Module()
-        module.serve = _function(model)
+        module.serve = _function(model, training)
         traced = module.serve.get_concrete_function()
         module.read = traced.variables
         module.resources = list(graph.parts(model, _RESOURCES))
@@ -47,12 +50,13 @@ def _folded(kernels):
     return kernel_of
 
 
-def _function(model):
+def _function(model, training):
     """The traceable function of a functional or Sequential model."""
+    options = {} if training is None else {"training": training}
 
     def serve(*inputs):
         sequential = isinstance(model, keras.Sequential)
-        return model(inputs[0] if sequential else keras.tree.pack_sequence_as(model.input, inputs), training=False)
+        return model(inputs[0] if sequential else keras.tree.pack_sequence_as(model.input, inputs), **options)
 
     names = _argument_names([x.name for x in model.inputs])
     stateful = any(getattr(layer, "stateful", False) for layer in graph.parts(model, keras.layers.Layer))

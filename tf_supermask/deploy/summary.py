@@ -3,7 +3,7 @@
 import constriction
 import numpy as np
 
-from tf_supermask import sparsity
+from tf_supermask import arguments, sparsity
 from tf_supermask.conversion import stripped
 from tf_supermask.deploy import coding, level_codes
 from tf_supermask.deploy.compaction import Analysis
@@ -24,6 +24,7 @@ def summary(model, print_fn=print):
     Further lines name the kernels without masks, dead units that `compact` keeps, and why, and the number of weights in other
     matrices, such as embeddings. `print_fn` gets one line at a time. Raises ValueError for a model without kernels.
     """
+    arguments.function("print_fn", print_fn, "a function of one line of text")
     plain, masked = stripped(model)
     kernels = sparsity.kernels(plain, also=masked)
     if not kernels:

@@ -17,7 +17,8 @@ _PRECISIONS = {"float16", "bfloat16", "float64"}  # other than float32
 def export_tflite(model, path, images=None):
     """Writes a model, its masks folded into kernels, for TensorFlow Lite: float32 in and out, any batch size.
 
-    A model of another precision is computed in float32. `images`: preprocessed images, float32; with them weights and activations
+    A model of another precision is computed in float32, and all layers do what they do in inference, as in `keras.Model.export`
+    for this format. `images`: preprocessed images, float32; with them weights and activations
     become int8, for models of one input. Raises ValueError for anything but a Keras model, InputError if it cannot be converted
     or written.
     """
@@ -28,7 +29,7 @@ def export_tflite(model, path, images=None):
         raise InputError(f"int8 is for models that read one float32 tensor. Received: {model.name}, which reads {read}")
     with temporary_folder() as folder:
         saved = os.path.join(folder, "model")
-        write_served(model, saved, _in_float32)
+        write_served(model, saved, _in_float32, training=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=["serving_default"])
         if images is not None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

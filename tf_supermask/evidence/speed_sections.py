@@ -54,21 +54,36 @@ def _or_dash(value, digits):
     return "-" if value is None else f"{value:.{digits}f}"
 
 
+def _section(folder, name, heading, cells, note):
+    """A section of one table, of benchmarks/`name`.json.
+
+    `cells`: name of a row, its measurements and the environment -> column -> text; `note`: all rows and the environment -> text.
+    What the file says of all rows together is in the environment too.
+    """
+    measured = measurements(folder, name)
+    environment = measured.pop("environment")
+    environment |= {key: value for key, value in measured.items() if not isinstance(value, dict)}
+    rows = {key: row for key, row in measured.items() if isinstance(row, dict)}
+    table = pd.DataFrame(cells(key, row, environment) for key, row in rows.items())
+    return heading, {"": table}, note(rows, environment)
+
+
 def masked(folder):
     """Time of a training step with `Masked` around plain layers against the two special layers."""
-    networks = measurements(folder, "masked")
-    environment = networks.pop("environment")
-    table = pd.DataFrame(
-        {
+
+    def cells(name, row, environment):
+        return {
             "network": name,
             "SignedMaskDense and SignedMaskConv2D, ms per step": milliseconds(row["special_ms"]),
             "Masked": milliseconds(row["general_ms"]),
             "Masked / special": f"{row['general_over_special']:.3f}",
             "largest difference of scores after the first steps": f"{_apart(row):.2g}",
         }
-        for name, row in networks.items()
-    )
-    return "Masked around any layer", {"": table}, f"In turns in one process. {environment['processor']}."
+
+    def note(rows, environment):
+        return f"In turns in one process. {environment['processor']}."
+
+    return _section(folder, "masked", "Masked around any layer", cells, note)
 
 
 def _apart(row):
@@ -77,30 +92,26 @@ def _apart(row):
 
 def onednn(folder):
     """Time of a masked training step without and with oneDNN."""
-    networks = measurements(folder, "onednn")
-    environment = networks.pop("environment")
-    table = pd.DataFrame(
-        {
+
+    def cells(name, row, environment):
+        return {
             "network": name,
             "without oneDNN, ms per step": milliseconds(row["off_ms"]),
             "with, as the commands set it": milliseconds(row["on_ms"]),
             "without / with": f"{row['off_over_on']:.2f}",
         }
-        for name, row in networks.items()
-    )
-    return (
-        "oneDNN",
-        {"": table},
-        f"A masked step, in processes of their own, in turns. {machines(networks, environment)}",
-    )
+
+    def note(rows, environment):
+        return f"A masked step, in processes of their own, in turns. {machines(rows, environment)}"
+
+    return _section(folder, "onednn", "oneDNN", cells, note)
 
 
 def shrinking(folder):
     """Time of whole runs that shrink, and that stay whole, against dense ones."""
-    networks = measurements(folder, "shrinking")
-    environment = networks.pop("environment")
-    table = pd.DataFrame(
-        {
+
+    def cells(name, row, environment):
+        return {
             "network": name,
             "epochs": row["epochs"],
             "turns": row["rounds"],
@@ -114,22 +125,21 @@ def shrinking(folder):
             ),
             "test accuracy, %: dense, shrinking, whole": ", ".join(f"{x:.2f}" for x in row["test_accuracy"].values()),
         }
-        for name, row in networks.items()
-    )
-    return (
-        "Runs that shrink",
-        {"": table},
-        "Whole processes from start to record, with compilation, in turns; medians. "
-        f"{machines(networks, environment)}",
-    )
+
+    def note(rows, environment):
+        return (
+            "Whole processes from start to record, with compilation, in turns; medians. "
+            f"{machines(rows, environment)}"
+        )
+
+    return _section(folder, "shrinking", "Runs that shrink", cells, note)
 
 
 def peers(folder):
     """Time of a signed training step against dense training and edge-popup in PyTorch."""
-    networks = measurements(folder, "peers")
-    environment = networks.pop("environment")
-    table = pd.DataFrame(
-        {
+
+    def cells(name, row, environment):
+        return {
             "network": name,
             "batch": row["batch_size"],
             "signed, ms per step": milliseconds(row["signed_ms"]),
@@ -138,24 +148,23 @@ def peers(folder):
             "signed / dense": f"{row['signed_over_dense']:.2f}",
             "signed / edge-popup": f"{row['signed_over_edge_popup']:.2f}",
         }
-        for name, row in networks.items()
-    )
-    return (
-        "PyTorch",
-        {"": table},
-        "The same networks, batch sizes and optimizers; each case in a process of its own, in turns. PyTorch runs eagerly, "
-        "channels last; edge-popup sorts the scores of each layer in each forward pass, as its authors do. "
-        f"PyTorch {', '.join(dict.fromkeys(row['torch'] for row in networks.values()))}, "
-        f"{machines(networks, environment, 'TensorFlow')}",
-    )
+
+    def note(rows, environment):
+        return (
+            "The same networks, batch sizes and optimizers; each case in a process of its own, in turns. PyTorch runs eagerly, "
+            "channels last; edge-popup sorts the scores of each layer in each forward pass, as its authors do. "
+            f"PyTorch {', '.join(dict.fromkeys(row['torch'] for row in rows.values()))}, "
+            f"{machines(rows, environment, 'TensorFlow')}"
+        )
+
+    return _section(folder, "peers", "PyTorch", cells, note)
 
 
 def replayed(folder):
     """Training time of committed runs at the widths that they had, against dense ones."""
-    runs = measurements(folder, "replay")
-    environment = runs.pop("environment")
-    table = pd.DataFrame(
-        {
+
+    def cells(name, row, environment):
+        return {
             "run": name,
             "epochs": ", ".join(str(stage["epochs"]) for stage in row["stages"]),
             "units": "; ".join(["all", *("-".join(map(str, units.values())) for units in row["units"])]),
@@ -164,35 +173,35 @@ def replayed(folder):
             "shrinking, s": milliseconds(row["shrinking_s"]),
             "shrinking / dense": f"{row['shrinking_over_dense']:.2f}",
         }
-        for name, row in runs.items()
-    )
-    return (
-        "Committed runs that shrank",
-        {"": table},
-        "The sum of all training steps and of compiling, without evaluation: steps are timed in turns with dense ones, at the "
-        f"widths of the record. {machines(runs, environment)}",
-    )
+
+    def note(rows, environment):
+        return (
+            "The sum of all training steps and of compiling, without evaluation: steps are timed in turns with dense ones, at "
+            f"the widths of the record. {machines(rows, environment)}"
+        )
+
+    return _section(folder, "replay", "Committed runs that shrank", cells, note)
 
 
 def many(folder):
     """Runs per hour by jobs and threads."""
-    networks = measurements(folder, "jobs")
-    runs, threads = networks.pop("runs"), networks.pop("environment")["threads"]
-    table = pd.DataFrame(
-        {
+
+    def cells(name, row, environment):
+        one, jobs, threads = row["one_job"], row["jobs"], environment["threads"]
+        return {
             "network": name,
-            f"one job, {threads} threads: runs per hour": f"{row['one_job']['runs_per_hour']:.0f}",
-            f"{threads} jobs of one thread": f"{row['jobs']['runs_per_hour']:.0f}",
-            "gain": f"{row['jobs']['runs_per_hour'] / row['one_job']['runs_per_hour']:.2f}",
-            "an epoch with --deterministic / without": f"{_slowdown(row):.2f}",
+            f"one job, {threads} threads: runs per hour": f"{one['runs_per_hour']:.0f}",
+            f"{threads} jobs of one thread": f"{jobs['runs_per_hour']:.0f}",
+            "gain": f"{jobs['runs_per_hour'] / one['runs_per_hour']:.2f}",
+            "an epoch with --deterministic / without": (
+                f"{row['deterministic']['seconds_per_epoch'] / one['seconds_per_epoch']:.2f}"
+            ),
         }
-        for name, row in networks.items()
-    )
-    return "Many runs", {"": table}, f"{runs} short runs in each turn, with all that a user waits for."
 
+    def note(rows, environment):
+        return f"{environment['runs']} short runs in each turn, with all that a user waits for."
 
-def _slowdown(row):
-    return row["deterministic"]["seconds_per_epoch"] / row["one_job"]["seconds_per_epoch"]
+    return _section(folder, "jobs", "Many runs", cells, note)
 
 
 SPEED = (speed, masked, onednn, peers, shrinking, replayed, many)  # the sections of the page on speed

@@ -33,6 +33,7 @@ NETWORKS = {
 
 # name -> (activation, biases): Koster et al. 2022 section 2; Zhou et al. 2019 Table S1, and S6.1, whose biases stay 0
 VARIANTS = {"koster": ("elu", False), "zhou": ("relu", True), "relu": ("relu", False)}
+VARIANTS_IN_WORDS = "koster: ELU, no biases; zhou: ReLU, biases; relu: ReLU, no biases; default: that of the mode"
 
 # The shape is that of the networks made for the data set. None: takes any shape.
 DATASETS = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3), "cifar100": (32, 32, 3), "digits": None, "digits8": (8, 8, 1)}
@@ -75,6 +76,13 @@ def has_codes(mode, distribution):
         or mode in ("twn", "binaryconnect")
         or (mode, distribution) == ("iterand", "signed_constant")
     )
+
+
+MODES_IN_WORDS = (
+    "baseline: trained weights; lottery: train, prune and train again, in rounds; supermask: masks taken from a trained dense "
+    "network, on its initial weights; sparse: trained weights under the masks of --method; twn, ttq: trained weights used with "
+    "three values, binaryconnect: with two; all others: frozen weights and trained scores, with this mask rule"
+)
 
 
 def modes():

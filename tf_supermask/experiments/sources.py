@@ -146,10 +146,8 @@ def _check_features(name, info):
 
 
 class Folder:
-    """Class folders of images, in the layout and order of `tfds.ImageFolder`: FOLDER/SPLIT/CLASS/*.png or .jpg.
-
-    Images are gray where all of them are, else of three channels. Raises InputError.
-    """
+    """Class folders of images, in the layout and order of `tfds.ImageFolder`: FOLDER/SPLIT/CLASS/*.png or .jpg. Images are gray
+    where all of them are, else of three channels. Raises InputError."""
 
     def __init__(self, name, splits=None):
         import tensorflow_datasets as tfds
@@ -165,9 +163,10 @@ class Folder:
                 )
             self.name, self.title = name, paths.title_of(name)
             parts = parts_of(name, builder.info.splits, splits)
-            _check_all_are_read(root, {part.split for part in itertools.chain(*parts)})
+            for split in sorted({pathlib.Path(root, part.split) for part in itertools.chain(*parts)}):
+                _check_all_are_read(split)
             self._files = [[file for part in side for file in _files(builder, part)] for side in parts]
-        except (OSError, tf.errors.OpError) as error:
+        except (OSError, UnicodeDecodeError, tf.errors.OpError) as error:  # of names that are not UTF-8
             raise unavailable(name, error) from error
         self._classes = sorted({label for side in self._files for label, _, _ in side})
         if len(self._classes) < 2:
@@ -192,19 +191,20 @@ class Folder:
         return images[:count], labels[:count], images[count:], labels[count:], len(self._classes)
 
 
-def _check_all_are_read(root, splits):
-    """Raises InputError for an image of `splits` that tfds.ImageFolder leaves out, because of its format or place, and for one
-    in a hidden folder, of which it would make a class."""
-    for split in sorted(splits):
-        top = pathlib.Path(root, split)
-        images = (path for path in sorted(top.rglob("*")) if (mimetypes.guess_type(path)[0] or "").startswith("image/"))
-        for path in filter(pathlib.Path.is_file, images):
-            inside = path.relative_to(top).parts
-            is_read = len(inside) == 2 and path.suffix.lower() in READ
-            if is_read and inside[0].startswith("."):
-                raise InputError(f"{path} is in a hidden folder, which is no class; remove {path.parent}")
-            if not is_read and not any(part.startswith(".") for part in inside):
-                raise InputError(f"{path} is not read; images are png or jpg files in SPLIT/CLASS/, as train/cat/1.png")
+def _check_all_are_read(split):
+    """Raises InputError for an image below the folder of a split that tfds.ImageFolder leaves out, because of its format or
+    place, for one in a hidden folder, of which it would make a class, and for what it would read and is no file."""
+    tops = sorted(split.iterdir())  # which may be links
+    for path in (path for top in tops for path in (top, *sorted(top.rglob("*")))):
+        parts, is_file = path.relative_to(split).parts, path.is_file()
+        is_read, hidden = len(parts) == 2 and path.suffix.lower() in READ, any(part[0] == "." for part in parts)
+        if is_read and not is_file:
+            what = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "no regular file"
+            raise InputError(f"{path} is {what}; images are png or jpg files in SPLIT/CLASS/; mend or remove it")
+        if is_read and parts[0][0] == ".":
+            raise InputError(f"{path} is in a hidden folder, which is no class; remove {path.parent}")
+        if is_file and (mimetypes.guess_type(path)[0] or "").startswith("image/") and not (is_read or hidden):
+            raise InputError(f"{path} is not read; images are png or jpg files in SPLIT/CLASS/, as train/cat/1.png")
 
 
 def _files(builder, part):

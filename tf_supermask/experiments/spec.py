@@ -23,12 +23,8 @@ class Spec:
     """One run, made with `Spec.of`. All fields are plain numbers, strings and booleans, or None."""
 
     model: str = spec_field(WHAT, "network", choices=choices.NETWORKS)
-    mode: str = spec_field(
-        WHAT,
-        "trained weights (baseline); frozen weights with this mask rule; lottery: train, prune, again; supermask: prune only",
-        choices=choices.modes,
-    )
-    dialect: str = spec_field(WHAT, "koster: ELU without biases; zhou: ReLU with biases", choices=choices.VARIANTS)
+    mode: str = spec_field(WHAT, choices.MODES_IN_WORDS, choices=choices.modes)
+    dialect: str = spec_field(WHAT, choices.VARIANTS_IN_WORDS, choices=choices.VARIANTS)
     scale: str = spec_field(
         WHAT,
         "paper: the run as the other flags say; reduced: a tenth of its epochs and schedule; quick: that on embedded digits",
@@ -50,7 +46,12 @@ class Spec:
         DATA, "standardize: each image to mean 0, deviation 1; unit: divide by 255", choices=choices.PREPROCESS
     )
     augment: bool = spec_field(DATA, "pad by 4, flip and crop at random")
-    affine: float = spec_field(DATA, "strength of affine distortion at random", above=0, optional=conditions.always)
+    affine: float = spec_field(
+        DATA,
+        "strength of random rotation, shear, scaling and shift; 1 suits digits",
+        above=0,
+        optional=conditions.always,
+    )
     shuffle: bool = spec_field(DATA, "new order of the training images in each epoch; off: the file order, always")
     passes: int = spec_field(
         DATA, "passes through the training images that count as one epoch", low=1, when=conditions.epochs

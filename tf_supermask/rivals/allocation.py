@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from tf_supermask import arguments
 from tf_supermask.density import kept
 
 
@@ -42,9 +43,7 @@ def densities(allocation, shapes, density):
 
 def checked(density):
     """`density`. Raises ValueError unless it is above 0 and up to 1."""
-    if isinstance(density, bool) or not isinstance(density, (int, float)) or not 0 < density <= 1:
-        raise ValueError(f"`density` must be a number above 0, and at most 1. Received: {density!r}")
-    return density
+    return arguments.share("density", density)
 
 
 def in_all(sizes, density):

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_supermask import sparsity
+from tf_supermask import arguments, sparsity
 from tf_supermask.rivals import allocation as allocations
 from tf_supermask.rivals import events
 from tf_supermask.rivals.gradients import Gradients, batches_of
@@ -62,14 +62,16 @@ class MaskUpdates(keras.callbacks.Callback):
         seed=0
     ):  # fmt: skip
         super().__init__()
-        self.event = events.EVENTS.get(method)
-        if self.event is None and method not in METHODS:
-            raise ValueError(f"`method` must be one of {', '.join((*METHODS, *events.EVENTS))}. Received: {method!r}")
-        self.method, self.kind = method, METHODS.get(method)
-        self.every = _positive("every", (self.event.every if self.event else 100) if every is None else every)
-        self.until, self.steps, self.seed = until, steps, seed
-        self.share = share if share is not None else (self.event or self.kind).share
-        self.batches = None if data is None else batches_of(data, _positive("batch_size", batch_size), seed)
+        self.method = arguments.choice("method", method, (*METHODS, *events.EVENTS))
+        self.event, self.kind = events.EVENTS.get(method), METHODS.get(method)
+        every = (self.event.every if self.event else 100) if every is None else every
+        self.every = arguments.integer("every", every, low=1)
+        self.steps = arguments.integer("steps", steps, low=1, optional=True)
+        self.seed = arguments.integer("seed", seed, low=0)
+        self.until = arguments.share("until", until)
+        self.share = (self.event or self.kind).share if share is None else arguments.share("share", share)
+        batch_size = arguments.integer("batch_size", batch_size, low=1)
+        self.batches = None if data is None else batches_of(data, batch_size, self.seed)
         self._check(density, allocation)
 
     def _check(self, density, allocation):
@@ -88,10 +90,6 @@ class MaskUpdates(keras.callbacks.Callback):
             )
         if self.kind and self.kind.needs_data and self.batches is None:
             raise ValueError(f"{self.method} needs `data` for its gradients: data=(images, labels)")
-        if self.share is not None and not 0 < self.share <= 1:
-            raise ValueError(f"`share` must be above 0, and at most 1. Received: {self.share!r}")
-        if not 0 < self.until <= 1:
-            raise ValueError(f"`until` must be above 0, and at most 1. Received: {self.until!r}")
 
     # -----------------------------------------------------------------------------------------------------------------
     # When
@@ -183,12 +181,6 @@ class MaskUpdates(keras.callbacks.Callback):
     def _show(self, masks):
         for name, kernel in self.kernels.items():
             kernel.score.assign(masks[name].astype(np.float32))
-
-
-def _positive(name, value):
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"`{name}` must be an integer >= 1. Received: {value!r}")
-    return value
 
 
 def _steps_of(params):
