@@ -41,3 +41,12 @@ def test_a_record_says_whether_onednn_was_on_and_names_the_processor(monkeypatch
     for value in ("0", "1"):
         monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
         assert environment.current_environment()["onednn"] == value
+
+
+def test_a_record_of_a_gpu_says_whether_its_products_are_rounded(monkeypatch):
+    assert "tf32" not in environment.current_environment()
+    monkeypatch.setattr(environment.tf.config, "list_physical_devices", lambda kind: ["the first"])
+    monkeypatch.setattr(environment.tf.config.experimental, "get_device_details", lambda gpu: {"device_name": "H"})
+    assert environment.current_environment()["device"] == "H" and environment.current_environment()["tf32"] is True
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    assert environment.current_environment()["tf32"] is False

@@ -4,9 +4,11 @@ The functions of SPEED take the folder of the JSON files and return a section of
 do: `(heading, name -> data frame of text, notes)`.
 """
 
+import pathlib
+
 import pandas as pd
 
-from tf_supermask.evidence.benchmarks import machines, measurements, milliseconds
+from tf_supermask.evidence.benchmarks import load, machines, measurements, milliseconds
 
 
 def speed(folder):
@@ -204,4 +206,33 @@ def many(folder):
     return _section(folder, "jobs", "Many runs", cells, note)
 
 
-SPEED = (speed, masked, onednn, peers, shrinking, replayed, many)  # the sections of the page on speed
+def gpu(folder):
+    """Seconds of an epoch on a GPU by kernels, and runs per hour by jobs."""
+    heading = "On a GPU"
+    jobs = load(pathlib.Path(folder, "gpu")).get("jobs")
+    if not jobs:
+        return heading, {}, "Not measured yet: `python benchmarks/gpu.py`."
+
+    def cells(name, row, environment):
+        if name == "jobs":
+            return {}
+        seconds, equal = row["seconds_per_epoch"], [kind for kind, same in row["equal_bits"].items() if same]
+        return {
+            "network": name,
+            "signed, deterministic kernels, s per epoch": f"{seconds['deterministic']:.2f}",
+            "baseline / signed": f"{seconds['baseline'] / seconds['deterministic']:.2f}",
+            "other kernels / deterministic": f"{seconds['plain'] / seconds['deterministic']:.2f}",
+            "XLA / deterministic": f"{seconds['xla'] / seconds['deterministic']:.2f}",
+            "equal bits in all turns": ", ".join(equal) or "none",
+        }
+
+    def note(rows, environment):
+        rates = ", ".join(f"{rate:.0f} with --jobs={number}" for number, rate in jobs["runs_per_hour"].items())
+        bits = "equal" if jobs["equal_bits"] else "different"
+        return f"Short runs per hour: {rates}; their bits are {bits}. {environment['device']}, {machines(rows, environment)}"
+
+    heading, tables, text = _section(folder, "gpu", heading, cells, note)
+    return heading, {"": tables[""].dropna()}, text
+
+
+SPEED = (speed, masked, onednn, peers, shrinking, replayed, many, gpu)  # the sections of the page on speed

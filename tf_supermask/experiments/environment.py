@@ -35,8 +35,13 @@ def current_environment():
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),  # None: TensorFlow decides by the processor's flags
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or device.processors(),
         # whether products of float32 round their factors to 10 bits, as TensorFlow has GPUs do that can
-        **({"tf32": tf.config.experimental.tensor_float_32_execution_enabled()} if gpus else {}),
+        **({"tf32": _tensor_float_32()} if gpus else {}),
     }
+
+
+def _tensor_float_32():
+    """Whether TensorFlow has it on and NVIDIA's libraries are not told to leave it off."""
+    return tf.config.experimental.tensor_float_32_execution_enabled() and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0"
 
 
 @functools.cache
