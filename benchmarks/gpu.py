@@ -1,10 +1,10 @@
 """What only a GPU can show, in at most --minutes: python benchmarks/gpu.py
 
 Each turn is a process of its own, `python -m tf_supermask.main`, that trains a network for a few epochs: signed with
-deterministic kernels, with the others, with XLA, and its baseline; then some seeds in one and in more jobs, which share the GPU's memory; at
-last a row of Table 12 at full length. What a turn measured is kept in --folder, and a run goes on from its checkpoint: the same
-command continues where the time ended. Medians over the rounds go to gpu.json beside this file, the record of the row to
---results_dir. On a CPU everything runs as well; --networks, --epochs and --dataset make it short.
+deterministic kernels, with the others, with XLA, and its baseline; then some seeds in one and in more jobs, which share the GPU's
+memory; at last a row of Table 12 at full length. What a turn measured is kept in --folder, and a run goes on from its checkpoint:
+the same command continues where the time ended. Medians over the rounds go to gpu.json beside this file, the record of the row
+to --results_dir. On a CPU everything runs as well; --networks, --epochs and --dataset make it short.
 """
 
 import hashlib
