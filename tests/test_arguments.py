@@ -88,6 +88,7 @@ CALLS = {  # name of an argument -> values that it cannot have, and calls with t
     "method": (["x", None, ["set"], 3], [MaskUpdates]),
     "own_weights": (["x", None, ["float32"], 3], [lambda **given: save(a_model(), "x.supermask", **given)]),
     "distribution": (["x", None, ["normal"], 3], [He, lambda **given: mask_model(a_model(), **given)]),
+    "kernels": ([5, "kernel", [], [3]], [lambda **given: Masked(keras.layers.Dense(2), **given)]),
     "print_fn": (["x", None, 3], [lambda **given: summary(a_model(), **given)]),
     "kernel": (["x", 3], [lambda **given: masks.register("new", 0.1, **given)]),
 }

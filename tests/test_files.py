@@ -1,6 +1,7 @@
 """Files are whole or not there."""
 
 import hashlib
+import os
 import stat
 
 import keras
@@ -94,3 +95,15 @@ def test_what_is_no_path_is_named(path):
 
 def c_source_of(model, path):
     tf_supermask.export_c(model, path, arithmetic="float")
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["pipe", "link to a pipe"])
+def test_a_device_or_pipe_is_not_replaced(linked, tmp_path):
+    path = pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    if linked:
+        path = tmp_path / "link"
+        path.symlink_to(pipe)
+    with pytest.raises(OSError, match="no regular file"):
+        files.write(path, lambda file: file.write(b"x"))
+    assert pipe.is_fifo()

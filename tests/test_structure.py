@@ -12,6 +12,7 @@ ELSEWHERE = {  # module -> the file of its tests, where it has another name
     "deploy/words.py": "deploy/test_container_format.py",
     "evidence/zoo_files.py": "test_zoo.py",
     "thresholds.py": "test_masks.py",
+    "deploy/calibration.py": "deploy/test_tflite.py",
     "evidence/speed_sections.py": "evidence/test_benchmarks.py",
     "deploy/kernel_rules.py": "deploy/test_channel_rules.py",
     "deploy/structure.py": "deploy/test_compaction.py",

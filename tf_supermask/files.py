@@ -40,10 +40,13 @@ def write(path, writer):
 
 
 def target(path):
-    """The absolute path without links that is written where a user names `path`. Raises OSError for a link to itself."""
+    """The absolute path without links that is written where a user names `path`. Raises OSError for a link to itself, and for a
+    device or pipe, which a file must not replace."""
     place = real(expanded(path))
     if place.is_symlink():
         raise OSError(errno.ELOOP, "a link to itself")
+    if place.exists() and not (place.is_file() or place.is_dir()):
+        raise OSError(errno.EINVAL, "no regular file")
     return place
 
 

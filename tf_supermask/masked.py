@@ -234,8 +234,8 @@ def _symbol(x):
 
 
 def _names(kernels):
-    if isinstance(kernels, str) or not all(isinstance(name, str) for name in kernels) or not kernels:
-        raise ValueError(f"`kernels` must be names in a list, such as ['kernel']. Received: {kernels!r}")
+    if not isinstance(kernels, (list, tuple)) or not kernels or not all(isinstance(name, str) for name in kernels):
+        raise arguments.refused("kernels", "names in a list, such as ['kernel']", kernels)
     return list(kernels)
 
 

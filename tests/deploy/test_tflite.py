@@ -61,3 +61,22 @@ def test_what_tflite_cannot_do_is_one_line(tmp_path, capfd):
             export_tflite(model, tmp_path / "x.tflite", its)
         assert len(str(error.value).splitlines()) == 1
     assert not any(capfd.readouterr()) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "images, message",
+    [
+        ("x", "must be an array of preprocessed images"),
+        ([None, "x"], "must be an array of preprocessed images"),
+        (5, r"have the shape \(\); model takes \(n, 3\)"),
+        (np.ones((0, 3)), r"have the shape \(0, 3\); model takes"),
+        (np.ones((2, 4)), r"have the shape \(2, 4\); model takes"),
+        (np.zeros((2, 3)), "are all 0, or some values are not finite"),
+        (np.full((2, 3), np.inf), "are all 0, or some values are not finite"),
+    ],
+)
+def test_calibration_images_that_are_none_are_named_in_one_line(images, message, tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)], name="model")
+    with pytest.raises(InputError, match=f"^calibration images {message}[^\n]*$"):
+        export_tflite(model, tmp_path / "x.tflite", images)
+    assert not list(tmp_path.iterdir())

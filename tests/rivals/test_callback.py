@@ -184,6 +184,8 @@ REFUSED = {
     ),
     "snip needs `data` for its gradients": lambda: MaskUpdates("snip", 0.1),
     "`data` must be two arrays of one length": lambda: MaskUpdates("snip", 0.1, data=(X, Y[:3])),
+    "`data` must be two arrays of one length, images": lambda: MaskUpdates("snip", 0.1, data=(1, 2)),
+    "`data` must be two arrays of one length, images and labels": lambda: MaskUpdates("snip", 0.1, data=([], [])),
     "`every` must be an integer >= 1. Received: 0": lambda: MaskUpdates("set", 0.1, every=0),
     "`share` must be a number above 0 and up to 1. Received: 0": lambda: MaskUpdates("set", 0.1, share=0),
     'set needs a model of mask_model\\(model, "sparse"\\)': lambda: fit(model_of("signed"), MaskUpdates("set", 0.1)),

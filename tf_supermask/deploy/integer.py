@@ -13,6 +13,7 @@ import math
 import keras
 import numpy as np
 
+from tf_supermask.deploy import calibration
 from tf_supermask.deploy.stages import Stage
 from tf_supermask.errors import InputError
 
@@ -153,12 +154,7 @@ def quantize(model, stages, images):
 
     Raises InputError for images of another shape, all 0 or not finite, and if sums do not fit in 32 bits.
     """
-    images = np.asarray(images, np.float32)
-    shape = ", ".join(map(str, model.inputs[0].shape[1:]))
-    if images.ndim < 2 or images.shape[1:] != tuple(model.inputs[0].shape[1:]):
-        raise InputError(f"calibration images have the shape {images.shape}; {model.name} takes (n, {shape})")
-    if not (np.isfinite(images).all() and images.any()):
-        raise InputError("calibration images are all 0, or some values are not finite; give preprocessed images")
+    images = calibration.checked(images, model)
     scale = input_scale = _scale(np.abs(images).max())
     largest, made = _largest(model, stages, images), []
     for stage, ranges in zip(stages, largest, strict=True):

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tf_supermask import cloning, conversion, graph
+from tf_supermask.deploy import calibration
 from tf_supermask.deploy.saved_model import temporary_folder, write_file, write_served
 from tf_supermask.errors import InputError
 from tf_supermask.silence import hidden
@@ -19,14 +20,15 @@ def export_tflite(model, path, images=None):
 
     A model of another precision is computed in float32, and all layers do what they do in inference, as in `keras.Model.export`
     for this format. `images`: preprocessed images, float32; with them weights and activations
-    become int8, for models of one input. Raises ValueError for anything but a Keras model, InputError if it cannot be converted
-    or written.
+    become int8, for models of one input. Raises ValueError for anything but a Keras model, InputError for
+    images that are none, and if it cannot be converted or written.
     """
     cloning.built_model(model)
     read = [(_float32(x.dtype), x.shape) for x in getattr(model, "inputs", ())]
     if images is not None and [dtype for dtype, _ in read] != ["float32"]:
         read = ", ".join(f"{dtype} {shape}" for dtype, shape in read) or "inputs that are not known"
         raise InputError(f"int8 is for models that read one float32 tensor. Received: {model.name}, which reads {read}")
+    images = None if images is None else calibration.checked(images, model)
     with temporary_folder() as folder:
         saved = os.path.join(folder, "model")
         write_served(model, saved, _in_float32, training=False)

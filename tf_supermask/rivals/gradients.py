@@ -42,7 +42,8 @@ def batches_of(data, batch_size, seed):
     """
     if callable(data):
         return data
-    if not isinstance(data, (tuple, list)) or len(data) != 2 or len(data[0]) != len(data[1]):
+    sizes = [len(part) for part in data if hasattr(part, "__len__")] if isinstance(data, (tuple, list)) else []
+    if len(sizes) != 2 or len(data) != 2 or sizes[0] != sizes[1] or not sizes[0]:
         raise ValueError(
             "`data` must be two arrays of one length, images and labels, or a function from the number of steps to a batch. "
             f"Received: {type(data).__name__}"
