@@ -16,7 +16,7 @@ from conftest import ROOT
 
 from tf_supermask import files, report
 from tf_supermask.errors import InputError
-from tf_supermask.evidence import ablations, claims, figures, pages, statistics, tables
+from tf_supermask.evidence import ablations, claims, figures, pages, statistics, table_files, tables
 from tf_supermask.evidence.results import Missing
 from tf_supermask.experiments import final_masks, learned, lottery, one_shot, records, training
 from tf_supermask.experiments.spec import Spec
@@ -128,7 +128,7 @@ def test_without_records_everything_says_what_it_needs(nothing, tmp_path):
         lines
     ) - len(drawn)
     assert drawn == ["zhou_fig1", "zhou_fig2", "zhou_fig6", "zhou_figS1"]
-    assert report.table_files(nothing, tmp_path) == {}
+    assert table_files.contents(catalogue.PAPERS, nothing, tmp_path) == {}
     for table in TABLES.values():
         assert (tables.frame(table, {}, {})["n"] == "-").all()
     committed = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", *(ROOT / "figures").iterdir()]

@@ -25,11 +25,10 @@ with silence_tensorflow():
         benchmarks,
         claims,
         figures,
-        markup,
         pages,
         sizes,
         small_networks,
-        tables,
+        table_files,
         zoo_files,
     )
     from tf_supermask.evidence.results import FOLDERS, home
@@ -42,22 +41,6 @@ OVERVIEW = "tables.md"
 NEXT = """Next: bash run_all.sh --all                                          the other networks at this scale
       bash run_all.sh --scale=paper koster_table1_ --seeds=0-4     Table 1 as published, on MNIST
       python -m tf_supermask.export --help                         a trained network as a file of a few kilobytes"""
-
-
-def table_files(evidence, folder):
-    """Path -> bytes of the CSV and LaTeX files of all tables that have records."""
-    files, frames = {}, {}
-    for paper in catalogue.PAPERS.values():
-        shown = {
-            name: table for name, table in paper.tables.items() if any(row.experiment in evidence for row in table.rows)
-        }
-        frames |= {name: tables.frame(table, evidence.experiments, evidence.steps) for name, table in shown.items()}
-        made = {name: make(evidence)[1] for name, make in paper.frames.items() if shown}
-        frames |= {name: frame for name, frame in made.items() if len(frame)}
-    for name, frame in frames.items():
-        files[pathlib.Path(folder, f"{name}.csv")] = frame.to_csv(index=False).encode()
-        files[pathlib.Path(folder, f"{name}.tex")] = markup.latex(frame).encode()
-    return files
 
 
 def without_flag_file(rows):
@@ -79,8 +62,7 @@ def check(source):
     for scale, evidence in source.scales.items():
         folder = FOLDERS[scale][1]
         stale += figures.stale(catalogue.FIGURES, evidence, folder)
-        files = table_files(evidence, folder)
-        stale += [path for path, content in files.items() if not path.exists() or path.read_bytes() != content]
+        stale += table_files.stale(catalogue.PAPERS, evidence, folder)
     stale += [pages.SIZES] if sizes.stale(source.scales["paper"], pages.SIZES) else []
     stale += [small_networks.FILE] if small_networks.stale(source.speed) else []
     stale += pages.stale(FLAGS.pages_dir, source)
@@ -132,8 +114,7 @@ def print_claims(evidence):
 
 def update_files(evidence, folder):
     """Writes the tables and figures of one scale; returns a line on each figure."""
-    for path, content in table_files(evidence, folder).items():
-        files.write(path, lambda file, content=content: file.write(content))
+    table_files.write(catalogue.PAPERS, evidence, folder)
     return list(figures.update(catalogue.FIGURES, evidence, folder, FLAGS.figures))
 
 

@@ -125,7 +125,8 @@ def _of_scale(drawings, evidence):
 
 
 def update(drawings, evidence, folder, again=False):
-    """Draws the stale figures of a folder, or all if `again`; yields a line on each, with the experiments that it lacks."""
+    """Draws the stale figures of a folder, or all if `again`, and removes those whose records are gone; yields a line on each,
+    with the experiments that it lacks."""
     for name, drawing in _of_scale(drawings, evidence).items():
         path, expected = pathlib.Path(folder, f"{name}.svg"), fingerprint(evidence, drawing)
         lacking = dict.fromkeys(group(other) for other in drawing.experiments if other not in evidence)
@@ -133,7 +134,8 @@ def update(drawings, evidence, folder, again=False):
             try:
                 picture = rendered(draw(drawing, evidence), expected)
             except Missing as missing:
-                yield f"{path}: not drawn, needs {missing}"
+                yield f"{path}: {'removed' if path.exists() else 'not drawn'}, needs {missing}"
+                path.unlink(missing_ok=True)
                 continue
             files.write(path, lambda file, picture=picture: file.write(picture))
         yield f"{path}: {drawing.title}" + (f" (more of it with {', '.join(lacking)})" if lacking else "")
