@@ -159,3 +159,23 @@ def test_all_properties_of_a_rule_are_arguments_with_the_same_names():
 def test_an_unknown_rule_is_named(name):
     with pytest.raises(ValueError, match="`rule` must be one of signed, binary, rounded, bernoulli, .*. Received"):
         masks.rule(name)
+
+
+@pytest.mark.parametrize(
+    "function, message",
+    [
+        (lambda score, threshold: keras.ops.sum(score), r"of the shape of its scores, \(3, 2\). Received: \(\)"),
+        (lambda score, threshold: 0.5 + 0 * score, "'wrong' gives masks that are no multiples of 1 / 1 from -1 to 1"),
+        (lambda score, threshold: 2 + 0 * score, "'wrong' gives masks that are no multiples of 1 / 1 from -1 to 1"),
+        (lambda score, threshold: score / 0, "'wrong' gives masks that are no multiples of 1 / 1 from -1 to 1"),
+    ],
+    ids=["shape", "half", "two", "no number"],
+)
+def test_masks_that_a_registered_rule_does_not_promise_are_refused(function, message, monkeypatch):
+    monkeypatch.setattr(masks, "RULES", dict(masks.RULES))
+    masks.register("wrong", threshold=0.1)(function)
+    with pytest.raises(ValueError, match=message):
+        layer = SignedMaskDense(2, rule="wrong")
+        layer.build((None, 3))
+        layer(np.ones((1, 3)))
+        assert layer.mask is not None

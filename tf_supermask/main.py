@@ -63,7 +63,10 @@ def print_status(experiments):
     """The status of the runs of `experiments`; without any, of all runs in the folder of results and all planned there."""
     selected = [(experiment.name, spec.seed) for experiment in experiments for spec in experiment.specs]
     home = results.home(FLAGS.scale or "paper")  # refuses an unknown scale also where a folder is given
-    for line in status.report(folder_of(experiments) if experiments else FLAGS.results_dir or home, selected or None):
+    folder = folder_of(experiments) if experiments else FLAGS.results_dir or home
+    if os.path.exists(folder) and not os.path.isdir(folder) or not (os.path.isdir(folder) or experiments or folder == home):
+        raise InputError(f"--results_dir={folder} is no folder; name one with runs: FOLDER/EXPERIMENT/seed0.json")
+    for line in status.report(folder, selected or None):
         print(line)
 
 

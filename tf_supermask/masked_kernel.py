@@ -94,7 +94,14 @@ class MaskedKernel:
     def mask(self):
         """The mask in units of its levels: int8 numpy array. If the rule samples, the mask of the next call, which reading does
         not change."""
-        return np.rint(self.rule.levels * ops.convert_to_numpy(self._without_effect(self.draw_mask))).astype(np.int8)
+        mask = self.rule.levels * ops.convert_to_numpy(self._without_effect(self.draw_mask))
+        levels = np.rint(mask)
+        if not np.allclose(mask, levels, rtol=0, atol=1e-3) or np.abs(levels).max(initial=0) > self.rule.levels:
+            raise ValueError(
+                f"the mask rule {self.layer.rule!r} gives masks that are no multiples of 1 / {self.rule.levels} from -1 to 1; "
+                "register it with their `levels`"
+            )
+        return levels.astype(np.int8)
 
     def array(self):
         """weight * mask(score): tensor. If the rule samples, the kernel of the next call, which reading does not change."""

@@ -55,7 +55,12 @@ class Rule:
 
     def __call__(self, score, threshold):
         score = ops.convert_to_tensor(score)
-        return self.function(score, ops.cast(threshold, score.dtype))
+        mask = self.function(score, ops.cast(threshold, score.dtype))
+        if tuple(mask.shape) != tuple(score.shape):
+            raise ValueError(
+                f"a mask rule must return a mask of the shape of its scores, {tuple(score.shape)}. Received: {tuple(mask.shape)}"
+            )
+        return mask
 
 
 RULES = {}

@@ -182,6 +182,10 @@ def test_what_cannot_be_written_is_refused(tmp_path):
     large = SignedMaskDense(4, weight_initializer=keras.initializers.RandomNormal(stddev=1e6), name="large")
     with pytest.raises(InputError, match="large has weights that are too large or too small for float16; use"):
         container.save(keras.Sequential([keras.Input((3,)), large]), path, own_weights="float16")
+    for value in (np.inf, np.nan):
+        layer = SignedMaskDense(2, weight_initializer=keras.initializers.Constant(value), name="wrong")
+        with pytest.raises(InputError, match="^wrong has weights that are not finite"):
+            container.save(keras.Sequential([keras.Input((3,)), layer]), path)
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="cannot write"):
         container.save(masked("fcn"), "/proc/nowhere/x.supermask")

@@ -293,6 +293,13 @@ def test_images_that_would_not_be_read_are_named(folder, place):
         data.load(str(folder))
 
 
+def test_a_split_of_images_that_are_not_read_is_not_called_empty(folder):
+    for path in (folder / "train").rglob("*.png"):
+        path.rename(path.with_suffix(".gif"))
+    with pytest.raises(InputError, match="[.]gif is not read; images are png or jpg files"):
+        data.load(str(folder))
+
+
 @pytest.mark.parametrize("linked", [False, True], ids=["class", "link to a class"])
 @pytest.mark.parametrize("kind", ["dangling link", "loop", "folder", "pipe"])
 def test_what_has_the_name_of_an_image_and_is_no_file_is_named(kind, linked, folder):

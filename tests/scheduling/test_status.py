@@ -17,6 +17,9 @@ def test_status_of_rows_and_of_an_empty_folder(main, tmp_path):
     text = main(tmp_path / "a.flags", "--seeds=0-2,4", "--status", f"--results_dir={tmp_path}/r").stdout
     assert text == f"{tmp_path}/r: 0 done, 0 running, 4 waiting, 0 failed\n  waiting  a, seeds 0-2, 4\n"
     assert list(status.report(tmp_path / "r")) == [f"{tmp_path}/r: 0 done, 0 running, 0 waiting, 0 failed"]
+    for folder in (tmp_path / "r", tmp_path / "a.flags"):
+        done = main("--status", f"--results_dir={folder}", ok=False)
+        assert done.stderr == f"error: --results_dir={folder} is no folder; name one with runs: FOLDER/EXPERIMENT/seed0.json\n"
 
 
 def test_time_left_follows_from_what_was_done_and_what_is_left(tmp_path):

@@ -73,7 +73,18 @@ def _restore(source, kernel, signs):
                 f"{layer.name} has weights below {np.finfo(np.float32).tiny:.3g}, which become 0 where a mask "
                 "multiplies them; load the network without `masked`"
             )
-        raise ValueError(f"`rule` cannot make the mask of {layer.name}; use 'signed'. Received: {layer.rule!r}")
+        able = " or ".join(map(repr, _able(codes)))
+        raise ValueError(f"`rule` cannot make the mask of {layer.name}; use {able}. Received: {layer.rule!r}")
+
+
+def _able(codes):
+    """Names of the rules of thresholds that can give the mask `codes`."""
+    levels = max(1, int(np.abs(codes).max()))
+    return [
+        name
+        for name, rule in masks.RULES.items()
+        if rule.chooses and not rule.needs_density and rule.signed and rule.levels % levels == 0
+    ]
 
 
 def _scores(mask, most, levels, threshold):

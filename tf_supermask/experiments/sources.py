@@ -162,9 +162,10 @@ class Folder:
                     f"--dataset={name} has no class folders; it needs images in SPLIT/CLASS/, as train/cat/1.png"
                 )
             self.name, self.title = name, paths.title_of(name)
-            parts = parts_of(name, builder.info.splits, splits)
-            for split in sorted({pathlib.Path(root, part.split) for part in itertools.chain(*parts)}):
-                _check_all_are_read(split)
+            infos = builder.info.splits
+            _check_all_are_read(root, [split for split, info in infos.items() if not info.num_examples])
+            parts = parts_of(name, infos, splits)
+            _check_all_are_read(root, {part.split for part in itertools.chain(*parts)})
             self._files = [[file for part in side for file in _files(builder, part)] for side in parts]
         except (OSError, UnicodeDecodeError, tf.errors.OpError) as error:  # of names that are not UTF-8
             raise unavailable(name, error) from error
@@ -191,12 +192,12 @@ class Folder:
         return images[:count], labels[:count], images[count:], labels[count:], len(self._classes)
 
 
-def _check_all_are_read(split):
-    """Raises InputError for an image below the folder of a split that tfds.ImageFolder leaves out, because of its format or
+def _check_all_are_read(root, splits):
+    """Raises InputError for an image below the folder of one of `splits` that tfds.ImageFolder leaves out, for its format or
     place, for one in a hidden folder, of which it would make a class, and for what it would read and is no file."""
-    tops = sorted(split.iterdir())  # which may be links
+    tops = [top for split in sorted(splits) for top in sorted(pathlib.Path(root, split).iterdir())]  # which may be links
     for path in (path for top in tops for path in (top, *sorted(top.rglob("*")))):
-        parts, is_file = path.relative_to(split).parts, path.is_file()
+        parts, is_file = path.relative_to(root).parts[1:], path.is_file()
         is_read, hidden = len(parts) == 2 and path.suffix.lower() in READ, any(part[0] == "." for part in parts)
         if is_read and not is_file:
             what = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "no regular file"
