@@ -26,6 +26,18 @@ def test_wrong_flags_are_one_line(monkeypatch, capsys):
         assert error.startswith("error: ") and given.split("=")[0][2:] in error and error.count("\n") == 1
 
 
+def test_help_is_no_error_and_names_no_folder(monkeypatch, capsys):
+    values = flags.FlagValues()
+    flags.DEFINE_integer("images", None, "a number", flag_values=values)
+    values.register_key_flag_for_module("/somewhere/command.py", values["images"])
+    monkeypatch.setattr(command_line.flags, "FLAGS", values)
+    monkeypatch.setattr(command_line.sys, "argv", ["/somewhere/command.py", "--help"])
+    with pytest.raises(SystemExit) as stop:
+        command_line.parse(["command", "--help"])
+    said = capsys.readouterr().out
+    assert stop.value.code == 0 and "--images: a number" in said and "somewhere" not in said
+
+
 @pytest.mark.parametrize("level, shown", [("3", ""), ("0", "noise")])
 def test_an_import_is_silent_unless_messages_are_asked_for(level, shown, monkeypatch, capfd):
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 
 from absl import flags
@@ -17,8 +18,21 @@ def fail(error, code=2):
     sys.exit(code)
 
 
+def help_if_asked(argv, text):
+    """Prints `text()`, an introduction and absl's list of flags, and ends the command, if one of the arguments is --help."""
+    if {"--help", "-help", "--helpfull", "--helpshort", "-h"} & set(argv[1:]):
+        print(re.sub(r"(?m)^    ?--(?:.no.)?", "  --", text()))
+        sys.exit(0)
+
+
+def _usage():
+    _, _, listed = flags.FLAGS.main_module_help().partition(":\n")
+    return f"{sys.modules['__main__'].__doc__}\n{listed}"
+
+
 def parse(argv):
-    """Parser of flags for absl's `app.run` that ends with an error of one line if they are wrong."""
+    """Parser of flags for absl's `app.run` that ends with an error of one line if they are wrong, and 0 after --help."""
+    help_if_asked(argv, _usage)
     try:
         return flags.FLAGS(flagfile.expanded(argv, flags.FLAGS))
     except flags.Error as error:

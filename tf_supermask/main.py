@@ -9,12 +9,10 @@ TensorFlow runs with oneDNN unless the variable TF_ENABLE_ONEDNN_OPTS is set; th
 """
 
 import os
-import re
-import sys
 
 from absl import app, flags
 
-from tf_supermask.command_line import fail, silence_tensorflow
+from tf_supermask.command_line import fail, help_if_asked, silence_tensorflow
 from tf_supermask.errors import InputError
 from tf_supermask.evidence import results
 from tf_supermask.experiments import flag_files
@@ -26,7 +24,7 @@ FLAGS = flags.FLAGS
 def usage():
     """The text of --help."""
     listed = "\n".join(FLAGS.module_help(group) for group in flag_files.groups())
-    return f"{__doc__}\n{re.sub(r'(?m)^    ?--(?:.no.)?', '  --', listed)}"
+    return f"{__doc__}\n{listed}"
 
 
 def parse(argv):
@@ -34,9 +32,7 @@ def parse(argv):
 
     Ends with an error of one line if flags are wrong.
     """
-    if any(argument in ("--help", "-help", "--helpfull", "--helpshort", "-h") for argument in argv[1:]):
-        print(usage())
-        sys.exit(0)
+    help_if_asked(argv, usage)
     try:
         argv = flag_files.expanded(argv, FLAGS)
         rows = list(map(os.path.expanduser, FLAGS(argv)[1:]))
