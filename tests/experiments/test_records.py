@@ -199,6 +199,14 @@ def test_a_malformed_record_is_one_line_wherever_it_is_read(finished, path, valu
         assert ("is no record" if name == "load_run" else "is damaged") in str(error.value)
 
 
+def test_a_record_with_a_newer_part_is_named_and_stays(finished):
+    finished.record.write_text(text := json.dumps(records.read(finished.record) | {"flavour": "sweet"}))
+    for read in readers(finished).values():
+        with pytest.raises(InputError, match="seed0.json is of a newer version .* does not know flavour; update it"):
+            read()
+    assert finished.record.read_text() == text
+
+
 @pytest.mark.parametrize(
     "path, value, message",
     [

@@ -106,9 +106,7 @@ def prepare(run):
         files.write(probe, lambda file: None)
         probe.unlink()
     except OSError as error:
-        raise InputError(
-            f"cannot write to {run.record.parent} ({error.strerror}); give another --results_dir"
-        ) from error
+        raise InputError(f"cannot write to {run.record.parent} ({error.strerror}); give another --results_dir") from error
 
 
 def save(run, record):
@@ -136,7 +134,8 @@ def _differences(record, path):
     """Yields a text for each fault of a record. Raises InputError where it is of a newer version, whose form may differ."""
     yield from form.differences(record, {"spec": {dict}}, "record")
     yield from (f"without record.{key}" for key in form.RECORD if key not in record)
-    spec = Spec.recorded(record["spec"], path)
+    newer = dict.fromkeys(record.keys() - {*form.RECORD, "shrunk"})
+    spec = Spec.recorded(record["spec"] | newer, path)  # names unknown parts as it names unknown settings
     yield from form.differences(record, form.RECORD, "record")
     yield from form.history_differences(record["history"], spec)
     if record.get("shrunk", []) != []:
