@@ -299,7 +299,7 @@ def test_check_names_a_page_that_is_stale(tmp_path, monkeypatch):
     name, nothing = "docs/reference/criteria.md", catalogue.evidence(tmp_path, "paper")
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(report, "FLAGS", types.SimpleNamespace(pages_dir=tmp_path))
-    monkeypatch.setattr(report, "table_files", lambda *arguments: {})
+    monkeypatch.setattr(table_files, "stale", lambda *arguments: [])
     monkeypatch.setattr(figures, "stale", lambda *arguments: [])
     monkeypatch.setattr("tf_supermask.evidence.sizes.stale", lambda *arguments: False)
     monkeypatch.setattr(pages, "makers", lambda papers: {name: pages.PAGES[name]})
@@ -349,7 +349,7 @@ def test_a_check_stands_beside_its_row_after_as_many_epochs(found):
 
 
 def test_tables_as_csv_and_latex(found, tmp_path):
-    files = report.table_files(found, tmp_path)
+    files = table_files.contents(catalogue.PAPERS, found, tmp_path)
     number = sum(len(paper.tables) + len(paper.frames) for paper in catalogue.PAPERS.values())
     assert {path.suffix for path in files} == {".csv", ".tex"} and len(files) == 2 * number
     (tmp_path / "x.csv").write_bytes(files[tmp_path / "koster_table4.csv"])

@@ -65,7 +65,8 @@ def bars(axes, evidence, groups, measure):
         for place, (label, name) in enumerate(group.items()):
             if name in evidence:
                 mean, *ends = statistics.summary(evidence.values(name, measure))
-                error = [[mean - ends[0]], [ends[1] - mean]] if ends else None
+                # the mean of equal numbers is rounded, and that of skewed ones may lie outside the interval
+                error = [[max(0.0, mean - ends[0])], [max(0.0, ends[1] - mean)]] if ends else None
                 x = position + (place - (len(group) - 1) / 2) * 0.8 / len(group)
                 axes.bar(x, mean, 0.8 / len(group), yerr=error, color=colors[label], label=label, capsize=2)
     axes.set_xticks(range(len(groups)), groups)

@@ -46,7 +46,7 @@ def _accuracy(net, place, text, evidence):
     figure, ((axes,),) = grid(1, 1, 7, 4)
     for label, values in lines.items():
         left, runs = zip(*values, strict=True)
-        ends = np.array([[run.mean() - run.min(), run.max() - run.mean()] for run in runs]).T
+        ends = np.array([[run.mean() - run.min(), run.max() - run.mean()] for run in runs]).T.clip(0)  # means are rounded
         style = {"marker": ".", "linewidth": 1.1, "elinewidth": 0.7} | _STYLES[label]
         axes.errorbar(left, [run.mean() for run in runs], ends, label=label, **style)
     for marker, (label, ((left, run),)) in zip("osDv^<>", points.items(), strict=False):
