@@ -3,9 +3,8 @@
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 
+import commands
 import hypothesis
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from tf_supermask.experiments.data import Dataset
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one must not fail a test
 hypothesis.settings.load_profile("any machine")
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = commands.ROOT
 signal.signal(
     signal.SIGINT, signal.default_int_handler
 )  # a shell's background jobs ignore Ctrl-C, and so does what they start
@@ -49,14 +48,10 @@ def real_data():
 
 @pytest.fixture
 def main():
-    """Runs `python -m tf_supermask.main` in a process of its own: main(*flags, ok=True) -> completed process."""
+    """Runs `python -m tf_supermask.main` in a process of its own: main(*flags, ok=True, **settings of commands.start)."""
 
     def run(*flags, ok=True, **kwargs):
-        command = [sys.executable, "-m", "tf_supermask.main", *map(str, flags)]
-        environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1200, **kwargs
-        )
+        done = commands.run("-m", "tf_supermask.main", *flags, **kwargs)
         assert (done.returncode == 0) == ok, done.stdout + done.stderr
         return done
 

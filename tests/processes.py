@@ -2,11 +2,9 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 import time
 
-from conftest import ROOT
+import commands
 
 from tf_supermask.deploy import loading
 from tf_supermask.experiments import records
@@ -19,8 +17,7 @@ NAME = "fcn_signed_digits"
 
 def start(*flags, **kwargs):
     """A process of `main` in the background."""
-    command = [sys.executable, "-m", "tf_supermask.main", *map(str, flags)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs)
+    return commands.start("-m", "tf_supermask.main", *flags, **kwargs)
 
 
 def outcome(folder):

@@ -3,16 +3,13 @@
 import dataclasses
 import functools
 import json
-import resource
-import signal
-import subprocess
-import sys
 import time
 
+import commands
 import numpy as np
 import pytest
 from conftest import ROOT
-from processes import weights
+from processes import start, wait_for, weights
 
 from tf_supermask import sparsity
 from tf_supermask.experiments import data, flag_files, records, runs
@@ -27,7 +24,7 @@ def record(folder, experiment="fcn_signed_digits", seed=0):
 
 def test_trains_records_exports_and_says_so(main, tmp_path):
     flags = (*SHORT, "--seeds=0,2", f"--results_dir={tmp_path}/r", f"--export_dir={tmp_path}/e")
-    done = main(*flags)
+    done = main(*flags, fresh=True)
     assert done.stderr == ""  # TensorFlow's start-up noise stays out of view
     for words in (
         "seed 0 (1 of 2)",
@@ -47,9 +44,7 @@ def test_trains_records_exports_and_says_so(main, tmp_path):
     )
     np.save(tmp_path / "x.npy", x)
     folder = tmp_path / "e" / "fcn_signed_digits_seed2"
-    subprocess.run(
-        [sys.executable, "-c", script, folder, tmp_path / "y.npy", tmp_path / "x.npy"], check=True, capture_output=True
-    )
+    commands.run("-c", script, folder, tmp_path / "y.npy", tmp_path / "x.npy").check_returncode()
     accuracy = 100 * np.mean(np.load(tmp_path / "y.npy").argmax(-1) == data.digits((28, 28, 1)).test_labels)
     assert record(tmp_path / "r", seed=2)["final"]["test_accuracy"] == pytest.approx(accuracy, abs=0.3)
 
@@ -84,7 +79,7 @@ def test_help_status_and_wrong_flags_load_no_tensorflow(flags):
         "try:\n    runpy.run_module('tf_supermask.main', run_name='__main__', alter_sys=True)\n"
         "finally:\n    print('loaded', *{'keras', 'tensorflow', 'pandas', 'scipy'} & sys.modules.keys())"
     )
-    done = subprocess.run([sys.executable, "-c", script, *flags], cwd=ROOT, capture_output=True, text=True)
+    done = commands.run("-c", script, *flags, fresh=True)
     assert "loaded\n" in done.stdout, done.stdout + done.stderr
 
 
@@ -201,16 +196,12 @@ def test_kill_9_and_resume(main, tmp_path):
     )
     main(*flags, f"--results_dir={tmp_path}/whole")
     run = records.Run(tmp_path / "killed", "fcn_signed_digits", 0)
-    command = [sys.executable, "-m", "tf_supermask.main", *flags, f"--results_dir={tmp_path}/killed"]
     for wait in (0.05, 0.3):
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-        seen = run.checkpoint.stat().st_mtime_ns if run.checkpoint.exists() else None
-        while not run.checkpoint.exists() or run.checkpoint.stat().st_mtime_ns == seen:
-            assert process.poll() is None, "ended before it could be killed"
-            time.sleep(0.01)
-        time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with start(*flags, f"--results_dir={tmp_path}/killed") as process:
+            seen = run.checkpoint.stat().st_mtime_ns if run.checkpoint.exists() else None
+            wait_for(lambda seen=seen: run.checkpoint.exists() and run.checkpoint.stat().st_mtime_ns != seen, process)
+            time.sleep(wait)
+            process.kill()
     assert not run.record.exists() and run.checkpoint.exists()
     assert "going on after epoch" in main(*flags, f"--results_dir={tmp_path}/killed").stdout
     whole, killed = record(tmp_path / "whole"), record(tmp_path / "killed")
@@ -223,12 +214,8 @@ def test_kill_9_and_resume(main, tmp_path):
 def test_a_disk_that_fills_up_keeps_what_was_recorded(main, tmp_path):
     main(*SHORT, f"--results_dir={tmp_path}")
     before = {path: path.read_bytes() for path in (tmp_path / "fcn_signed_digits").iterdir()}
-
-    def small_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
-
     flags = (*SHORT, f"--results_dir={tmp_path}", "--seeds=0-1", "--checkpoint_seconds=0")
-    done = main(*flags, ok=False, preexec_fn=small_files)
+    done = main(*flags, ok=False, largest_file=300_000)
     assert len(done.stderr.splitlines()) == 1 and "File too large" in done.stderr
     assert {path: path.read_bytes() for path in before} == before
     assert not [path for path in (tmp_path / "fcn_signed_digits").iterdir() if path.name.endswith(".tmp")]
@@ -250,7 +237,7 @@ def test_damaged_files_are_kept_aside(main, tmp_path):
 
 def test_importing_the_package_does_nothing():
     script = "import sys, tf_supermask; assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+    commands.run("-c", script, fresh=True).check_returncode()
 
 
 @functools.cache

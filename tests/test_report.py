@@ -4,11 +4,11 @@ import copy
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import types
 
 import absl.flags
+import commands
 import numpy as np
 import pandas as pd
 import pytest
@@ -200,9 +200,7 @@ def test_agreement_is_shown_of_equally_many_runs(found):
 
 
 def command(*flags):
-    given = [sys.executable, "-m", "tf_supermask.report", *flags]
-    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-    return subprocess.run(given, capture_output=True, text=True, cwd=ROOT, env=environment)
+    return commands.run("-m", "tf_supermask.report", *flags)
 
 
 def test_ours_beside_the_papers(found):

@@ -1,13 +1,11 @@
 """Files of supermasks: exact, small, and refused whatever byte of them is wrong."""
 
 import re
-import subprocess
-import sys
 
+import commands
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
 
 from tf_supermask import SignedMaskConv2D, SignedMaskDense, conversion
 from tf_supermask.deploy import allowed, architecture, container, container_format, loading
@@ -154,7 +152,7 @@ def test_drawn_weights_come_back_in_another_process(tmp_path):
     code = "import sys, numpy as np; from tf_supermask.deploy import loading\n"
     code += "np.save(sys.argv[3], loading.load(sys.argv[1]).get_weights()[2])"
     files = [str(tmp_path / name) for name in ("model.supermask", "x.npy", "y.npy")]
-    subprocess.run([sys.executable, "-c", code, *files], check=True, cwd=ROOT, capture_output=True)
+    commands.run("-c", code, *files).check_returncode()
     np.testing.assert_array_equal(np.load(files[2]), conversion.strip_masks(model).get_weights()[2])
 
 

@@ -4,9 +4,8 @@ import json
 import os
 import pathlib
 import stat
-import subprocess
-import sys
 
+import commands
 import keras
 import numpy as np
 import pytest
@@ -24,9 +23,9 @@ def test_saved_model_in_a_process_without_the_package(model, tmp_path):
     masked = build(model)
     folder = export_saved_model(masked, tmp_path / "e" / "exported")
     np.save(tmp_path / "images.npy", images())
-    command = [sys.executable, "-c", READER, str(folder), str(tmp_path / "images.npy")]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    np.testing.assert_allclose(json.loads(printed), masked(images()), rtol=1e-4, atol=1e-5)
+    done = commands.run("-c", READER, folder, tmp_path / "images.npy")
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(json.loads(done.stdout), masked(images()), rtol=1e-4, atol=1e-5)
     assert [path.name for path in folder.parent.iterdir()] == ["exported"]  # nothing half-written is left
 
 

@@ -1,11 +1,9 @@
 """Finished runs as models, exported, inspected and verified."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
+import commands
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -34,9 +32,7 @@ def images():
 
 
 def command(module, *arguments):
-    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-    given = [sys.executable, "-m", f"tf_supermask.{module}", *map(str, arguments)]
-    done = subprocess.run(given, capture_output=True, text=True, cwd=ROOT, env=environment)
+    done = commands.run("-m", f"tf_supermask.{module}", *arguments)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -141,7 +137,7 @@ def test_every_format_is_the_same_function_in_a_process_without_the_package(made
     flags = (f"--run={run.record}", "--format=tflite", "--compact", f"--output={tmp_path}/cli.tflite")
     code, output, error = command("export", *flags)
     assert code == 0 and f"wrote {tmp_path}/cli.tflite: " in output and len(output.splitlines()) == 1 and not error
-    subprocess.run([sys.executable, "-c", READER, tmp_path], check=True, capture_output=True, cwd=ROOT)
+    commands.run("-c", READER, tmp_path).check_returncode()
     with np.load(tmp_path / "y.npz") as found:
         assert sorted(found.files) == sorted([*names, "cli.tflite"])
         for name in found.files:

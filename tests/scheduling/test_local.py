@@ -2,7 +2,6 @@
 
 import os
 import random
-import resource
 import signal
 import socket
 import time
@@ -97,7 +96,7 @@ def test_killed_at_random_moments_nothing_is_lost(main, tmp_path):
         )
 
     for number in range(kills):
-        with start(*flags, f"--results_dir={tmp_path}/killed", start_new_session=True) as process:
+        with start(*flags, f"--results_dir={tmp_path}/killed", new_session=True) as process:
             enough = epochs() + draw.randint(1, 6)
             wait_for(lambda enough=enough: epochs() >= enough, process)
             time.sleep(draw.uniform(0, 0.1))
@@ -120,6 +119,6 @@ def test_jobs_on_a_disk_that_fills_up_keep_what_was_recorded(main, tmp_path):
     main(*SHORT, f"--results_dir={tmp_path}")
     before = {path: path.read_bytes() for path in (tmp_path / NAME).iterdir()}
     flags = (*SHORT, "--seeds=0-3", "--jobs=2", f"--results_dir={tmp_path}")
-    done = main(*flags, ok=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)))
+    done = main(*flags, ok=False, largest_file=300_000)
     assert done.returncode == 2 and "File too large" in done.stderr and "Traceback" not in done.stderr
     assert {path: path.read_bytes() for path in before} == before and not leftovers(tmp_path)
