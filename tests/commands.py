@@ -3,9 +3,10 @@
 A fork has arguments, a working directory, variables, standard streams and an exit status of its own, as a new interpreter has,
 and imports this package anew. Only what libraries read from variables when they are imported is that of the tests, and handlers
 of an exit do not run. So a command is `fresh`, a new interpreter, where that is the point of a test: what is imported, what it
-prints, which backend is used.
+prints, which backend is used; and where Ray ends with the process.
 """
 
+import atexit
 import functools
 import multiprocessing
 import os
@@ -67,6 +68,7 @@ class Fork:
         names = [stream.name for stream in self.streams]
         self.process = _server().Process(target=_work, args=(names, *work))
         self.process.start()
+        atexit.register(self.kill)  # what a failed test leaves; multiprocessing would wait for its end
         self.pid = self.process.pid
 
     @property

@@ -81,7 +81,7 @@ def cluster(tmp_path):
 def test_a_node_is_killed_and_every_run_is_recorded_as_if_trained_here(cluster, main, tmp_path):
     address, _, worker = cluster
     flags = (*FLAGS, f"--seeds=0-{RUNS - 1}")
-    process = start(*flags, "--executor=ray", f"--ray_address={address}", f"--results_dir={tmp_path}/ray")
+    process = start(*flags, "--executor=ray", f"--ray_address={address}", f"--results_dir={tmp_path}/ray", fresh=True)
     wait_for(lambda: len(list(tmp_path.glob("ray/*/seed*.json"))) >= RUNS // 5, process)
     worker.kill()
     out, err = process.communicate(timeout=400)
@@ -97,7 +97,7 @@ def test_a_node_is_killed_and_every_run_is_recorded_as_if_trained_here(cluster, 
     (tmp_path / "bad.flags").write_text("\n".join((*bad, "--weight_decay=0")))
     rows = (tmp_path / "good.flags", tmp_path / "bad.flags", "--deterministic")
     remote = (*rows, "--executor=ray", f"--ray_address={address}", f"--results_dir={tmp_path}/ray2")
-    done = main(*remote, ok=False)
+    done = main(*remote, ok=False, fresh=True)
     assert done.returncode == 2 and "1 of 3 runs failed: bad, seed 0 (the training diverged" in done.stderr
     assert "Traceback" in (tmp_path / "ray2" / "bad" / "seed0.error").read_text()
     main(*rows, f"--results_dir={tmp_path}/local2", ok=False)
@@ -126,6 +126,6 @@ def test_checkpoints_come_back_while_a_run_goes_on(tmp_path):
 
 
 def test_without_a_cluster(main, tmp_path):
-    done = main("--executor=ray", "--dataset=digits", f"--results_dir={tmp_path}", ok=False)
+    done = main("--executor=ray", "--dataset=digits", f"--results_dir={tmp_path}", ok=False, fresh=True)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert "no Ray cluster at the default address" in done.stderr and "ray start --head" in done.stderr
