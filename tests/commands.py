@@ -20,18 +20,7 @@ import tempfile
 import types
 import unittest.mock
 
-import absl.app
-
 ROOT = pathlib.Path(__file__).parent.parent
-IMPORTED = [
-    "tensorflow",
-    "keras",
-    "tensorflow_datasets",
-    "scipy.stats",
-    "sklearn.datasets",
-    "pandas",
-    "matplotlib.figure",
-]
 
 
 def start(*arguments, cwd=ROOT, variables=None, largest_file=None, new_session=False, fresh=False):
@@ -107,10 +96,10 @@ class Fork:
 def _server():
     """Context of multiprocessing whose processes are forks of one that has imported libraries and called nothing of them."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(IMPORTED)
-    with unittest.mock.patch.dict(
-        os.environ, TF_ENABLE_ONEDNN_OPTS="1"
-    ):  # as commands have it when they import TensorFlow
+    context.set_forkserver_preload(["preloaded"])
+    path = os.pathsep.join(filter(None, [os.path.dirname(__file__), os.environ.get("PYTHONPATH")]))
+    # oneDNN as commands have it when they import TensorFlow
+    with unittest.mock.patch.dict(os.environ, TF_ENABLE_ONEDNN_OPTS="1", PYTHONPATH=path):
         first = context.Process(target=int)
         first.start()
         first.join()
@@ -134,7 +123,6 @@ def _work(streams, command, cwd, environment, limit, new_session):
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
-    absl.app._init_callbacks.clear()  # of TensorFlow, which a new interpreter has not imported yet
     option, what, *arguments = command
     sys.argv = [option, *arguments]
     sys.path.insert(0, cwd)
