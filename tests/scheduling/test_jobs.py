@@ -1,8 +1,11 @@
 """Jobs: their dense runs, data and cost."""
 
+import dataclasses
+
 import pytest
 
-from tf_supermask.experiments import lottery
+from tf_supermask.errors import InputError
+from tf_supermask.experiments import lottery, training
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.scheduling import jobs
 
@@ -33,3 +36,18 @@ def test_cost_follows_the_multiplications():
     shape = jobs.shape_of(spec)
     inputs = shape[0] * shape[1] * shape[2]
     assert jobs.cost(spec) - 2e11 == (inputs * 300 + 300 * 100 + 100 * 10) * 1437 * 7 * spec.passes
+
+
+def test_runs_of_an_experiment_see_the_same_images(tiny, tmp_path):
+    def train(seed, dataset):
+        spec = Spec.of(model="fcn", epochs=1, batch_size=16, seed=seed)
+        jobs.train(jobs.job_of("one", spec, tmp_path), lambda *key: dataset, training.Options(progress=0, jit_compile=False))
+
+    train(0, tiny)
+    other = dataclasses.replace(tiny, train_labels=(tiny.train_labels + 1) % tiny.classes)
+    with pytest.raises(InputError, match="one/seed0.json was made with other images or labels than the data set has now; give"):
+        train(1, other)
+    train(1, tiny)
+    (tmp_path / "one" / "seed0.json").write_text("damaged")
+    (tmp_path / "one" / "seed1.json").unlink()
+    train(1, other)

@@ -4,6 +4,7 @@ import functools
 from typing import NamedTuple
 
 from tf_supermask import sparsity
+from tf_supermask.errors import InputError
 from tf_supermask.experiments import choices, data, flag_files, lottery, modes, networks, records
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.scheduling import status
@@ -62,7 +63,24 @@ def load(data_dir, cache_dir, dataset, shape, splits):
 def train(job, load, options):
     """Trains a run and writes its files. `load(dataset, shape, splits)` gives the data, `options` are training.Options."""
     run, spec, dense = job
-    modes.of(spec).train(spec, load(*dataset_key(spec)), run, options, dense)
+    dataset = load(*dataset_key(spec))
+    _check_same_data(run, dataset)
+    modes.of(spec).train(spec, dataset, run, options, dense)
+
+
+def _check_same_data(run, dataset):
+    """Raises InputError where a finished run of the experiment has seen other images than those of `dataset`: results are means
+    over its runs."""
+    for path in sorted(run.record.parent.glob("seed*.json")):
+        try:
+            seen = records.parsed(path)["data"]["fingerprint"]
+        except (records.Malformed, InputError):
+            continue  # said where that run itself is asked for
+        if seen != dataset.fingerprint:
+            raise InputError(
+                f"{path} was made with other images or labels than the data set has now; give another --experiment or "
+                "--results_dir, or move the records away"
+            )
 
 
 @functools.cache
