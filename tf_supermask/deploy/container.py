@@ -176,6 +176,8 @@ def _description(model, plain, headers):
 def _kernel(source, kernel):
     """The Kernel of an array, with the whole array where it has `own`; None if it has no codes and no mask. `source`: its
     MaskedKernel, or None."""
+    if source and not np.isfinite(kernel).all():
+        raise InputError(f"{source.layer.name} has weights that are not finite; train the network again, from finite ones")
     coded = level_codes.codes_of(kernel, source.rule.levels if source else 1)
     if coded is not None or source is None:
         return coded and Kernel(*coded)

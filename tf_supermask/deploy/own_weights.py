@@ -14,8 +14,6 @@ TYPES = {"float32": "<f4", "float16": "<f2"}
 def packed(kernel, name, kind):
     """`(header, block)` of a kernel. Raises InputError if numbers of a type cannot hold it; `name` is for the message."""
     left = np.abs(kernel[kernel != 0])
-    if not np.isfinite(left).all():
-        raise InputError(f"{name} has weights that are not finite; train the network again, from finite ones")
     with np.errstate(over="ignore"):
         block = left.astype(TYPES[kind])
     if kind == "float32" and not np.array_equal(block.astype(left.dtype), left):
