@@ -12,7 +12,8 @@ def with_this(checkpoint):
 
 def earlier(checkpoint):
     """`{"earlier": names}` for the environment of a record: the other machines of the file `checkpoint`; {} without any."""
-    others = [name for name in _names(checkpoint) if name != _this()]
+    this = _this()
+    others = [name for name in _names(checkpoint) if name != this]
     return {"earlier": others} if others else {}
 
 
@@ -24,8 +25,7 @@ def _names(checkpoint):
 
 
 def _this():
-    from tf_supermask.experiments.environment import (
-        current_environment,  # TensorFlow, which readers of records do without
-    )
+    # It loads TensorFlow, which readers of records do without.
+    from tf_supermask.experiments.environment import current_environment
 
     return "{device}, {processor}".format(**current_environment())

@@ -32,6 +32,7 @@ def parts_of(name, infos, splits):
     for text in names_of(splits):
         try:
             read = tfds.core.ReadInstruction.from_spec(text).to_absolute(infos)
+        # tfds asserts that a part lies within its split.
         except (ValueError, KeyError, AssertionError, NotImplementedError) as error:
             raise InputError(
                 f"data set {name!r} has no split {text!r}, but {', '.join(infos)}; name two, or parts of them, with "

@@ -69,8 +69,8 @@ def train(job, load, options):
 
 
 def _check_same_data(run, dataset):
-    """Raises InputError where a finished run of the experiment has seen other images than those of `dataset`: results are means
-    over its runs."""
+    """Raises InputError where the first finished run of the experiment, with which the others were compared, has seen other
+    images than those of `dataset`: results are means over its runs."""
     for path in sorted(run.record.parent.glob("seed*.json")):
         try:
             seen = records.parsed(path)["data"]["fingerprint"]
@@ -81,6 +81,7 @@ def _check_same_data(run, dataset):
                 f"{path} was made with other images or labels than the data set has now; give another --experiment or "
                 "--results_dir, or move the records away"
             )
+        return
 
 
 @functools.cache
