@@ -60,7 +60,8 @@ def print_status(experiments):
     selected = [(experiment.name, spec.seed) for experiment in experiments for spec in experiment.specs]
     home = results.home(FLAGS.scale or "paper")  # refuses an unknown scale also where a folder is given
     folder = folder_of(experiments) if experiments else FLAGS.results_dir or home
-    if os.path.exists(folder) and not os.path.isdir(folder) or not (os.path.isdir(folder) or experiments or folder == home):
+    may_be_absent = experiments or folder == home  # of runs that have not begun
+    if not os.path.isdir(folder) and (os.path.exists(folder) or not may_be_absent):
         raise InputError(f"--results_dir={folder} is no folder; name one with runs: FOLDER/EXPERIMENT/seed0.json")
     for line in status.report(folder, selected or None):
         print(line)
