@@ -133,6 +133,10 @@ def test_any_dense_layer_against_numpy(data):
         (SignedMaskConv2D, {"filters": 3, "kernel_size": 3, "data_format": "channels_first"}, "channels_first"),
         (SignedMaskConv2D, {"filters": 4, "kernel_size": 3, "groups": 2}, "2"),
         (SignedMaskConv2D, {"filters": 4, "kernel_size": 3, "padding": "reflect"}, "reflect"),
+        (SignedMaskConv2D, {"filters": 4, "kernel_size": 3, "padding": 1}, "`padding` must be one of valid, same. Received: 1"),
+        (SignedMaskConv2D, {"filters": "x", "kernel_size": 3}, "`filters` must be an integer >= 1. Received: 'x'"),
+        (SignedMaskConv2D, {"filters": None, "kernel_size": 3}, "`filters` must be an integer >= 1. Received: None"),
+        (SignedMaskDense, {"units": True}, "`units` must be an integer >= 1. Received: True"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_name(make, arguments, received):

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from tf_supermask import graph, maskable, sparsity
+from tf_supermask.errors import printable
 
 
 def convertible(layer):
@@ -108,7 +109,5 @@ def print_unmasked(model, chosen, filter):
             size = sum(math.prod(kernels[name].shape) for name in left)
             unmasked[f"{layer.name} ({type(layer).__name__}: {what})"] = size
     if unmasked:
-        print(
-            f"{model.name}: {sum(unmasked.values()):,} weights stay without a mask, in {sparsity.listed(unmasked)} "
-            "(verbose=False hides this line)"
-        )
+        line = f"{model.name}: {sum(unmasked.values()):,} weights stay without a mask, in {sparsity.listed(unmasked)}"
+        print(printable(f"{line} (verbose=False hides this line)"))

@@ -123,15 +123,20 @@ def refused_in_one_line(layer):
         ) from error
 
 
+def functions(layer, config):
+    """Name -> function of the arguments of a layer that are functions. `config`: its configuration."""
+    names = [name for name in config if name in vars(layer) or isinstance(getattr(type(layer), name, None), property)]
+    return {name: getattr(layer, name) for name in names if inspect.isroutine(getattr(layer, name, None))}
+
+
 def _configured(layer, config):
     """A layer of the class of `layer`, with its functions: Keras cannot make lambdas and some others from a configuration."""
-    names = {name for name in config if name in vars(layer) or isinstance(getattr(type(layer), name, None), property)}
-    functions = {name: getattr(layer, name) for name in names if inspect.isroutine(getattr(layer, name, None))}
+    given = functions(layer, config)
     if not isinstance(layer, keras.layers.Lambda):
-        return type(layer).from_config(config | functions)
+        return type(layer).from_config(config | given)
     if isinstance(config.get("output_shape"), dict):
-        functions["output_shape"] = layer.compute_output_shape
-    return type(layer)(**config | functions | {"arguments": layer.arguments})
+        given["output_shape"] = layer.compute_output_shape
+    return type(layer)(**config | given | {"arguments": layer.arguments})
 
 
 def adapted(layer):

@@ -20,7 +20,7 @@ with silence_tensorflow():
     from tf_supermask.deploy.saved_model import export_keras, export_saved_model, size_of
     from tf_supermask.deploy.tflite import export_tflite
     from tf_supermask.errors import InputError
-    from tf_supermask.experiments import data, paths, runs
+    from tf_supermask.experiments import data, number_flags, paths, runs
 
 FLAGS = flags.FLAGS
 
@@ -142,7 +142,7 @@ def main(argv):
 
 def define_flags(values=FLAGS):
     text, boolean, path = flags.DEFINE_string, flags.DEFINE_boolean, paths.define_path
-    whole = flags.DEFINE_integer
+    whole = number_flags.define_integer
     for define, name, default, help_ in (
         (path, "run", None, "record of the run: results/EXPERIMENT/seed0"),
         (text, "format", "saved_model", f"one of {', '.join(FORMATS)}"),

@@ -22,7 +22,7 @@ with silence_tensorflow():
     from tf_supermask.deploy.saved_model import size_of
     from tf_supermask.deploy.summary import summary
     from tf_supermask.errors import InputError
-    from tf_supermask.experiments import runs
+    from tf_supermask.experiments import number_flags, runs
     from tf_supermask.silence import hidden
 
 FLAGS = flags.FLAGS
@@ -142,7 +142,7 @@ def main(argv):
 
 def define_flags(values=FLAGS):
     help_ = "measure the products of dense layers with so many images per call"
-    flags.DEFINE_integer("images", None, help_, lower_bound=1, flag_values=values)
+    number_flags.define_integer("images", None, help_, values, lower_bound=1)
 
 
 if __name__ == "__main__":

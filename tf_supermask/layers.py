@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_supermask import signed_mask
+from tf_supermask import arguments, signed_mask
 
 
 @keras.saving.register_keras_serializable("tf_supermask")
@@ -40,6 +40,7 @@ class SignedMaskDense(signed_mask.SignedMask):
         density=None,
         **kwargs,
     ):
+        units = arguments.integer("units", units, 1)
         plain = {"units": units, "activation": activation, "use_bias": use_bias, "bias_initializer": bias_initializer}
         plain |= {"bias_regularizer": bias_regularizer, "bias_constraint": bias_constraint}
         mask = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold, "density": density}
@@ -98,6 +99,8 @@ class SignedMaskConv2D(signed_mask.SignedMask):
         density=None,
         **kwargs,
     ):
+        filters = arguments.integer("filters", filters, 1)
+        padding = arguments.choice("padding", padding.lower() if isinstance(padding, str) else padding, ("valid", "same"))
         plain = {"filters": filters, "kernel_size": kernel_size, "strides": strides, "padding": padding}
         plain |= {"data_format": _channels_last(data_format), "dilation_rate": dilation_rate, "groups": _one(groups)}
         plain |= {"activation": activation, "use_bias": use_bias, "bias_initializer": bias_initializer}

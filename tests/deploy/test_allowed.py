@@ -167,6 +167,7 @@ def test_what_would_not_be_read_is_not_written(layer, message, tmp_path):
             "layer 'its' has 'Mine', which is not registered .* import the module that defines it first$",
         ),
         ({"class_name": "Mine", "module": "mine.layers"}, "has 'Mine', which is not registered .* import the module"),
+        ({"class_name": "Dense"}, "layer 'its' has Dense without its module, which is keras.layers in Keras' descriptions"),
         ({"class_name": "__lambda__"}, "has '__lambda__', which may run code"),
         ({"class_name": "x" * 9999, "module": "keras"}, r"has 'x+\.\.\.x+' of keras, which may run code"),
         ({"class_name": "x" * 9999, "registered_name": "y" * 9999}, r"has 'y+\.\.\.y+', which is not registered"),
@@ -176,6 +177,40 @@ def test_reasons_are_right_and_names_are_short(entry, message):
     with pytest.raises(allowed.Refused, match=message) as error:
         allowed.check_object(entry | {"config": {}}, "its")
     assert len(str(error.value)) < 300
+
+
+def relu(x):
+    return 2 * x
+
+
+@keras.saving.register_keras_serializable("tests")
+def tripled(x):
+    return 3 * x
+
+
+@pytest.mark.parametrize(
+    "function, message",
+    [
+        (lambda x: x, "has a lambda as activation, which files do not hold: use a function of keras.activations, or one of"),
+        (keras.ops.sin, "has 'sin' as activation, which files do not hold: use"),
+        (relu, "has 'relu' as activation, which is not the one of keras.activations: use"),
+        (keras.ops.gelu, "has 'gelu' as activation, which is not the one of keras.activations"),  # it is an approximation
+    ],
+    ids=["lambda", "sin", "own_relu", "gelu"],
+)
+@pytest.mark.parametrize("kind", [keras.layers.Dense, keras.layers.LSTM])
+def test_functions_that_a_name_does_not_give_back_are_not_written(kind, function, message):
+    model = keras.Sequential([keras.Input((4, 3)), kind(3, activation=function, name="its"), SignedMaskDense(3)])
+    with pytest.raises(InputError, match=f"^sequential.*: layer 'its' {message}"):
+        container.packed(model)
+
+
+def test_functions_of_keras_and_of_users_come_back():
+    functions = [keras.ops.relu6, keras.activations.gelu, keras.ops.tanh, tripled]
+    x = np.random.default_rng(0).normal(size=(2, 4)).astype(np.float32)
+    model = keras.Sequential([keras.Input((4,)), *(SignedMaskDense(4, activation=function) for function in functions)])
+    contents = loading.parsed(container.packed(model), "x")
+    np.testing.assert_array_equal(loading.built(contents)(x), model(x))
 
 
 def test_a_class_that_is_not_imported_is_named(monkeypatch):

@@ -104,7 +104,7 @@ def test_what_a_file_cannot_hold_is_refused():
     normalization.gamma.assign([0.1, 0.2, 0.3])
     with pytest.raises(InputError, match="variables of float64"):
         container.packed(model)
-    with pytest.raises(InputError, match="has 'unregistered', which is not registered with Keras here"):
+    with pytest.raises(InputError, match="has 'unregistered' as activation, which files do not hold"):
         container.packed(keras.Sequential([keras.Input((4,)), SignedMaskDense(3, activation=unregistered)]))
 
 

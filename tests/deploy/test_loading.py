@@ -7,13 +7,14 @@ import re
 import time
 import zlib
 
+import constriction
 import keras
 import numpy as np
 import pytest
 from conftest import ROOT
 
 from tf_supermask import He, SignedMaskDense, conversion
-from tf_supermask.deploy import architecture, container, container_format, header_bits, loading
+from tf_supermask.deploy import architecture, coding, container, container_format, header_bits, level_codes, loading
 from tf_supermask.deploy.container_format import VERSION, deflated, headed, opened, sealed
 from tf_supermask.deploy.words import WORDS
 from tf_supermask.errors import InputError
@@ -312,6 +313,18 @@ def test_committed_containers_hold_what_their_records_say():
         model = loading.load(path)
         found = {its.name: np.count_nonzero(its.kernel) for its in model.layers if hasattr(its, "kernel")}
         assert found == {its["name"]: its["counts"][0] + its["counts"][2] for its in record["layers"]}
+
+
+def test_all_committed_codes_are_encoded_as_ever():
+    paths = sorted(pathlib.Path(ROOT, "results").rglob("*.supermask"))
+    assert len(paths) > 250
+    for path in paths:
+        contents, encoder = loading.read(path), constriction.stream.queue.RangeEncoder()
+        for key, kernel in contents.kernels.items():
+            header = contents.headers[key]
+            assert coding.encode(np.sign(kernel.codes).reshape(header["view"]), encoder) == header["codes"], path
+            assert (level_codes.encode(kernel.codes, encoder) or None) == header.get("levels"), path
+        assert encoder.get_compressed().astype("<u4").tobytes() == contents.codes, path
 
 
 # Files of earlier versions, as these wrote them: a masked layer with a bias, a ReLU, a layer without mask.

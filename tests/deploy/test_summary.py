@@ -19,6 +19,12 @@ def test_summary_of_images_of_any_size():
         summary(keras.Sequential([keras.Input((3,)), keras.layers.ReLU()]))
 
 
+def test_names_with_line_breaks_make_no_lines():
+    lines = []
+    summary(keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="a\nb")], name="c\nd"), lines.append)
+    assert lines[0] == "c\\nd" and lines[2].startswith("a\\nb ") and "\n" not in "".join(lines)
+
+
 def test_why_dead_units_stay_is_said():
     inputs = keras.Input((4,))
     x = keras.layers.LayerNormalization(name="norm")(keras.layers.Dense(3, use_bias=False, name="dense")(inputs))

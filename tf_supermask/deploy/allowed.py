@@ -10,6 +10,7 @@ import re
 import sys
 
 import keras
+import numpy as np
 
 from tf_supermask.errors import short
 
@@ -93,6 +94,8 @@ def check_object(entry, layer):
         return  # the user's own, which Keras uses in place of its own object of this name
     # Keras gives no module for classes of users, and marks code, which has none either, by underscores.
     of_keras = str(module).split(".")[0] in ("keras", "builtins") or str(name).startswith("__")
+    if module is None and name in _LAYERS:
+        raise Refused(f"layer {short(layer)} has {name} without its module, which is keras.layers in Keras' descriptions")
     if not known and name != "function" and of_keras:
         what = f"{short(name)}{f' of {short(module)[1:-1]}' if module else ''}"
         raise Refused(f"layer {short(layer)} has {what}, which may run code or read files, so that no file may hold it")
@@ -103,6 +106,29 @@ def check_object(entry, layer):
         )
     if isinstance(config, dict):
         _allowed_values(name, config, layer)
+
+
+def check_function(function, argument, layer):
+    """Raises Refused if the name of a function, an argument of a layer, would be read as another function, or as none."""
+    name = getattr(function, "__name__", "")
+    if keras.saving.get_registered_object(keras.saving.get_registered_name(function)) is function:
+        return
+    if name not in _ACTIVATIONS or not _alike(function, getattr(keras.activations, name)):
+        what = "a lambda" if name == "<lambda>" else short(name)
+        why = "is not the one of keras.activations" if name in _ACTIVATIONS else "files do not hold"
+        raise Refused(
+            f"layer {short(layer)} has {what} as {argument}, which {why}: use a function of keras.activations, or one of your "
+            "own that is decorated with @keras.saving.register_keras_serializable()"
+        )
+
+
+def _alike(function, of_keras):
+    """Whether two activations give the same values: gelu of keras.ops is an approximation, that of keras.activations is not."""
+    values = np.linspace(-8, 8, 64, dtype=np.float32).reshape(4, 16)
+    try:
+        return function is of_keras or np.allclose(of_keras(values), function(values), 1e-5, 1e-6)
+    except Exception:  # a user's function may raise any
+        return False
 
 
 def _listed(module):

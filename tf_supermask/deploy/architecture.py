@@ -2,11 +2,12 @@
 
 import copy
 import math
+import warnings
 
 import keras
 
-from tf_supermask import graph
-from tf_supermask.deploy.allowed import DATA, MODELS, NEVER_CALLED, POLICIES, Refused, check_object
+from tf_supermask import cloning, graph
+from tf_supermask.deploy.allowed import DATA, MODELS, NEVER_CALLED, POLICIES, Refused, check_function, check_object
 from tf_supermask.errors import short
 
 MOST_STEPS = 10_000  # a layer takes 8 steps, a call of it 1; a step takes about 0.2 ms
@@ -54,6 +55,18 @@ def can_be_made(entry):
     except Exception:
         return False
     return True
+
+
+def check_functions(model):
+    """Raises Refused if a layer has a function for an argument that its description would not give back."""
+    for layer in graph.inside(model):
+        if isinstance(layer, keras.layers.Lambda):
+            continue  # refused by its class
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras warns of lambdas
+            functions = cloning.functions(layer, layer.get_config())
+        for argument, function in functions.items():
+            check_function(function, argument, layer.name)
 
 
 def check(description):

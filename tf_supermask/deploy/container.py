@@ -146,8 +146,9 @@ def _exact(layer, array):
 def _description(model, plain, headers):
     """The description of the plain form of a model. Raises InputError if reading it does not give the same layers, by the same
     names where `headers` have kernels of them."""
-    given = plain.to_json()
     try:
+        architecture.check_functions(plain)
+        given = plain.to_json()
         description = architecture.stripped(architecture.named(json.loads(given), plain))
         try:
             made = architecture.build(description, plain.count_params())

@@ -8,6 +8,7 @@ from tf_supermask.conversion import stripped
 from tf_supermask.deploy import coding, level_codes
 from tf_supermask.deploy.compaction import Analysis
 from tf_supermask.deploy.container import kernel_views, view_of
+from tf_supermask.errors import printable
 
 
 def summary(model, print_fn=print):
@@ -24,7 +25,7 @@ def summary(model, print_fn=print):
     Further lines name the kernels without masks, dead units that `compact` keeps, and why, and the number of weights in other
     matrices, such as embeddings. `print_fn` gets one line at a time. Raises ValueError for a model without kernels.
     """
-    arguments.function("print_fn", print_fn, "a function of one line of text")
+    print_fn = _escaping(print_fn)
     plain, masked = stripped(model)
     kernels = sparsity.kernels(plain, also=masked)
     if not kernels:
@@ -47,6 +48,12 @@ def summary(model, print_fn=print):
     if others:
         print_fn(f"{sum(others.values()):,} more weights are in other layers: {sparsity.listed(others)}")
     return table
+
+
+def _escaping(print_fn):
+    """`print_fn` for lines in which names of layers contain line breaks."""
+    arguments.function("print_fn", print_fn, "a function of one line of text")
+    return lambda line: print_fn(printable(line))
 
 
 def _rows(plain, kernels, masked, analysis):
@@ -111,7 +118,7 @@ def _cells(name, row):
     counts = [f"{row[column]:,}" for column in ("minus", "zero", "plus")]
     sizes = [row[column] for column in ("csr_bytes", "coded_bytes", "macs", "compact_macs")]
     sizes = ["-" if size is None else f"{size:,}" for size in sizes]
-    return name, "x".join(map(str, row["shape"])), *counts, f"{row['remaining']:.2f} %", dead, *sizes
+    return printable(name), "x".join(map(str, row["shape"])), *counts, f"{row['remaining']:.2f} %", dead, *sizes
 
 
 def _total(table):

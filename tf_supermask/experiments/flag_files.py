@@ -15,14 +15,14 @@ from absl import flags
 
 from tf_supermask import files
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import flagfile, paths
+from tf_supermask.experiments import flagfile, number_flags, paths
 from tf_supermask.experiments.fields import names_of
 from tf_supermask.experiments.spec import ROUNDING, Spec, differences
 
 RUNNING, FILES = "running", "files"
 ROWS = flagfile.CHECKOUT / "flags"  # the rows of the papers; an installed package has none
-_DEFINE = {str: flags.DEFINE_string, int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_boolean}
-_DEFINE[pathlib.Path] = paths.define_path
+_DEFINE = {str: flags.DEFINE_string, int: number_flags.define_integer, float: number_flags.define_float}
+_DEFINE |= {bool: flags.DEFINE_boolean, pathlib.Path: paths.define_path}
 
 
 class Experiment(NamedTuple):
