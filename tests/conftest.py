@@ -12,6 +12,7 @@ import pytest
 from tf_supermask.experiments.data import Dataset
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # more of them split sums in ways that change the last digits
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one must not fail a test
 hypothesis.settings.load_profile("any machine")
 ROOT = commands.ROOT

@@ -8,7 +8,7 @@ from tf_supermask import sparsity
 from tf_supermask.experiments import networks
 from tf_supermask.experiments.spec import Spec
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'tf_supermask[peers]'")
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[peers]'")
 
 pytestmark = pytest.mark.filterwarnings("ignore:CUDA initialization")  # of a PyTorch with CUDA, on a machine without
 

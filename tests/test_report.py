@@ -343,7 +343,7 @@ def test_a_check_stands_beside_its_row_after_as_many_epochs(found):
     assert line["usual: test accuracy, %"].startswith(f"{first:.2f} [")
     check[0]["spec"]["epochs"] = 3
     (line,) = ablations.table(catalogue.shown(), its).to_dict("records")
-    assert line["epochs"] == 3 and line["usual: test accuracy, %"] == line["usual: remaining weights, %"] == "-"
+    assert line["epochs"] == "3" and line["usual: test accuracy, %"] == line["usual: remaining weights, %"] == "-"
 
 
 def test_tables_as_csv_and_latex(found, tmp_path):

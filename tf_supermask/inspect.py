@@ -104,7 +104,7 @@ def _tflite(path):
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise InputError("TFLite files are read with ai-edge-litert: pip install 'tf_supermask[tflite]'") from error
+        raise InputError("TFLite files are read with ai-edge-litert: pip install -e '.[tflite]'") from error
     try:
         with hidden(2):
             interpreter = Interpreter(str(path))

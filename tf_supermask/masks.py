@@ -3,7 +3,8 @@
     effective kernel = weight * mask(score)                              (Koster et al. 2022, Eq. 1 and 2)
 
 A rule is a pure function `(score, threshold) -> mask`. It returns a tensor of the score's shape and type, with one of the
-gradients in `gradients`. To add a rule, register it; layers, `mask_model`, flags and records then know it by its name:
+gradients in `gradients`. To add a rule, register it; layers, `mask_model` and records then know it by its name, and flags know
+those of this module:
 
     @masks.register("keep_large", threshold=0.1)
     def keep_large(score, threshold):
@@ -104,7 +105,7 @@ def register(
 
 
 def _check_new(name, rule):
-    """Raises ValueError if `name` or a property of a Rule without its function is none."""
+    """Raises ValueError if `name` is no text or is taken, or a property of a Rule without its function is not of its kind."""
     if not isinstance(name, str):
         raise arguments.refused("name", "the name of the rule, text, as in @masks.register('new')", name)
     if name in RULES:

@@ -109,7 +109,7 @@ def print_claims(evidence):
     for title, findings in ledgers.items():
         print(f"\n{title}")
         for finding in findings:
-            print(f"{finding.number:2} {finding.shown}: {finding.claim}\n   {finding.numbers} (n {finding.n})")
+            print(f"{finding.number:2} {finding.shown()}: {finding.claim}\n   {finding.numbers} (n {finding.n})")
 
 
 def update_files(evidence, folder):

@@ -154,9 +154,9 @@ def kernel_shape(layer):
 
 
 def counts(mask):
-    """`[n(-1), n(0), n(+1)]` of one mask."""
+    """Numbers of weights below 0, at 0 and above 0 of one mask or kernel."""
     mask = np.asarray(mask)
-    return [int(np.count_nonzero(mask == value)) for value in (-1, 0, 1)]
+    return [int(np.count_nonzero(of)) for of in (mask < 0, mask == 0, mask > 0)]
 
 
 def remaining(masks):

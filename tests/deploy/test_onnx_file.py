@@ -33,7 +33,7 @@ def test_a_missing_extra_is_one_line(tmp_path, monkeypatch):
         importlib.util, "find_spec", lambda name, *more: None if name == "tf2onnx" else find(name, *more)
     )
     monkeypatch.setattr("tf_supermask.deploy.onnx_file._NEEDED", ("numpy", "tf2onnx"))
-    with pytest.raises(InputError, match=r"^ONNX needs tf2onnx: pip install 'tf_supermask\[onnx\]'$"):
+    with pytest.raises(InputError, match=r"^ONNX needs tf2onnx: pip install -e '.\[onnx\]'$"):
         export_onnx(network(), tmp_path / "x.onnx")
     with pytest.raises(ValueError):
         export_onnx("network", tmp_path / "x.onnx")

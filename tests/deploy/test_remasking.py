@@ -101,6 +101,34 @@ def test_only_kernels_with_masks_get_them(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "rule, given",
+    [
+        ("signed", {"threshold": 0.05}),
+        ("signed", {"density": 0.2}),
+        ("edge_popup", {"density": 0.2}),
+        ("mpt", {"density": 0.3}),
+        ("signed_2_levels", {"density": 0.3}),
+    ],
+)
+def test_rules_with_a_threshold_or_density_of_their_own(rule, given, tmp_path):
+    source = mask_model(network(), rule, **given)
+    container.save(source, tmp_path / "x.supermask")
+    model = tf_supermask.load(tmp_path / "x.supermask", masked=True, rule=rule, **given)
+    np.testing.assert_array_equal(model(images()), tf_supermask.load(tmp_path / "x.supermask")(images()))
+    for layer, its in zip(*map(sparsity.masked_layers, (model, source)), strict=True):
+        assert (layer.rule, layer.threshold, layer.density) == (rule, its.threshold, its.density)
+    model.compile("sgd", "mse", run_eagerly=True)
+    model.train_on_batch(images(), np.ones((5, 3)))
+
+
+def test_another_density_than_that_of_the_file_is_refused(tmp_path):
+    container.save(mask_model(network(), density=0.2), tmp_path / "x.supermask")
+    message = "`rule` cannot make the mask of conv; use 'signed' or .*. Received: 'signed' with density=0.3"
+    with pytest.raises(ValueError, match=message):
+        tf_supermask.load(tmp_path / "x.supermask", masked=True, density=0.3)
+
+
+@pytest.mark.parametrize(
     "rule, message",
     [
         ("bernoulli", "`rule` must not sample, since the masks of a file are given. Received: 'bernoulli'"),
@@ -112,6 +140,14 @@ def test_rules_that_cannot_make_the_masks_are_refused(rule, message, tmp_path):
     container.save(mask_model(network(), distribution="uniform"), tmp_path / "x.supermask")
     with pytest.raises(ValueError, match=message):
         tf_supermask.load(tmp_path / "x.supermask", masked=True, rule=rule)
+
+
+def test_a_rule_that_cannot_make_a_mask_is_not_recommended(tmp_path, monkeypatch):
+    inverted = masks.Rule(lambda score, threshold: -masks.rule("binary")(score, threshold), 0.01, False, True)
+    monkeypatch.setitem(masks.RULES, "inverted", inverted)
+    container.save(mask_model(network(), distribution="uniform"), tmp_path / "x.supermask")
+    with pytest.raises(ValueError, match="use 'signed' or 'signed_2_levels' or 'signed_4_levels'. Received: 'inverted'"):
+        tf_supermask.load(tmp_path / "x.supermask", masked=True, rule="inverted")
 
 
 def test_weights_that_become_0_when_they_are_multiplied_are_named(tmp_path):

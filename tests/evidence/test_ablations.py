@@ -18,19 +18,21 @@ def test_an_ablation_is_beside_the_nearest_row_after_as_many_epochs():
     rows = {
         "koster_table1_fcn_signed_elus": experiment(97, 6),
         "koster_table1_fcn_signed_he": experiment(96, 6, weight_scheme="he"),
-        "koster_ablation_fcn_signed_unshuffled": experiment(94, 4, shuffle=False),
-        "part/of_another": experiment(1, 4),
+        "koster_check_fcn_signed_unshuffled": experiment(94, 4, shuffle=False),
+        "koster_table1_fcn_signed_elus/part": experiment(1, 4),
+        "rivals_grid_fcn_signed_0.1": experiment(99, 4),  # is a trial on validation images, and no ablation
+        "mine": experiment(98, 4),
     }
     shown = {"koster_table1_fcn_signed_elus", "koster_table1_fcn_signed_he"}
     table = ablations.table(shown, MadeUp(rows, runs=2))
     assert len(table) == 1
     line = dict(table.iloc[0])
-    assert (line["scale"], line["n"], line["epochs"]) == ("paper", 2, 4)
+    assert (line["scale"], line["n"], line["epochs"]) == ("paper", 2, "4")
     assert line["test accuracy, %"].startswith("94.0") and line["usual: test accuracy, %"].startswith("93")
 
 
 def test_there_is_no_usual_row_of_fewer_epochs():
-    rows = {"koster_table1_fcn_signed_elus": experiment(97, 3), "koster_ablation_x": experiment(94, 4)}
+    rows = {"koster_table1_fcn_signed_elus": experiment(97, 3), "koster_check_fcn_x": experiment(94, 4)}
     (line,) = ablations.table({"koster_table1_fcn_signed_elus"}, MadeUp(rows, runs=1)).to_dict("records")
     assert line["usual: test accuracy, %"] == "-"
 

@@ -90,7 +90,7 @@ def test_what_is_no_trained_network_is_named(made, tiny, tmp_path):
     spec = Spec.of(mode="lottery", rounds=0, iterations=4, evaluate_every=2, validation_images=14, batch_size=16)
     run = records.Run(tmp_path, "dense", 0)
     lottery.train(spec, tiny, run, QUIET)
-    with pytest.raises(InputError, match="mode lottery, which keeps which weights were pruned, but no trained model"):
+    with pytest.raises(InputError, match="mode lottery, whose records have masks, but no trained model"):
         load_run(run.record)
 
 

@@ -16,7 +16,7 @@ from tf_supermask.experiments import records
 from tf_supermask.scheduling import cluster as cluster_module
 from tf_supermask.scheduling import jobs
 
-ray = pytest.importorskip("ray", reason="ray is not installed: pip install 'tf_supermask[ray]'")
+ray = pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")
 RUNS = int(os.environ.get("CLUSTER_RUNS", 6))
 FLAGS = ("--model=fcn", "--dataset=digits8", "--epochs=2", "--nojit_compile", "--deterministic", "--progress=silent")
 

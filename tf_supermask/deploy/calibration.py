@@ -6,8 +6,8 @@ from tf_supermask.errors import InputError
 
 
 def checked(images, model):
-    """Preprocessed `images` as a float32 array. Raises InputError if they are none, of another shape than `model` takes, all 0 or
-    not finite."""
+    """Preprocessed `images` as a float32 array. Raises InputError if they are no array of numbers, of another shape than
+    `model` takes, all 0 or not finite."""
     shape = tuple(model.inputs[0].shape[1:])
     try:
         images = np.asarray(images, np.float32)

@@ -54,7 +54,7 @@ def save(model, path, own_weights="float32", verbose=True):
         verbose: print a line that says how many bytes they take.
 
     Raises:
-        ValueError: the path is none, or an argument is not of its kind.
+        ValueError: `path` is not a path, or another argument is not of its kind.
         InputError: the path has the ending of another format, no layer has a mask, numbers of the type of the
             file cannot hold a weight, or the file cannot be written.
     """

@@ -168,10 +168,11 @@ def _counted(packed, inflate, most):
     return -(-count // 4), inflate.unused_data
 
 
-def load(path, most_weights=MOST_WEIGHTS, masked=False, rule="signed", seed=0):
+def load(path, most_weights=MOST_WEIGHTS, masked=False, rule="signed", seed=0, threshold=None, density=None):
     """The network in a file as a plain Keras model, or with masks so that training can go on; not compiled.
 
-    Scores are not stored. With `masked` they are 2 * threshold * mask, and the kernels equal those of the file bit for bit.
+    Scores, rule and threshold are not stored. With `masked` scores are 2 * threshold * mask, and the kernels equal those of the
+    file bit for bit.
     Frozen weights of signed constants are not stored either where they are pruned: their signs are drawn, and their magnitude
     too in a layer that keeps no weight. Layers with drawn weights have `rescale` if the file was written with it. Of weights that
     are neither, those that are pruned are lost: new ones are drawn for them.
@@ -179,20 +180,21 @@ def load(path, most_weights=MOST_WEIGHTS, masked=False, rule="signed", seed=0):
     Args:
         most_weights: bound on the number of weights that the file may hold.
         masked: give a mask to each kernel of the file that has one.
-        rule: mask rule of these layers, one that does not sample; its default threshold is used.
+        rule: mask rule of these layers, one that does not sample.
         seed: seed of the signs, int >= 0, or None to draw one.
+        threshold, density: of these layers: the threshold, by default that of the rule, or the share of weights that remain in
+            each, which must be that of the file.
 
     Raises:
         InputError: see `read`; the seed in the file gives other weights here.
-        ValueError: `masked` is not True or False, `seed` is none, or the rule is unknown, samples, or cannot make the masks of
-            the file.
+        ValueError: an argument is not of its kind; the rule is unknown, samples, or cannot make the masks of the file.
     """
     arguments.switch("masked", masked)
     masks.rule(rule)
     seed = forms.seed_of(seed)
     contents = read(path, most_weights)
     model = built(contents)
-    return remasked(model, contents.kernels, rule, seed) if masked else model
+    return remasked(model, contents.kernels, rule, seed, threshold, density) if masked else model
 
 
 def built(contents):

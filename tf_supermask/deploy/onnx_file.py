@@ -26,7 +26,7 @@ def export_onnx(model, path):
     cloning.built_model(model)
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise InputError(f"ONNX needs {' and '.join(missing)}: pip install 'tf_supermask[onnx]'")
+        raise InputError(f"ONNX needs {' and '.join(missing)}: pip install -e '.[onnx]'")
     with tempfile.TemporaryDirectory() as folder:
         made = pathlib.Path(folder, "model.onnx")
         try:

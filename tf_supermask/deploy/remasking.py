@@ -17,7 +17,7 @@ from tf_supermask import conversion, forms, initializers, maskable, masks, spars
 from tf_supermask.deploy.container_format import drawn, key_of
 
 
-def remasked(model, kernels, rule="signed", seed=0):
+def remasked(model, kernels, rule="signed", seed=0, threshold=None, density=None):
     """The masked form of a plain model, not compiled.
 
     Args:
@@ -25,6 +25,7 @@ def remasked(model, kernels, rule="signed", seed=0):
         kernels: key of a kernel -> Kernel of the file. Each gets a mask that `mask_model` can give one.
         rule: mask rule, one that does not sample.
         seed: seed of signs, int >= 0, or None to draw one.
+        threshold, density: arguments of the masked layers, see `signed_mask.SignedMask`.
 
     Raises:
         ValueError: the rule samples, or cannot make one of the masks.
@@ -39,7 +40,9 @@ def remasked(model, kernels, rule="signed", seed=0):
         return id(maskable.kernels_of(layer)[name]) in coded
 
     seed = forms.seed_of(seed)
-    result = conversion.mask_model(model, rule, filter=filter, seed=seed, verbose=False)
+    result = conversion.mask_model(
+        model, rule, filter=filter, seed=seed, threshold=threshold, density=density, verbose=False
+    )
     for name, kernel in sparsity.masked_kernels(result).items():
         signs = np.random.default_rng(initializers.layer_seed(seed, name, "signs"))
         _restore(kernel, names[name], signs)
@@ -73,18 +76,24 @@ def _restore(source, kernel, signs):
                 f"{layer.name} has weights below {np.finfo(np.float32).tiny:.3g}, which become 0 where a mask "
                 "multiplies them; load the network without `masked`"
             )
-        able = " or ".join(map(repr, _able(codes)))
-        raise ValueError(f"`rule` cannot make the mask of {layer.name}; use {able}. Received: {layer.rule!r}")
+        able = " or ".join(map(repr, _able(mask, most)))
+        received = repr(layer.rule) + (f" with density={layer.density:g}" if layer.density else "")
+        raise ValueError(f"`rule` cannot make the mask of {layer.name}; use {able}. Received: {received}")
 
 
-def _able(codes):
-    """Names of the rules of thresholds that can give the mask `codes`."""
-    levels = max(1, int(np.abs(codes).max()))
+def _able(mask, most):
+    """Names of the rules whose own thresholds give `mask` / `most`."""
     return [
         name
         for name, rule in masks.RULES.items()
-        if rule.chooses and not rule.needs_density and rule.signed and rule.levels % levels == 0
+        if rule.chooses and rule.threshold and rule.levels % most == 0 and np.array_equal(_made(rule, mask, most), mask / most)
     ]
+
+
+def _made(rule, mask, most):
+    """The mask that a rule makes of the scores for `mask` / `most`."""
+    scores = _scores(mask, most, rule.levels, rule.threshold).astype(np.float32)
+    return keras.ops.convert_to_numpy(rule(scores, rule.threshold))
 
 
 def _scores(mask, most, levels, threshold):

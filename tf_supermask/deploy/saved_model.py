@@ -85,7 +85,8 @@ def export_keras(model, path):
 
 
 def write_file(path, content):
-    """Writes bytes to a file and returns its path. Raises InputError if it cannot be written, ValueError if the path is none."""
+    """Writes bytes to a file and returns its path. Raises InputError if it cannot be written, ValueError if
+    `path` is not a path."""
     try:
         files.write(path, lambda file: file.write(content))
     except OSError as error:

@@ -60,7 +60,7 @@ def full(description):
 
 
 def _layers(description):
-    """The list of layers of a model's description; None if it is none."""
+    """The list of layers of a model's description; None if it has none."""
     config = description.get("config") if isinstance(description, dict) else None
     layers = config.get("layers") if isinstance(config, dict) else None
     return layers if isinstance(layers, list) else None
@@ -160,7 +160,7 @@ def _size(part):
 
 
 def _completed(short, before):
-    """A short form with all four parts. Raises ValueError if it is none."""
+    """A short form with all four parts. Raises ValueError if it is no short form."""
     types = (str, str, dict, list)
     if not 2 <= len(short) <= 4 or any(type(part) is not kind for part, kind in zip(short, types)):
         raise ValueError("a layer that is not described")

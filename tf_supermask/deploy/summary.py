@@ -64,7 +64,7 @@ def _rows(plain, kernels, masked, analysis):
         kernel = np.asarray(variable)
         levels = masked[id(variable)].rule.levels if id(variable) in masked else 1
         coded = level_codes.codes_of(kernel, levels)
-        minus, zero, plus = sparsity.counts(np.sign(kernel))
+        minus, zero, plus = sparsity.counts(kernel)
         makes_units = getattr(layer, "kernel", None) is variable
         alive, units = makes_units and analysis.units(layer) or (None, kernel.shape[-1])
         yield {

@@ -21,7 +21,7 @@ def export_tflite(model, path, images=None):
     A model of another precision is computed in float32, and all layers do what they do in inference, as in `keras.Model.export`
     for this format. `images`: preprocessed images, float32; with them weights and activations
     become int8, for models of one input. Raises ValueError for anything but a Keras model, InputError for
-    images that are none, and if it cannot be converted or written.
+    images that do not fit its input, and if it cannot be converted or written.
     """
     cloning.built_model(model)
     read = [(_float32(x.dtype), x.shape) for x in getattr(model, "inputs", ())]

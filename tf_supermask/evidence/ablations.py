@@ -1,4 +1,4 @@
-"""Ablations: experiments that are in no table or figure of a paper, each compared with the row that differs least from it."""
+"""Ablations: experiments with `check` in their names, each compared with the row of the papers that differs least from it."""
 
 import dataclasses
 
@@ -14,12 +14,12 @@ MEASURES = ("test_accuracy", "remaining")
 def table(shown, *scales):
     """Data frame of text: a line per ablation in the Evidences `scales`, beside the usual row after as many epochs.
 
-    `shown`: the experiments that are in a table or figure. All others are ablations.
+    `shown`: the experiments that are in a table or figure.
     """
     lines = []
     for evidence in scales:
-        for name in sorted(evidence.experiments.keys() - shown):
-            if "/" not in name:  # else it is a part of another experiment's records
+        for name in sorted(evidence.experiments):
+            if names.ablation(name):
                 lines.append(_line(evidence, name, _usual(evidence, name, shown)))
     return pd.DataFrame(lines)
 
@@ -28,10 +28,10 @@ def _line(evidence, name, usual):
     records = evidence.experiments[name]
     epochs = records[0]["spec"]["epochs"]
     line = {
-        "ablation": names.ablation(name) or name,
+        "ablation": names.ablation(name),
         "scale": evidence.scale,
         "n": len(records),
-        "epochs": epochs,
+        "epochs": str(epochs),
     }
     for measure in MEASURES:
         heading, digits = tables.MEASURES[measure]

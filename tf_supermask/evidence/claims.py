@@ -52,11 +52,14 @@ class Finding(NamedTuple):
     def verdict(self):
         return combined([part.verdict for part in self.parts.values()])
 
-    @property
-    def shown(self):
-        """The verdict, and how many of the claim's parts it rests on where some have no evidence."""
+    def shown(self, columns=()):
+        """The verdict, the parts beside `columns` that fail where not all do, and how many parts it rests on where some have no
+        evidence."""
+        failing = [label for label, part in self.parts.items() if part.verdict == self.verdict in (FAILS, LEANS_FAILS)]
+        named = [label for label in failing if label not in columns and len(failing) < len(self.parts)]
+        text = self.verdict + (f" ({', '.join(named)})" if named else "")
         known = sum(part.verdict != NONE for part in self.parts.values())
-        return self.verdict if known in (0, len(self.parts)) else f"{self.verdict}, {known} of {len(self.parts)} parts"
+        return text if known in (0, len(self.parts)) else f"{text}, {known} of {len(self.parts)} parts"
 
     @property
     def runs(self):
@@ -189,7 +192,7 @@ def table(ledger):
     labels = [label for row in most_parts_first for label in row.parts if label]
     columns = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
     lines = [
-        {"#": str(row.number), "claim": row.claim, "scale": row.scale, "verdict": row.shown}
+        {"#": str(row.number), "claim": row.claim, "scale": row.scale, "verdict": row.shown(columns)}
         | {label: _cell(row.parts.get(label)) for label in columns}
         | {"numbers": row.numbers_without(columns), "n": row.n}
         for row in ledger

@@ -11,6 +11,7 @@ import pandas as pd
 
 from tf_supermask import sparsity
 from tf_supermask.deploy import coding, compaction, loading
+from tf_supermask.experiments import names
 
 KEY = ["experiment", "seed", "sha256"]
 
@@ -77,10 +78,12 @@ def updated(evidence, file):
 def parts(file):
     """Name -> data frame of text: bytes stored, and multiplications left after `compact`; {} without containers.
 
-    A line is an experiment, with means over its containers.
+    A line is an experiment, with means over its containers; settings that were only tried have none.
     """
     stored, left = [], []
     for name, rows in known(file).groupby("experiment"):
+        if names.trial(name):
+            continue
         size, dense = rows["container_bytes"].mean(), rows["dense_bytes"].iloc[0]
         stored.append(
             {

@@ -4,6 +4,8 @@ This module loads no TensorFlow, so that `--help`, `--status` and the check of f
 the functions that they stand for.
 """
 
+import pathlib
+import re
 import sys
 
 from tf_supermask.rivals.method_names import ALLOCATIONS as METHODS
@@ -44,10 +46,8 @@ SCALES = ("paper", "reduced", "quick")  # see `scales.scaled_down`
 SCHEMES = ("he", "xavier", "elu", "elus", "elus_resnet", "pytorch")
 DISTRIBUTIONS = ("signed_constant", "uniform", "normal", "truncated_normal")
 
-RULES = (
-    "signed", "binary", "rounded", "bernoulli", "signed_2_levels", "signed_4_levels", "edge_popup", "mpt", "iterand", "twn",
-    "ttq", "binaryconnect", "binaryconnect_stochastic", "sparse",
-)  # fmt: skip
+_RULE = re.compile(r'^@?(?:masks\.)?register\(\s*"(\w+)"', re.MULTILINE)  # masks.py loads Keras, so that names are read from its text
+RULES = tuple(_RULE.findall(pathlib.Path(__file__).parents[1].joinpath("masks.py").read_text(encoding="utf-8")))
 LEVELS = ("signed_2_levels", "signed_4_levels")
 DENSITY = ("edge_popup", "mpt", "iterand")  # modes whose masks keep a given share of the weights
 BINARY = ("binaryconnect", "binaryconnect_stochastic")  # modes that train weights and use their signs

@@ -46,10 +46,15 @@ def ablation(text):
     return None if name is None or name.part != CHECK else "_".join(filter(None, (name.network, name.variant)))
 
 
-def unlisted(text):
-    """Whether an experiment is in no table or figure of its own: an ablation, or a setting that is tried."""
+def trial(text):
+    """Whether an experiment is a setting that is tried on validation images: only the one that was chosen counts."""
     name = parsed(text)
-    return name is not None and name.part in (CHECK, GRID)
+    return name is not None and name.part == GRID
+
+
+def unlisted(text):
+    """Whether an experiment is in no table or figure of its own: an ablation or a trial."""
+    return trial(text) or ablation(text) is not None
 
 
 def group(text):

@@ -117,7 +117,7 @@ def save(run, record):
 
 
 def parsed(path):
-    """The record at `path`. Raises Malformed where the file is none, InputError where it is of a newer version or cannot be
+    """The record at `path`. Raises Malformed where the file is no record, InputError where it is of a newer version or cannot be
     read."""
     try:
         record = json.loads(pathlib.Path(path).read_text(), parse_constant=_no_number)

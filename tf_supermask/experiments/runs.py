@@ -6,7 +6,7 @@ from tf_supermask import files
 from tf_supermask.deploy import loading
 from tf_supermask.deploy.container_format import ENDING
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import data, modes, networks, records, training
+from tf_supermask.experiments import choices, data, modes, networks, records, training
 from tf_supermask.experiments.evaluation import Evaluation
 from tf_supermask.experiments.final_masks import decoded
 from tf_supermask.experiments.spec import Spec
@@ -26,7 +26,7 @@ def load_run(path):
     spec = Spec.recorded(record["spec"], run.record)
     if not modes.of(spec).exportable:
         raise InputError(
-            f"{run.record} is of mode {spec.mode}, which keeps which weights were pruned, but no trained model"
+            f"{run.record} is of mode {spec.mode}, whose records have masks, but no trained model"
         )
     return rebuild(spec, record, run)
 
@@ -74,7 +74,8 @@ def verified(run, record, load):
     """Compares a run's container with its record: `(agrees, text)`; `agrees` is None where they cannot be compared.
 
     The plain network in the container is evaluated on the test images. It agrees where each layer keeps as many weights as
-    recorded, and the number of correct test images differs by at most one: rounding depends on the order of sums.
+    recorded, and the number of correct test images differs by at most one: rounding depends on the order of sums. Of latent
+    weights training leaves some on the threshold, where rounding decides on their masks: there it is one in a thousand.
 
     Args:
         load: `(dataset, shape, splits) -> data.Dataset`.
@@ -93,4 +94,5 @@ def verified(run, record, load):
     text = f"{accuracy:.2f} % test accuracy, recorded {record['final']['test_accuracy']:.2f} %"
     if counts != expected:
         return False, f"{text}; {sum(counts.values())} weights remain, recorded {sum(expected.values())}"
-    return images < 1.5, f"{text}; {sum(counts.values())} weights"
+    most = len(dataset.test_labels) / 1000 if spec.mode in choices.LATENT else 1
+    return images < most + 0.5, f"{text}; {sum(counts.values())} weights"

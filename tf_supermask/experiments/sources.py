@@ -35,7 +35,7 @@ def find(name, data_dir=None, splits=None, download=True):
         download: whether to download and prepare what is not there yet.
 
     Raises:
-        InputError: there is none, it cannot be had here, or is not a classification of images of one size.
+        InputError: there is no such set, it cannot be had here, or is not a classification of images of one size.
     """
     if paths.is_path(name):
         return Folder(name, splits)

@@ -31,7 +31,7 @@ def connect(address):
     try:
         import ray
     except ImportError as error:
-        raise InputError("--executor=ray needs the package ray: pip install 'tf_supermask[ray]'") from error
+        raise InputError("--executor=ray needs the package ray: pip install -e '.[ray]'") from error
     try:
         ray.init(address=address or "auto", log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
     except (ConnectionError, ValueError, RuntimeError) as error:

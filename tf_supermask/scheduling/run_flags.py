@@ -47,7 +47,7 @@ def _rules(values):
             values.executor not in EXECUTORS,
             f"--executor={values.executor} is unknown; choose from {', '.join(EXECUTORS)}",
         ),
-        (no_tensorboard, "--tensorboard_dir needs the package tensorboard: pip install 'tf_supermask[tensorboard]'"),
+        (no_tensorboard, "--tensorboard_dir needs the package tensorboard: pip install -e '.[tensorboard]'"),
         (
             values.deterministic and values.jit_compile,
             "--deterministic excludes --jit_compile: Keras has no XLA with a GPU's deterministic kernels; leave one out",

@@ -32,10 +32,10 @@ TRIED = ("fcn",)  # networks on which learning rates are tried
 # key in the names of experiments -> label
 SCORES = {
     "edge_popup": "edge-popup",
-    "edge_popup_global": "edge-popup, one threshold",
+    "edge_popup_global": "edge-popup (one threshold)",
     "mpt": "MPT-1/32",
     "iterand": "IteRand",
-    "signed_topk": "signed supermask, top-k",
+    "signed_topk": "signed supermask (top-k)",
 }
 SPARSE = {
     "static": "random static mask",
@@ -53,7 +53,7 @@ OWN = {
     "twn": "TWN",
     "ttq": "TTQ",
     "binaryconnect": "BinaryConnect",
-    "binaryconnect_stochastic": "BinaryConnect, stochastic; test with drawn weights",
+    "binaryconnect_stochastic": "BinaryConnect (stochastic, tested with drawn weights)",
 }
 WITH_DENSITY = SCORES | SPARSE
 
