@@ -24,7 +24,7 @@ with silence_tensorflow():
     from tf_supermask.deploy import compaction, matmul
     from tf_supermask.deploy.saved_model import export_saved_model
     from tf_supermask.deploy.tflite import export_tflite
-    from tf_supermask.deploy.timing import in_turns, ratio, repeated
+    from tf_supermask.deploy.timing import ratio, repeated, time_interleaved
     from tf_supermask.evidence import benchmarks
     from tf_supermask.experiments import runs
     from tf_supermask.silence import hidden
@@ -91,7 +91,7 @@ def with_relu(model):
 def gain(form, models, x):
     """Milliseconds of the first of two models in a form, and how many times as fast the second one is."""
     with tempfile.TemporaryDirectory() as folder, hidden(1, 2):
-        dense, compacted = in_turns([form(model, x, folder) for model in models], FLAGS.rounds, FLAGS.turn_seconds)
+        dense, compacted = time_interleaved([form(model, x, folder) for model in models], FLAGS.rounds, FLAGS.turn_seconds)
     return {"dense_ms": 1000 * statistics.median(dense), "gain": ratio(dense, compacted)}
 
 
@@ -110,7 +110,7 @@ def call_alone(models, x):
     flat = [keras.layers.Flatten()] if x.ndim > 2 else []
     model = keras.Sequential([keras.Input(x.shape[1:]), *flat, keras.layers.Dense(1)])
     with tempfile.TemporaryDirectory() as folder, hidden(1, 2):
-        (taken,) = in_turns([lite(model, x, folder)], FLAGS.rounds, FLAGS.turn_seconds)
+        (taken,) = time_interleaved([lite(model, x, folder)], FLAGS.rounds, FLAGS.turn_seconds)
     return 1000 * statistics.median(taken)
 
 
@@ -135,7 +135,7 @@ def tiles():
     x, counts = np.random.default_rng(0).normal(size=(64, 32, 32, 64)).astype(np.float32), (64, 48, 34, 32, 16)
     models = [keras.Sequential([keras.Input(x.shape[1:]), keras.layers.Conv2D(n, 3, padding="same")]) for n in counts]
     with tempfile.TemporaryDirectory() as folder, hidden(1, 2):
-        times = in_turns([lite(model, x, folder) for model in models], FLAGS.rounds, FLAGS.turn_seconds)
+        times = time_interleaved([lite(model, x, folder) for model in models], FLAGS.rounds, FLAGS.turn_seconds)
     return {n: 1000 * statistics.median(taken) for n, taken in zip(counts, times, strict=True)}
 
 

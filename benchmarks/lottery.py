@@ -22,7 +22,7 @@ with silence_tensorflow():
     from train_step import random_data
 
     from tf_supermask import sparsity
-    from tf_supermask.deploy.timing import in_turns, ratio
+    from tf_supermask.deploy.timing import ratio, time_interleaved
     from tf_supermask.evidence import benchmarks
     from tf_supermask.experiments import criteria, data, lottery, one_shot, training
     from tf_supermask.experiments.spec import Spec
@@ -123,10 +123,10 @@ def main(argv):
     tf.get_logger().setLevel("ERROR")
     spec = Spec.of(mode="lottery", rounds=0, iterations=FLAGS.steps)
     dataset = random_data(spec, 60_000, 10_000)
-    ours_s, bare_s = in_turns([ours(spec, dataset), bare(spec, dataset)], FLAGS.rounds, FLAGS.turn_seconds)
+    ours_s, bare_s = time_interleaved([ours(spec, dataset), bare(spec, dataset)], FLAGS.rounds, FLAGS.turn_seconds)
     supermask = Spec.of(mode="supermask")
     product, operations = first_product(supermask, dataset)
-    masks_s, product_s = in_turns([all_supermasks(supermask, dataset), product], 3, FLAGS.turn_seconds)
+    masks_s, product_s = time_interleaved([all_supermasks(supermask, dataset), product], 3, FLAGS.turn_seconds)
     masks = len(PAPERS) * (supermask.rounds + 1)
     weights = sum(int(np.prod(kernel.shape)) for kernel in one_shot.Untrained(supermask, dataset).kernels.values())
     dense_s = statistics.median(ours_s) / FLAGS.steps * Spec.of(mode="lottery").iterations

@@ -22,7 +22,7 @@ with silence_tensorflow():
     from train_step import spec_of, step_data, stepper_of
 
     from tf_supermask import Masked, sparsity
-    from tf_supermask.deploy.timing import in_turns, ratio
+    from tf_supermask.deploy.timing import ratio, time_interleaved
     from tf_supermask.evidence import benchmarks
     from tf_supermask.experiments import data, training
     from tf_supermask.signed_mask import SignedMask
@@ -64,7 +64,7 @@ def compare(name):
     apart = max(
         float(np.abs(np.subtract(a.score, b.score)).max()) for a, b in zip(*map(kernels, models.values()), strict=True)
     )
-    times = dict(zip(steps, in_turns([*steps.values()], FLAGS.rounds, FLAGS.turn_seconds), strict=True))
+    times = dict(zip(steps, time_interleaved([*steps.values()], FLAGS.rounds, FLAGS.turn_seconds), strict=True))
     found = {f"{form}_ms": 1e3 * statistics.median(its) / one_call for form, its in times.items()}
     found |= {"general_over_special": ratio(times["general"], times["special"]), "rounds": FLAGS.rounds}
     found |= {"compiled_by_xla": bool(special.jit_compile), f"scores_apart_after_{one_call}_steps": apart}

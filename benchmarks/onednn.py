@@ -17,7 +17,7 @@ from tf_supermask.command_line import silence_tensorflow
 with silence_tensorflow():
     from train_step import spec_of, stepper
 
-    from tf_supermask.deploy.timing import in_turns, ratio
+    from tf_supermask.deploy.timing import ratio, time_interleaved
     from tf_supermask.evidence import benchmarks
 
 FLAGS = flags.FLAGS  # --models, --rounds and --turn_seconds are those of train_step.py
@@ -28,7 +28,7 @@ CASES = {"off": "0", "on": "1"}  # values of TF_ENABLE_ONEDNN_OPTS
 def step_of(name):
     """Milliseconds of a masked step of a network, in this process."""
     run, steps = stepper(spec_of(name, masked=True))
-    (times,) = in_turns([run], 5, FLAGS.turn_seconds)
+    (times,) = time_interleaved([run], 5, FLAGS.turn_seconds)
     return 1e3 * statistics.median(times) / steps
 
 

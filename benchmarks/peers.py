@@ -23,7 +23,7 @@ from tf_supermask.command_line import silence_tensorflow
 with silence_tensorflow():
     from train_step import spec_of, stepper
 
-    from tf_supermask.deploy.timing import Served, in_turns, ratio, serve
+    from tf_supermask.deploy.timing import Served, ratio, serve, time_interleaved
     from tf_supermask.evidence import benchmarks
     from tf_supermask.experiments import device
 
@@ -53,7 +53,7 @@ def compare(name):
         commands[case] = [sys.executable, str(TORCH), case, name, str(steps_of_call(name)), threads]
     with contextlib.ExitStack() as stack:
         served = [stack.enter_context(Served(command)) for command in commands.values()]
-        turns = in_turns(served, FLAGS.rounds, FLAGS.turn_seconds)
+        turns = time_interleaved(served, FLAGS.rounds, FLAGS.turn_seconds)
     times = dict(zip(commands, turns, strict=True))
     row = {f"{case}_ms": 1e3 * statistics.median(calls) / steps_of_call(name) for case, calls in times.items()}
     row |= {f"signed_over_{case}": ratio(times["signed"], times[case]) for case in ("dense", "edge_popup")}

@@ -19,7 +19,7 @@ with silence_tensorflow():
     from train_step import spec_of, step_data, stepper_of
 
     from tf_supermask import sparsity
-    from tf_supermask.deploy.timing import in_turns
+    from tf_supermask.deploy.timing import time_interleaved
     from tf_supermask.evidence import benchmarks
     from tf_supermask.experiments import records, training
     from tf_supermask.experiments.shrinking import Shrinking
@@ -60,7 +60,7 @@ def replay(name):
     models += [at_widths(masked, dataset, event["units"]) for event in record["shrunk"]]
     timed = [timed_stepper(model, dense if i == 0 else masked, dataset) for i, model in enumerate(models)]
     runs, calls, firsts = zip(*timed, strict=True)
-    turns = in_turns([*runs], FLAGS.rounds, FLAGS.turn_seconds)
+    turns = time_interleaved([*runs], FLAGS.rounds, FLAGS.turn_seconds)
     step = [statistics.median(times) / calls[0] for times in turns]
     steps = -(-IMAGES[record["spec"]["dataset"]] // masked.batch_size)
     whole = epochs * steps * step[0] + firsts[0]

@@ -41,7 +41,7 @@ with silence_tensorflow():
     import tensorflow as tf
 
     from tf_supermask import sparsity
-    from tf_supermask.deploy.timing import in_turns, ratio
+    from tf_supermask.deploy.timing import ratio, time_interleaved
     from tf_supermask.evidence import benchmarks
     from tf_supermask.experiments import choices, data, flag_files, training, updates
     from tf_supermask.experiments.callbacks import COLUMNS
@@ -310,7 +310,7 @@ def compare_steps(name):
         specs["normalized"] = spec_of(name, masked=True, batch_norm="trainable")
     steppers, calls = zip(*map(stepper, specs.values()), strict=True)
     functions = [*steppers, kernels_alone(specs["baseline"]), large_product(), large_copy()]
-    *times, kernels, product, copy = in_turns(functions, FLAGS.rounds, FLAGS.turn_seconds)
+    *times, kernels, product, copy = time_interleaved(functions, FLAGS.rounds, FLAGS.turn_seconds)
     steps = {case: [s / n for s in turns] for case, turns, n in zip(specs, times, calls, strict=True)}
     row = {f"{case}_ms": 1e3 * statistics.median(steps[case]) for case in ("baseline", "masked")}
     row |= {f"{case}_over_baseline": ratio(steps[case], steps["baseline"]) for case in specs if case != "baseline"}
@@ -348,14 +348,14 @@ def compare_method(net, method, dense):
     events = updates.prepared(spec, dataset, model) if every else ()
     step, steps = stepper_of(model, spec, dataset, every or 0)
     (dense_step, dense_steps), seconds = dense, FLAGS.turn_seconds
-    theirs, ours = in_turns([dense_step, step], FLAGS.rounds, seconds)
+    theirs, ours = time_interleaved([dense_step, step], FLAGS.rounds, seconds)
     row = {
         "dense_ms": 1e3 * statistics.median(theirs) / dense_steps,
         "step_over_dense": ratio(ours, theirs) * dense_steps / steps,
         "change_over_dense": 0.0,
     }
     for event in events:
-        (changes,) = in_turns([change_of(event)], min(5, FLAGS.rounds), seconds)
+        (changes,) = time_interleaved([change_of(event)], min(5, FLAGS.rounds), seconds)
         row["change_over_dense"] += 1e3 * statistics.median(changes) / every / row["dense_ms"]
     row["over_dense"] = row["step_over_dense"] + row["change_over_dense"]
     print(net, method, ", ".join(f"{key} {value:.3f}" for key, value in row.items()), flush=True)
@@ -381,7 +381,7 @@ def compare_epochs():
         training_alone,
         bare_epoch(spec, dataset, False),
     ]
-    ours, bare, ours_training, bare_training = in_turns(functions, FLAGS.rounds, 6 * FLAGS.turn_seconds)
+    ours, bare, ours_training, bare_training = time_interleaved(functions, FLAGS.rounds, 6 * FLAGS.turn_seconds)
     ours_training = [seconds * data.steps_per_epoch(dataset, spec) / steps for seconds in ours_training]
     found = {
         "ours_s": statistics.median(ours),

@@ -1,4 +1,4 @@
-"""Every layer of keras.layers with a kernel, in a model: masked, stripped, saved and loaded, packed and unpacked, compacted.
+"""Every layer of keras.layers with a kernel, in a model: masked, stripped, saved and loaded in both formats, compacted.
 
 What is seen on each backend is docs/reference/layers.json, of which the page on layers is made:
 
@@ -115,8 +115,8 @@ def row(name, folder):
         "masked": f"{type(layer_of(masked)).__name__}: {', '.join(layer_of(masked).masked_kernels)}",
         "stripped": "yes",
         "saved and loaded": "yes",
-        "packed": "yes",
-        "unpacked with masks": BY_NAME if named else "yes",
+        "container": "yes",
+        "loaded with masks": BY_NAME if named else "yes",
         "compact": compacted(name, masked, x),
     }
 

@@ -12,6 +12,11 @@ from tf_supermask import graph, maskable, sparsity
 from tf_supermask.errors import printable
 
 
+def all_layers(layer):
+    """The filter that lets all layers have masks."""
+    return True
+
+
 def convertible(layer):
     """Whether a layer is a Dense without LoRA, or a Conv2D without groups and with channels last."""
     dense = type(layer) is keras.layers.Dense and layer.lora_rank is None

@@ -7,7 +7,7 @@ from tf_supermask.signed_mask import SignedMask
 
 
 def mask_model(
-    model, rule="signed", filter=lambda layer: True, scheme="elus", distribution="signed_constant", keep_weights=False, seed=0,
+    model, rule="signed", filter=choosing.all_layers, scheme="elus", distribution="signed_constant", keep_weights=False, seed=0,
     threshold=None, relative_threshold=None, rescale=False, score_initializer="glorot_uniform", use_bias=None, verbose=True,
     density=None,
 ):  # fmt: skip
@@ -18,14 +18,16 @@ def mask_model(
     one by name.
 
     Args:
+        model: built Sequential or functional model; it is not changed.
         filter: `layer -> bool`, which of the layers with kernels get masks, or `(layer, name of the kernel) -> bool`, which of
             their kernels do. All others keep their weights.
-        scheme, distribution: initializer of the frozen weights, see `initializers`.
+        scheme, distribution: initializer of the frozen weights: "elus", "elu", "he", "xavier", "elus_resnet" or "pytorch", and
+            "signed_constant", "uniform", "normal" or "truncated_normal".
         keep_weights: freeze the kernels of the model in place of new ones.
         seed: seed of weights and scores, int >= 0; each layer gets its own from it and from the position of the layer among the
             model's Dense and Conv2D layers, or among its others. None draws one, which `keras.utils.set_random_seed` makes
             reproducible.
-        rule, threshold, relative_threshold, density, rescale: arguments of the masked layers, see `signed_mask.SignedMask`.
+        rule, threshold, relative_threshold, density, rescale: arguments of the masked layers, see `SignedMaskDense`.
         score_initializer: name or initializer of the scores; one without a seed gets that of each layer.
         use_bias: whether SignedMaskDense and SignedMaskConv2D layers have a bias. By default those that have one in `model`.
             Biases keep their values; a new bias starts with the bias_initializer of its layer, 0 by default.

@@ -12,9 +12,17 @@ class SignedMaskDense(signed_mask.SignedMask):
 
     Args:
         units: size of the output.
-        rule, weight_initializer, score_initializer, threshold, relative_threshold, density, rescale, sample_seed: see
-            `SignedMask`.
+        rule: name of a mask rule, a key of `masks.RULES`: "signed", "binary"...
+        weight_initializer, score_initializer: of the frozen weight, ELUS signed constant by default, and of the trained score.
+        threshold: scores beyond it keep their weights; >= 0, by default that of the rule, 0.01 for "signed".
+        relative_threshold: in its place, a share of the largest |score| right after initialization.
+        density: in its place, the share of weights that remain, those of the largest scores.
+        rescale: multiply the kernel by its size / the number of remaining weights (Zhou et al. 2019).
+        sample_seed: seed of the thresholds that a rule that samples draws.
         activation and bias arguments, kwargs: as in `keras.layers.Dense`, but `use_bias` is False by default.
+
+    A built layer has `weight`, `score`, `mask` (int8 numpy array: -1, 0, +1) and `effective_kernel` (float32). Raises ValueError
+    for an argument that it does not support.
 
     Input shape `(batch, ..., n_in)`, output shape `(batch, ..., units)`, kernel `(n_in, units)`.
     """
@@ -64,9 +72,17 @@ class SignedMaskConv2D(signed_mask.SignedMask):
         filters, kernel_size, strides, padding, dilation_rate: as in `keras.layers.Conv2D`.
         data_format: "channels_last"; None means Keras' image_data_format, which has to be the same.
         groups: 1.
-        rule, weight_initializer, score_initializer, threshold, relative_threshold, density, rescale, sample_seed: see
-            `SignedMask`.
+        rule: name of a mask rule, a key of `masks.RULES`: "signed", "binary"...
+        weight_initializer, score_initializer: of the frozen weight, ELUS signed constant by default, and of the trained score.
+        threshold: scores beyond it keep their weights; >= 0, by default that of the rule, 0.01 for "signed".
+        relative_threshold: in its place, a share of the largest |score| right after initialization.
+        density: in its place, the share of weights that remain, those of the largest scores.
+        rescale: multiply the kernel by its size / the number of remaining weights (Zhou et al. 2019).
+        sample_seed: seed of the thresholds that a rule that samples draws.
         activation and bias arguments, kwargs: as in `keras.layers.Conv2D`, but `use_bias` is False by default.
+
+    A built layer has `weight`, `score`, `mask` (int8 numpy array: -1, 0, +1) and `effective_kernel` (float32). Raises ValueError
+    for an argument that it does not support.
 
     Input shape `(batch, height, width, c_in)`, output shape `(batch, height', width', filters)`,
     kernel `(kernel_height, kernel_width, c_in, filters)`.

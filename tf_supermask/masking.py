@@ -6,7 +6,7 @@ from tf_supermask import arguments, choosing, cloning, conversion, forms, graph,
 
 
 def mask_layers(
-    model, rule="signed", filter=lambda layer: True, scheme="elus", distribution="signed_constant", keep_weights=False, seed=0,
+    model, rule="signed", filter=choosing.all_layers, scheme="elus", distribution="signed_constant", keep_weights=False, seed=0,
     threshold=None, relative_threshold=None, rescale=False, score_initializer="glorot_uniform", use_bias=None, verbose=True,
     density=None,
 ):  # fmt: skip

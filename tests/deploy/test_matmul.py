@@ -46,7 +46,7 @@ def test_a_saved_model_of_them_needs_nothing_of_this_package(tmp_path):
 def test_a_product_is_taken_where_it_is_clearly_faster(monkeypatch):
     """Oracle: times that are given."""
     times = iter([[[0.001], [0.00098], [0.0012]], [[0.001], [0.0011], [0.0005]]])
-    monkeypatch.setattr(matmul.timing, "in_turns", lambda functions, rounds, seconds: next(times))
+    monkeypatch.setattr(matmul.timing, "time_interleaved", lambda functions, rounds, seconds: next(times))
     model = network(0.1)
     other, rows = matmul.fastest(model, 3)
     assert [row["best"] for row in rows] == ["dense", "sparse"] and rows[1]["milliseconds"]["sparse"] == 0.5

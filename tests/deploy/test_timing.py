@@ -20,7 +20,7 @@ def test_functions_run_in_turns_of_about_equal_length(monkeypatch):
 
         return run
 
-    fast, slow = timing.in_turns([function("fast", 0.25), function("slow", 1.0)], 3, 2.0)
+    fast, slow = timing.time_interleaved([function("fast", 0.25), function("slow", 1.0)], 3, 2.0)
     assert order[:4] == [("fast", 1)] * 2 + [("slow", 1)] * 2 and order[4:] == [("fast", 8), ("slow", 2)] * 3
     assert fast == [0.25] * 3 and slow == [1.0] * 3
 

@@ -20,7 +20,7 @@ def test_a_layer_that_another_backend_treats_otherwise_says_how(tmp_path):
     seen = {"tensorflow": {"LSTM": row}, "torch": {"LSTM": row | {"compact": "3 of 9 weights"}}}
     file.write_text(json.dumps(seen))
     (line,) = reference.all_layers(file).splitlines()[2:]
-    assert line == "| `LSTM` | Masked: kernel | kept whole | yes | not run | compact: 3 of 9 weights |"
+    assert line == "| `LSTM` | Masked: kernel | kept whole | TensorFlow; JAX: not run; PyTorch: compact 3 of 9 weights |"
 
 
 def test_reference_pages_are_complete():

@@ -69,3 +69,10 @@ def test_the_sentence_on_the_time_of_edge_popup():
     assert findings.of_steps({}) == [] and findings.of_steps({"fcn": {"rigl": 1.1}}) == []
     (text,) = findings.of_steps({"fcn": {"edge_popup": 1.512}, "conv2": {"edge_popup": 2.0}})
     assert text.endswith("takes so many times one of dense training: 1.51 on fcn, 2.00 on conv2.")
+
+
+def test_a_run_that_diverged_is_shown():
+    made = MadeUp(WORLD, runs=3)
+    made.experiments[own("fcn", "ttq")][1]["final"]["test_accuracy"] = 9.8
+    dense = findings.sentences("fcn", made)[1]
+    assert ", 9.80, " in dense and dense.count("(") == 1 and "TTQ (" in dense

@@ -131,7 +131,7 @@ def fastest(model, images):
     for layer in dense_layers(model):
         networks = [multiplying(model, chosen | {layer.name: way}) for way in WAYS]
         calls = [timing.repeated(lambda call=tf.function(network): call(x).numpy()) for network in networks]
-        times = timing.in_turns(calls, _TURNS, _TURN_SECONDS)
+        times = timing.time_interleaved(calls, _TURNS, _TURN_SECONDS)
         ms = {way: 1000 * statistics.median(seconds) for way, seconds in zip(WAYS, times, strict=True)}
         best = min(ms, key=ms.get)
         chosen[layer.name] = best if ms[best] < _LESS * ms["dense"] else "dense"

@@ -25,7 +25,7 @@ def remasked(model, kernels, rule="signed", seed=0, threshold=None, density=None
         kernels: key of a kernel -> Kernel of the file. Each gets a mask that `mask_model` can give one.
         rule: mask rule, one that does not sample.
         seed: seed of signs, int >= 0, or None to draw one.
-        threshold, density: arguments of the masked layers, see `signed_mask.SignedMask`.
+        threshold, density: arguments of the masked layers, see `SignedMaskDense`.
 
     Raises:
         ValueError: the rule samples, or cannot make one of the masks.

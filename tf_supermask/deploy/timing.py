@@ -6,7 +6,7 @@ import sys
 import time
 
 
-def in_turns(functions, rounds, seconds):
+def time_interleaved(functions, rounds, seconds):
     """Seconds per repeat: for each function a list of `rounds` numbers.
 
     A function takes the number of its repeats. Functions run in turns, each turn for about `seconds` seconds, after two calls of
@@ -35,7 +35,7 @@ def ratio(above, below):
 
 
 def repeated(call):
-    """A function of the number of repeats, for `in_turns`, that calls `call` so often."""
+    """A function of the number of repeats, for `time_interleaved`, that calls `call` so often."""
 
     def run(repeats):
         for _ in range(repeats):
@@ -53,8 +53,8 @@ def serve(function):
 
 
 class Served:
-    """A function of the number of repeats, for `in_turns`, that runs in a process of its own: `command` calls `serve`. Between
-    its turns the process waits for its standard input, so that its threads disturb no other.
+    """A function of the number of repeats, for `time_interleaved`, that runs in a process of its own: `command` calls `serve`.
+    Between its turns the process waits for its standard input, so that its threads disturb no other.
 
     Raises RuntimeError where the process has ended.
     """

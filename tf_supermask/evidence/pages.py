@@ -112,7 +112,7 @@ def headlines(source):
     fail = f"{count[claims.FAILS]} {'fails' if count[claims.FAILS] == '1' else 'fail'}"
     return (
         f"{markdown(frame)}\n\nOf {count['claims']} claims of the papers {count[claims.HOLDS]} hold and {fail} by our runs; "
-        f"{lean} lean to one of them, with too few runs or without some of the networks, and {count[claims.NONE]} have no "
+        f"{lean} lean one way, with too few runs or without some of the networks, and {count[claims.NONE]} have no "
         "evidence yet."
     )
 
@@ -127,7 +127,7 @@ def headline_frame(papers, evidence):
             table = paper.tables[name]._replace(rows=tuple(rows), quoted=())
             for cells in tables.frame(table, evidence.experiments, {}).to_dict("records"):
                 lines.append(
-                    {"": cells[""], "of": paper.title, "n": cells["n"], accuracy: cells[accuracy]}
+                    {"": cells[""], "paper": paper.title, "n": cells["n"], accuracy: cells[accuracy]}
                     | {"the paper's accuracy": cells[f"paper: {accuracy}"], remaining: cells[remaining]}
                     | {"the paper's remaining": cells[f"paper: {remaining}"]}
                 )

@@ -56,17 +56,17 @@ def all_layers(file=LAYERS):
 
 
 def _backends(name, seen):
-    """Title of a backend -> whether what was seen of a layer is what TensorFlow does."""
-    return {
-        title: _same(seen.get(backend, {}).get(name), seen["tensorflow"][name]) for backend, title in BACKENDS.items()
-    }
+    """The backends on which a layer was seen to do what it does on TensorFlow, and how others differ."""
+    differ = {title: _differs(seen.get(backend, {}).get(name), seen["tensorflow"][name]) for backend, title in BACKENDS.items()}
+    same = ", ".join(title for title, how in differ.items() if not how)
+    return {"backends": "; ".join([same, *(f"{title}: {how}" for title, how in differ.items() if how)])}
 
 
-def _same(row, expected):
+def _differs(row, expected):
+    """How a backend's row differs from that of TensorFlow; "" where it does not."""
     if row is None:
         return "not run"
-    other = [f"{column}: {row.get(column)}" for column, value in expected.items() if row.get(column) != value]
-    return "; ".join(other) or "yes"
+    return ", ".join(f"{column} {row.get(column)}" for column, value in expected.items() if row.get(column) != value)
 
 
 def _first_paragraph(text):

@@ -12,7 +12,7 @@ from tf_supermask.evidence import statistics
 # measure of a record's `final` -> (heading, digits after the point)
 MEASURES = {
     "test_accuracy": ("test accuracy, %", 2),
-    "selected": ("that of the best on validation images, %", 2),
+    "selected": ("test accuracy of the mask that is best on validation images, %", 2),
     "test_loss": ("test loss", 3),
     "remaining": ("remaining weights, %", 2),
     "csr_compression": ("CSR compression, %", 2),

@@ -46,7 +46,8 @@ SCALES = ("paper", "reduced", "quick")  # see `scales.scaled_down`
 SCHEMES = ("he", "xavier", "elu", "elus", "elus_resnet", "pytorch")
 DISTRIBUTIONS = ("signed_constant", "uniform", "normal", "truncated_normal")
 
-_RULE = re.compile(r'^@?(?:masks\.)?register\(\s*"(\w+)"', re.MULTILINE)  # masks.py loads Keras, so that names are read from its text
+# Names of mask rules are read from the text of masks.py, which would load Keras.
+_RULE = re.compile(r'^@?(?:masks\.)?register\(\s*"(\w+)"', re.MULTILINE)
 RULES = tuple(_RULE.findall(pathlib.Path(__file__).parents[1].joinpath("masks.py").read_text(encoding="utf-8")))
 LEVELS = ("signed_2_levels", "signed_4_levels")
 DENSITY = ("edge_popup", "mpt", "iterand")  # modes whose masks keep a given share of the weights

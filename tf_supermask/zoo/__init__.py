@@ -21,8 +21,9 @@ def names():
 def card(name):
     """What is known of a network: a dict.
 
-    `data`, `input_shape`, `classes`, `preprocess`: what it reads; `test_accuracy` in percent on the test set of `data`; `weights`
-    that are left `of` so many; `bytes` of the file; `record` it comes from, and the `command` that makes that again.
+    `data`, `input_shape`, `classes`, `preprocess`: what it reads; `test_accuracy` in percent on the test set of `data`;
+    `weights`, how many remain, and `of` how many; `bytes` of the file; `record` it comes from, and the `command` that makes
+    that again.
 
     Raises InputError for a name that is not in `names()`.
     """

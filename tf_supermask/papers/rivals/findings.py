@@ -58,8 +58,15 @@ def _accuracies(net, evidence):
     return by_density
 
 
-def _listed(kind, labels):
-    return f"{kind}: {', '.join(labels)}." if labels else ""
+_APART = 10  # percentage points between two runs of a method: one of them has diverged
+
+
+def _listed(kind, labels, runs):
+    """A sentence on the methods `labels`, with all accuracies where they lie far apart. `runs`: label -> accuracies by seed."""
+    far = {label for label in labels if max(runs[label].values()) - min(runs[label].values()) > _APART}
+    values = {label: ", ".join(f"{run:.2f}" for run in runs[label].values()) for label in far}
+    named = [f"{label} ({values[label]})" if label in far else label for label in labels]
+    return f"{kind}: {', '.join(named)}." if labels else ""
 
 
 def _best(density, methods):
@@ -70,8 +77,8 @@ def _best(density, methods):
     text = [f"At {100 * density:g} % {best} is the most accurate of {len(methods)} methods: {means[best]:.2f} %."]
     if len(groups.untested) == len(others):
         return f"{text[0]} {others[0]} follows with {means[others[0]]:.2f} %; too few seeds for a test."
-    text += [_listed("Clearly below it", groups.below) or "None is clearly below it."]
-    text += [_listed("Not clearly", groups.alike), _listed("Too few seeds for a test", groups.untested)]
+    text += [_listed("Clearly below it", groups.below, methods) or "None is clearly below it."]
+    text += [_listed("Not clearly", groups.alike, methods), _listed("Too few seeds for a test", groups.untested, methods)]
     return " ".join(filter(None, text))
 
 
@@ -85,10 +92,10 @@ def _against_dense(net, methods):
     mean = np.mean(list(methods[label].values()))
     text = [
         f"The dense network has {mean:.2f} %.",
-        _listed("Clearly above it", groups.above),
-        _listed("Clearly below it", groups.below),
-        _listed("Not clearly different", groups.alike),
-        _listed("Too few seeds for a test", groups.untested),
+        _listed("Clearly above it", groups.above, methods),
+        _listed("Clearly below it", groups.below, methods),
+        _listed("Not clearly different", groups.alike, methods),
+        _listed("Too few seeds for a test", groups.untested, methods),
     ]
     return [" ".join(filter(None, text))]
 

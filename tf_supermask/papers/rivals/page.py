@@ -67,7 +67,8 @@ def _compact(containers):
 def table(net, evidence, measured):
     """Data frame of text: the methods that have records, those that find their density first."""
     known = [name for name in experiments(net) if name in evidence.experiments]
-    return pd.DataFrame([_line(net, name, evidence, measured) for name in known])
+    frame = pd.DataFrame([_line(net, name, evidence, measured) for name in known])
+    return frame if NETS[net].network in measured.steps else frame.drop(columns="step / dense", errors="ignore")
 
 
 def _section(net, evidence, measured):
