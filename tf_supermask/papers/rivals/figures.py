@@ -13,9 +13,9 @@ from tf_supermask.evidence.results import Missing
 from tf_supermask.papers.rivals import readings
 from tf_supermask.papers.rivals.names import NETS, SCORES, SPARSE, experiments, own
 
-_COLORS = 6  # after them a line has another dash
+_COLORS = *(f"C{number}" for number in range(6)), "0.4"  # the style has six
 _STYLES = {  # frozen weights have full lines, trained ones dashed lines
-    label: {"color": f"C{number % _COLORS}", "linestyle": style if number < _COLORS else "-."}
+    label: {"color": _COLORS[number], "linestyle": style}
     for labels, style in ((SCORES.values(), "-"), (SPARSE.values(), "--"))
     for number, label in enumerate(labels)
 }
