@@ -135,7 +135,7 @@ def _fill_parts(source, target, fill):
     for one, other in pairs:
         fill(one, other)
     ours, theirs = (
-        [v for v in layer.variables if not any(v is its for part in parts for its in part.variables)]
+        [v for v in layer.variables if not any(v is inner for part in parts for inner in part.variables)]
         for layer, parts in zip((source, target), zip(*pairs, strict=True), strict=True)
     )
     for one, other in zip(ours, theirs, strict=True):

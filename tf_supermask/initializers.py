@@ -148,12 +148,12 @@ def _around(values, mean, deviation):
 # What Keras' initializers do when they are called; those that inherit it are found too.
 _DRAWN = {
     keras.initializers.VarianceScaling.__call__: _scaled,
-    keras.initializers.RandomUniform.__call__: lambda its, shape: _between(its.seed, shape, its.minval, its.maxval),
-    keras.initializers.RandomNormal.__call__: lambda its, shape: _around(
-        draws.normal(its.seed, shape), its.mean, its.stddev
+    keras.initializers.RandomUniform.__call__: lambda given, shape: _between(given.seed, shape, given.minval, given.maxval),
+    keras.initializers.RandomNormal.__call__: lambda given, shape: _around(
+        draws.normal(given.seed, shape), given.mean, given.stddev
     ),
-    keras.initializers.TruncatedNormal.__call__: lambda its, shape: _around(
-        draws.truncated_normal(its.seed, shape), its.mean, its.stddev
+    keras.initializers.TruncatedNormal.__call__: lambda given, shape: _around(
+        draws.truncated_normal(given.seed, shape), given.mean, given.stddev
     ),
 }
 

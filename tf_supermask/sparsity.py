@@ -67,7 +67,7 @@ def _named(model, also=()):
     first = kernel_layers(model)
     for layer in [*first, *(layer for layer in model.layers if layer not in first)]:
         if graph.is_model(layer):
-            yield from ((f"{layer.name}/{name}", its, kernel) for name, its, kernel in _named(layer, also))
+            yield from ((f"{layer.name}/{name}", owner, kernel) for name, owner, kernel in _named(layer, also))
             continue
         own = _kernels_of(layer, also)
         for name, kernel in own.items():
@@ -93,7 +93,7 @@ def _inside(layer, inside):
     for path, part in inside.items():
         known |= {id(v) for v in part.variables}
         if part.built:
-            prefix = "/".join(its.name for its in path)
+            prefix = "/".join(layer.name for layer in path)
             found |= {f"{prefix}/{name}": kernel for name, kernel in part.masked_kernels.items()}
     return found | {name: v for name, v in maskable.chosen(layer).items() if id(v) not in known}
 

@@ -39,7 +39,7 @@ class Attention(Step):
 
     def reads(self):
         heads = self._heads()
-        linked = [(array(its.kernel)[:, heads] != 0).any(axis=(1, 2)) for its in self._projections]
+        linked = [(array(projection.kernel)[:, heads] != 0).any(axis=(1, 2)) for projection in self._projections]
         return [which & (x.values != 0) for which, x in zip(linked, self.inputs, strict=True)]
 
     def changes(self):
@@ -60,9 +60,9 @@ def _attention(call, inputs, channels):
     sequences = [given["query"], given["value"] if key is None else key, given["value"]]
     if not _known(call.layer, given, sequences):
         return None
-    known = {id(tensor): its for tensor, its in zip(call.inputs, inputs, strict=True)}
+    known = {id(symbol): tensor for symbol, tensor in zip(call.inputs, inputs, strict=True)}
     read = [known[id(x)] for x in sequences]
-    masks = [its for number, its in known.items() if number not in map(id, sequences)]
+    masks = [tensor for number, tensor in known.items() if number not in map(id, sequences)]
     channels.pin(masks, f"{call.layer.name} (MultiHeadAttention) reads them as masks")
     return Attention(call, read, channels)
 

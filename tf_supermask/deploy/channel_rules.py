@@ -138,11 +138,11 @@ def _merged(combine):
     """The rule of a layer that computes each feature from the same feature of all inputs; `combine`: their values -> its."""
 
     def rule(call, inputs, channels):
-        if len({(len(x.shape), len(its.values)) for x, its in zip(call.inputs, inputs, strict=True)}) > 1:
+        if len({(len(x.shape), len(tensor.values)) for x, tensor in zip(call.inputs, inputs, strict=True)}) > 1:
             return None
         for other in inputs[1:]:
             channels.join(inputs[0], other)
-        values = combine(np.stack([its.values for its in inputs]))
+        values = combine(np.stack([tensor.values for tensor in inputs]))
         return Step(call, inputs, channels, inputs[0]._replace(values=values))
 
     return rule
@@ -151,7 +151,7 @@ def _merged(combine):
 def _concatenated(call, inputs, channels):
     if call.layer.axis not in (-1, len(call.inputs[0].shape) - 1):
         return _merged(_agreed)(call, inputs, channels)
-    return Step(call, inputs, channels, Tensor(*(np.concatenate(its) for its in zip(*inputs, strict=True))))
+    return Step(call, inputs, channels, Tensor(*(np.concatenate(parts) for parts in zip(*inputs, strict=True))))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

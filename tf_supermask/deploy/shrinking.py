@@ -117,7 +117,7 @@ class Shrinker:
         for name, units in live.items():
             left[groups[self.tensors[name][1].channels]] = units
         return {
-            name: tuple(np.flatnonzero(left[groups[its.channels]]) for its in tensors)
+            name: tuple(np.flatnonzero(left[groups[tensor.channels]]) for tensor in tensors)
             for name, tensors in self.tensors.items()
         }
 
@@ -127,7 +127,7 @@ class Shrinker:
 
     def shrunk(self, live):
         """`Shrunk`: the model with the units of `live` only."""
-        kept = {name: its for name, its in self.kept(live).items() if self._has_channels(name)}
+        kept = {name: indices for name, indices in self.kept(live).items() if self._has_channels(name)}
 
         def remade(layer):
             size = {SignedMaskDense: "units", SignedMaskConv2D: "filters"}.get(type(layer))
@@ -169,7 +169,7 @@ class Shrinker:
 def _with_all_masked(model):
     """A plain clone of a model, for its structure: the kernels of masked layers are 0."""
     plain, pairs = cloning.cloned(
-        model, lambda its: its.plain() if isinstance(its, SignedMask) else cloning.copied(its)
+        model, lambda layer: layer.plain() if isinstance(layer, SignedMask) else cloning.copied(layer)
     )
     for layer, copy in pairs:
         if isinstance(layer, SignedMask):
@@ -221,16 +221,16 @@ def _paired(model, shrunk):
     them."""
     small, index, partner = shrunk.model, {}, {}
     for layer in filter(cloning.state, model.layers):  # Keras gives an input layer another name
-        for its, other in zip(*map(cloning.state, (layer, small.get_layer(layer.name))), strict=True):
-            index[id(its)], partner[id(its)] = _index(its, shrunk.kept.get(layer.name)), id(other)
-            yield its, other, index[id(its)]
+        for variable, other in zip(*map(cloning.state, (layer, small.get_layer(layer.name))), strict=True):
+            index[id(variable)], partner[id(variable)] = _index(variable, shrunk.kept.get(layer.name)), id(other)
+            yield variable, other, index[id(variable)]
     if not (model.compiled and model.optimizer.built):
         return
     others = velocities(small)
     for variable, velocity in velocities(model).items():
         yield velocity, others[partner[variable]], index[variable]
     scalars = (
-        [its for its in optimizer.variables if not len(its.shape)] for optimizer in (model.optimizer, small.optimizer)
+        [variable for variable in of.optimizer.variables if not len(variable.shape)] for of in (model, small)
     )
-    for its, other in zip(*scalars, strict=True):
-        yield its, other, ...
+    for variable, other in zip(*scalars, strict=True):
+        yield variable, other, ...

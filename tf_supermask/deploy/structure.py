@@ -54,9 +54,9 @@ class Structure:
         """Whether a layer is a model inside that is understood layer by layer."""
         return layer in self.graphs and layer not in self.whole
 
-    def _count(self, its):
+    def _count(self, inside):
         """Counts the uses of all layers, also in models inside."""
-        for call in its.calls:
+        for call in inside.calls:
             self.uses[call.layer] += 1
             self.training |= bool(call.kwargs.get("training"))
             if self.open_models and graph.is_model(call.layer):
@@ -68,8 +68,8 @@ class Structure:
         self.channels.pin([tensor], reason)
         return tensor
 
-    def _forward(self, its):
-        for call in its.calls:
+    def _forward(self, inside):
+        for call in inside.calls:
             inputs = [self.tensors[id(tensor)] for tensor in call.inputs]
             if call.layer in self.graphs and self._opens(call):
                 self._enter(call, self.graphs[call.layer])
@@ -92,11 +92,11 @@ class Structure:
         )
         return own == given and self.uses[call.layer] == 1 and not call.options and not isinstance(call.args[0], dict)
 
-    def _enter(self, call, its):
-        for one, other in zip(its.inputs, call.inputs, strict=True):
+    def _enter(self, call, inside):
+        for one, other in zip(inside.inputs, call.inputs, strict=True):
             self.tensors[id(one)] = self.tensors[id(other)]
-        self._forward(its)
-        for one, other in zip(call.outputs, its.outputs, strict=True):
+        self._forward(inside)
+        for one, other in zip(call.outputs, inside.outputs, strict=True):
             self.tensors[id(one)] = self.tensors[id(other)]
 
     def _step(self, call, inputs):

@@ -80,12 +80,12 @@ def finding(net, runs, file=SIZES):
     parts = []
     for rule, records in runs.items():
         if rule != "signed":
-            its = _means(net, rule, records, file)
+            means = _means(net, rule, records, file)
             p = statistics.paired(_by_seed(records), _by_seed(runs["signed"]))
             test = "one seed" if p is None else f"paired p {p:.2g}"
             parts.append(
-                f"{RULES[rule]} {its[0] - accuracy:+.2f} points ({test}) with {its[1] / remaining:.2f} times the weights "
-                f"and {its[2] / size:.2f} times the bytes"
+                f"{RULES[rule]} {means[0] - accuracy:+.2f} points ({test}) with {means[1] / remaining:.2f} times the weights "
+                f"and {means[2] / size:.2f} times the bytes"
             )
     return f"Against `signed`, {accuracy:.2f} % in {size:,.0f} bytes: {'; '.join(parts)}."
 
