@@ -18,8 +18,8 @@ for backend in jax torch; do
     KERAS_BACKEND=$backend $python -c 'import keras, pytest, sys; sys.exit(pytest.main(sys.argv[1:]))' -q tests/test_draws.py \
       tests/test_backends.py tests/test_masked.py tests/test_every_layer.py tests/deploy/test_channel_rules.py \
       tests/deploy/test_compact_networks.py \
-      -k "test_draws or test_backends or weight_times_mask or bit_for_bit or rules_and or carried_through or of_keras[LSTM] or
-        of_keras[SeparableConv2D] or kind[convolution] or kind[gates] or kind[models or kind[separable] or shrink[transformer]"
+      -k "test_draws or test_backends or weight_times_mask or bit_for_bit or rules_and or carried_through or of_keras[LSTM] or \
+of_keras[SeparableConv2D] or kind[convolution] or kind[gates] or kind[models or kind[separable] or shrink[transformer]"
   else
     echo "NOT RUN: tests of layers and compaction on $backend, which is not installed (pip install -e '.[$backend]')"
   fi
