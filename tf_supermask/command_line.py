@@ -1,13 +1,14 @@
 """What all commands share: an import of TensorFlow without its messages, flags, and an error of one line."""
 
 import contextlib
+import importlib
 import os
 import re
 import sys
 
 from absl import flags
 
-from tf_supermask.errors import InputError, printable, require_tensorflow
+from tf_supermask.errors import InputError, one_line, printable, require_tensorflow
 from tf_supermask.experiments import flagfile
 from tf_supermask.silence import hidden
 
@@ -43,7 +44,7 @@ def parse(argv):
 def silence_tensorflow():
     """Hides standard error during an import of TensorFlow, unless the import fails or TF_CPP_MIN_LOG_LEVEL is set below 3.
 
-    Raises InputError if Keras uses another backend; a command ends with one line then.
+    Raises InputError if Keras uses another backend or refuses its settings; a command ends with one line then.
     """
     show = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3"
     # TensorFlow alone turns oneDNN on only on processors with VNNI. Those with AVX2 gain most, and none loses
@@ -52,9 +53,19 @@ def silence_tensorflow():
     try:
         require_tensorflow()
         with contextlib.nullcontext() if show else hidden(2):
+            _import_keras()
             yield
     except InputError as error:
         command = getattr(sys.modules["__main__"], "__spec__", None)
         if command is not None and command.name.startswith("tf_supermask."):
             fail(error)
         raise
+
+
+def _import_keras():
+    """Raises InputError where Keras refuses what keras.json or a variable sets."""
+    try:
+        importlib.import_module("keras")
+    except (ValueError, OSError) as error:
+        reason = one_line(error)
+        raise InputError(f"Keras refuses its settings: {reason}; mend keras.json or the variables KERAS_...") from error

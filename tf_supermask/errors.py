@@ -1,5 +1,7 @@
 """InputError, the error for bad input, and messages of one line."""
 
+import importlib.util
+import json
 import os
 import sys
 
@@ -31,8 +33,33 @@ def short(name):
 
 
 def require_tensorflow():
-    """Raises InputError if Keras uses, or will use, another backend than TensorFlow."""
+    """Raises InputError if Keras uses, or will use, another backend than TensorFlow, or will lack what its settings ask for."""
     keras = sys.modules.get("keras")
-    backend = keras.config.backend() if hasattr(keras, "config") else os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if hasattr(keras, "config"):
+        backend, nnx = keras.config.backend(), False
+    else:
+        settings = _keras_settings()
+        backend = os.environ.get("KERAS_BACKEND") or settings.get("backend", "tensorflow")
+        variable = os.environ.get("KERAS_NNX_ENABLED")
+        nnx = settings.get("nnx_enabled") if variable is None else variable.lower() in ("true", "1")
     if backend != "tensorflow":
-        raise InputError(f"tf_supermask needs Keras on TensorFlow, not on {backend}; set KERAS_BACKEND=tensorflow")
+        name = backend if isinstance(backend, str) and backend else short(backend)
+        raise InputError(f"tf_supermask needs Keras on TensorFlow, not on {name}; set KERAS_BACKEND=tensorflow")
+    if nnx and not importlib.util.find_spec("flax"):
+        raise InputError("Keras is set to use NNX, which is for JAX and needs flax; set KERAS_NNX_ENABLED=false")
+
+
+def _keras_settings():
+    """Content of the file keras.json that Keras will read; {} where there is none or it is no JSON. Raises InputError for JSON
+    that is no object, which Keras fails at."""
+    user = os.path.expanduser("~")
+    home = os.environ.get("KERAS_HOME", os.path.join(user if os.access(user, os.W_OK) else "/tmp", ".keras"))
+    path = os.path.expanduser(os.path.join(home, "keras.json"))
+    try:
+        with open(path) as file:
+            settings = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(settings, dict):
+        raise InputError(f'{path} must be an object, as {{"backend": "tensorflow"}}. Received: {short(settings)}')
+    return settings
