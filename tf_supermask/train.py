@@ -38,7 +38,7 @@ def jobs_of(experiments, folder):
     pairs = [(experiment, spec) for experiment in experiments for spec in experiment.specs]
     if len(experiments) > 1:
         pairs = flag_files.in_order(experiments, jobs.cost)
-    return [jobs.job_of(experiment.name, spec, folder) for experiment, spec in pairs]
+    return [jobs.job_of(experiment.name, spec, folder, experiment.listed) for experiment, spec in pairs]
 
 
 def train_jobs(todo, options):

@@ -121,22 +121,40 @@ def test_a_row_with_lists_is_an_experiment_for_each_combination(tmp_path):
         flag_files.read(path)
 
 
-def test_seeds():
-    assert flag_files.parse_seeds("0-2,7, 1") == [0, 1, 2, 7]
-
-
 @pytest.mark.parametrize(
-    "text, message",
+    "arguments, names",
     [
-        ("", "has no seeds to read"),
-        ("3-1", "counts backwards"),
-        ("0-1000000000", "at most 100,000"),
-        ("99999999999", "below 2.31"),
+        (["--learning_rate=.001,.002"], ["large_final_rewind_zero_digits_.001", "large_final_rewind_zero_digits_.002"]),
+        (["--rounds=0", "--learning_rate=.001,.002"], ["dense_digits_.001", "dense_digits_.002"]),
+        (["--criterion=large_final,random"], ["large_final_rewind_zero_digits", "random_rewind_zero_digits"]),
+        (
+            ["--criterion=large_final,random", "--weight_decay=0,.1"],
+            [f"{name}_rewind_zero_digits_{decay}" for name in ("large_final", "random") for decay in ("0", ".1")],
+        ),
+        (["--mask0_action=init", "--learning_rate=.002"], ["large_final_rewind_init_digits"]),
+        (["--mode=signed", "--learning_rate=.1,.2"], ["signed_digits_.1", "signed_digits_.2"]),
     ],
 )
-def test_bad_seeds(text, message):
-    with pytest.raises(InputError, match=message):
-        flag_files.parse_seeds(text)
+def test_listed_values_that_are_not_in_the_name_are_added(arguments, names):
+    assert [its.name for its in of_command_line("--mode=lottery", "--dataset=digits", *arguments)] == [
+        f"fcn_{name}" for name in names
+    ]
+    named = of_command_line("--mode=lottery", "--experiment=x", "--criterion=large_final,random", "--weight_decay=0,.1")
+    assert [its.name for its in named] == ["x_large_final_0", "x_large_final_.1", "x_random_0", "x_random_.1"]
+
+
+def of_command_line(*arguments):
+    values = flags.FlagValues()
+    flag_files.define_flags(values)
+    values(["command", *arguments])
+    return flag_files.described(values)
+
+
+def test_two_equal_values_of_a_list_are_named():
+    with pytest.raises(
+        InputError, match="two of the listed combinations are fcn_signed_digits_0.1; list each value once"
+    ):
+        of_command_line("--dataset=digits", "--learning_rate=.1,0.1")
 
 
 def test_cheap_runs_and_first_seeds_come_first():

@@ -1,6 +1,7 @@
 import pytest
 from absl import flags
 
+from tf_supermask.errors import InputError
 from tf_supermask.experiments import number_flags
 
 
@@ -34,3 +35,21 @@ def test_what_is_no_number_is_said(values, flag, message):
     with pytest.raises(flags.Error) as error:
         values(["command", flag])
     assert str(error.value).startswith(f"flag {flag}: {message}")
+
+
+def test_seeds():
+    assert number_flags.parse_seeds("0-2,7, 1") == [0, 1, 2, 7]
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "has no seeds to read"),
+        ("3-1", "counts backwards"),
+        ("0-1000000000", "at most 100,000"),
+        ("99999999999", "below 2.31"),
+    ],
+)
+def test_bad_seeds(text, message):
+    with pytest.raises(InputError, match=message):
+        number_flags.parse_seeds(text)

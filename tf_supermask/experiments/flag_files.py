@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import itertools
 import pathlib
-import re
 from typing import NamedTuple
 
 from absl import flags
@@ -31,6 +30,7 @@ class Experiment(NamedTuple):
     name: str
     specs: list
     about: str = ""  # claim of the paper
+    listed: list | tuple = ()  # values of lists that it has, pairs (field, value)
 
 
 def define_flags(values=flags.FLAGS):
@@ -90,12 +90,12 @@ def described(values):
     names = [field.name for field in dataclasses.fields(Spec) if field.name != "seed"]
     given = {name: values[name].value for name in names if values[name].value is not None}
     lists = {name: [value.strip() for value in given[name].split(",")] for name in _LISTS if name in given}
-    seeds, name, experiments = parse_seeds(values["seeds"].value), values["experiment"].value, []
+    seeds, name, experiments = number_flags.parse_seeds(values["seeds"].value), values["experiment"].value, []
     for chosen in itertools.product(*lists.values()):
         settings = given | {field: _typed(field, value) for field, value in zip(lists, chosen, strict=True)}
         specs = [Spec.of(seed=seed, **settings) for seed in seeds]
-        added = "".join(f"_{value}" for value, listed in zip(chosen, lists.values(), strict=True) if len(listed) > 1)
-        experiment = Experiment(name + added if name else name_of(specs[0], added), specs)
+        listed = [pair for pair in zip(lists, chosen, strict=True) if len(lists[pair[0]]) > 1]
+        experiment = Experiment(name + _joined(listed) if name else name_of(specs[0], listed), specs, listed=listed)
         if any(other.name == experiment.name or other.specs == specs for other in experiments):
             raise InputError(f"two of the listed combinations are {experiment.name}; list each value once")
         experiments.append(experiment)
@@ -109,12 +109,21 @@ def _typed(field, value):
         raise InputError(f"--{field}={value} must be a number, or several with commas between") from None
 
 
-def name_of(spec, added=""):
-    """Name of the row with the settings of `spec`, else one made of its network, mode and data set, and of `added`."""
+_CHAIN = ("criterion", "mask1_action", "mask0_action")  # name lottery runs in place of their mode
+
+
+def name_of(spec, listed=()):
+    """Name of the row with the settings of `spec`, else one made of its network, mode and data set, and of those values of lists,
+    pairs (field, value), that are not in it yet."""
     kind = spec.mode
     if spec.mode == "lottery":
-        kind, added = f"{spec.criterion}_{spec.mask1_action}_{spec.mask0_action}" if spec.rounds else "dense", ""
-    return row_of(spec) or f"{spec.model}_{kind}_{paths.title_of(spec.dataset)}{added}"
+        kind = "_".join(getattr(spec, field) for field in _CHAIN) if spec.rounds else "dense"
+        listed = [pair for pair in listed if pair[0] not in _CHAIN]
+    return row_of(spec) or f"{spec.model}_{kind}_{paths.title_of(spec.dataset)}{_joined(listed)}"
+
+
+def _joined(listed):
+    return "".join(f"_{value}" for _, value in listed)
 
 
 def row_of(spec, folder=ROWS):
@@ -162,7 +171,9 @@ def read(path, further=()):
     define_flags(values)
     settings = [line.argument for line in lines(path, values)]
     if not settings:
-        raise InputError(f"{path} has no flags; write what differs from the defaults, as --model=conv2, in lines of their own")
+        raise InputError(
+            f"{path} has no flags; write what differs from the defaults, as --model=conv2, in lines of their own"
+        )
     try:
         values(["row", f"--experiment={name_of_file(path)}", *settings, *flagfile.expanded(further, values)])
         about = flagfile.texts(path)[0].removeprefix("# ")
@@ -205,25 +216,6 @@ def read_all(paths, further=()):
 def rows(folder):
     """Paths of all rows in a folder of flag files, sorted."""
     return sorted(str(path) for path in pathlib.Path(folder).glob("[!_]*.flags"))
-
-
-_MOST_SEEDS = 100_000
-
-
-def parse_seeds(text):
-    """`0-2,7` -> [0, 1, 2, 7]. Raises InputError."""
-    seeds = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        if not match:
-            raise InputError(f"--seeds={text!r} has no seeds to read at {part!r}; write 0-49 or 0,3,7")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if last < first:
-            raise InputError(f"--seeds={text!r} counts backwards at {part!r}; write {last}-{first}")
-        if last - first >= _MOST_SEEDS or last >= 2**31:
-            raise InputError(f"--seeds={text!r} must be below 2^31, at most {_MOST_SEEDS:,} at a time")
-        seeds.extend(range(first, last + 1))
-    return list(dict.fromkeys(seeds))
 
 
 def in_order(experiments, cost):

@@ -1,6 +1,11 @@
-"""Flags whose values are numbers, with errors that say what a number is to be: absl passes Python's own on."""
+"""Flags whose values are numbers, with errors that say what a number is to be: absl passes Python's own on. And seeds, which are
+several."""
+
+import re
 
 from absl import flags
+
+from tf_supermask.errors import InputError
 
 flags.disclaim_key_flags()  # they are those of the module that defines them, for its --help
 
@@ -29,3 +34,22 @@ def define_integer(name, default, help, flag_values=flags.FLAGS, lower_bound=Non
 def define_float(name, default, help, flag_values=flags.FLAGS, **kwargs):
     """A flag of a number, as `flags.DEFINE_float`."""
     flags.DEFINE(_Float(), name, default, help, flag_values, flags.ArgumentSerializer(), **kwargs)
+
+
+_MOST_SEEDS = 100_000
+
+
+def parse_seeds(text):
+    """`0-2,7` -> [0, 1, 2, 7]. Raises InputError."""
+    seeds = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if not match:
+            raise InputError(f"--seeds={text!r} has no seeds to read at {part!r}; write 0-49 or 0,3,7")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise InputError(f"--seeds={text!r} counts backwards at {part!r}; write {last}-{first}")
+        if last - first >= _MOST_SEEDS or last >= 2**31:
+            raise InputError(f"--seeds={text!r} must be below 2^31, at most {_MOST_SEEDS:,} at a time")
+        seeds.extend(range(first, last + 1))
+    return list(dict.fromkeys(seeds))

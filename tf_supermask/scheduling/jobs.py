@@ -25,11 +25,12 @@ class Job(NamedTuple):
         return f"{self.run.experiment}, seed {self.spec.seed}"
 
 
-def job_of(name, spec, results_dir):
-    """The Job of a run; a chain's dense run is named after the row that has its settings."""
+def job_of(name, spec, results_dir, listed=()):
+    """The Job of a run; a chain's dense run has the name that its settings give, with values of lists, `listed`, as
+    `flag_files.name_of` describes it."""
     dense = None
     if spec.rounds:
-        dense = records.Run(results_dir, flag_files.name_of(lottery.dense_spec(spec)), spec.seed)
+        dense = records.Run(results_dir, flag_files.name_of(lottery.dense_spec(spec), listed), spec.seed)
     return Job(records.Run(results_dir, name, spec.seed), spec, dense)
 
 
