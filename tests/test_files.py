@@ -1,8 +1,10 @@
 """Files are whole or not there."""
 
 import hashlib
+import io
 import os
 import stat
+import zipfile
 
 import keras
 import numpy as np
@@ -57,6 +59,59 @@ def test_damaged_files_are_renamed_and_none_is_lost(tmp_path):
         files.quarantine(tmp_path / "x")
     names = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert names == {"x.damaged": "one", "x.damaged2": "two", "x.damaged3": "three"}
+
+
+def npz(header):
+    """An npz of one array with a header of our own."""
+    text = header.encode().ljust(4095) + b"\n"
+    content = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(80)
+    with zipfile.ZipFile(file := io.BytesIO(), "w") as archive:
+        archive.writestr("a.npy", content)
+    return file.getvalue()
+
+
+def shaped(shape):
+    return npz(f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}}}")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"x",
+        b"PK\x03\x04",
+        shaped("(10**13,)"),
+        shaped(f"({10**13},)"),
+        shaped(f"({2**63}, 9)"),
+        npz("-" * 4000 + "1"),
+    ],
+    ids=range(7),
+)
+def test_arrays_that_cannot_be_read_are_damaged(content, tmp_path):
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(files.Damaged, match="."):
+        files.arrays(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_wrong_byte_in_a_file_of_arrays_is_damage_or_harmless(save, tmp_path):
+    path, arrays = tmp_path / "x.npz", {"a": np.arange(40.0), "b": np.arange(3)}
+    save(path, **arrays)
+    whole, found = path.read_bytes(), 0
+    np.save(tmp_path / "x.npy", arrays["a"])
+    with pytest.raises(files.Damaged):
+        files.arrays(tmp_path / "x.npy")
+    assert list(files.arrays(path, "b")) == ["b"]
+    with pytest.raises(files.Damaged):
+        files.arrays(path, "c")
+    for place in range(0, len(whole), 5):
+        for value in (12, 255, whole[place] ^ 1):
+            path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+            try:
+                assert all(np.array_equal(value, arrays.get(name)) for name, value in files.arrays(path).items())
+            except files.Damaged:
+                found += 1
+    assert found > len(whole) // 5
 
 
 def test_hashes_are_of_the_values():

@@ -1,11 +1,15 @@
-"""Files that are whole or not there: written beside their place and renamed. Damaged files are kept; hashes of arrays."""
+"""Files that are whole or not there: written beside their place and renamed. Damaged files are kept; arrays in files, and
+their hashes."""
 
 import contextlib
 import errno
 import hashlib
+import lzma
 import os
 import pathlib
 import shutil
+import zipfile
+import zlib
 
 import numpy as np
 
@@ -78,6 +82,30 @@ def quarantine(path):
             path.rename(target)
             return target
         number += 1
+
+
+class Damaged(ValueError):
+    """A file of arrays has other content than was written."""
+
+
+# What numpy and zipfile raise for wrong bytes: MemoryError for a shape that they give, RuntimeError for flags.
+_WRONG_BYTES = (ValueError, LookupError, TypeError, EOFError, RuntimeError, MemoryError)
+_WRONG_BYTES += (zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+
+
+def arrays(path, *names):
+    """The arrays in the npz file at `path`, by name: all, or those of `names`. Raises Damaged, and OSError where it cannot be
+    read."""
+    with open(path, "rb") as file:
+        try:
+            with np.errstate(invalid="ignore"), np.load(file) as found:
+                return {name: found[name] for name in names or found.files}
+        except OSError as error:
+            if error.errno not in (None, errno.EINVAL):  # which decompressors and wrong places give
+                raise
+            raise Damaged(str(error)) from error
+        except _WRONG_BYTES as error:
+            raise Damaged(str(error) or type(error).__name__) from error
 
 
 def sha256(array):

@@ -78,12 +78,14 @@ def test_a_damaged_checkpoint_is_named_and_kept(tmp_path, cut):
 
 def test_a_flipped_byte_in_a_checkpoint_is_found(tmp_path):
     run = records.Run(tmp_path, "flipped", 0)
-    records.save_checkpoint(run, SPEC, [np.arange(1000.0)], {"train_loss": []})
-    content = bytearray(run.checkpoint.read_bytes())
-    content[len(content) // 2] ^= 1
-    run.checkpoint.write_bytes(content)
-    with pytest.raises(InputError, match="is damaged"):
-        records.load_checkpoint(run, SPEC)
+    for write in (lambda path: None, lambda path: records.save_arrays(path, records.load_arrays(path))):
+        records.save_checkpoint(run, SPEC, [np.random.default_rng(0).normal(size=1000)], {"train_loss": []})
+        write(run.checkpoint)  # compressed, as a run's final arrays are
+        content = bytearray(run.checkpoint.read_bytes())
+        content[len(content) // 2] ^= 1
+        run.checkpoint.write_bytes(content)
+        with pytest.raises(InputError, match="is damaged"):
+            records.load_checkpoint(run, SPEC)
 
 
 def test_a_checkpoint_of_other_settings_is_an_error(tmp_path):
@@ -295,7 +297,9 @@ def test_every_committed_record_is_accepted():
     assert len(paths) > 100
     for path in paths:
         record = records.parsed(path)
-        spec, counts = Spec.recorded(record["spec"], path), np.array([row["counts"] for row in record.get("layers", ())])
+        spec, counts = Spec.recorded(record["spec"], path), np.array(
+            [row["counts"] for row in record.get("layers", ())]
+        )
         if spec.masked and not spec.sampled:  # samples differ between two looks
             left = 100 * counts[:, [0, 2]].sum() / counts.sum()
             np.testing.assert_allclose(left, record["final"]["remaining"], atol=1e-3, err_msg=str(path))

@@ -248,6 +248,29 @@ def test_a_folder_is_cached_by_content_and_comparable_where_it_moves(folder, tmp
         assert data.load(str(folder), cache_dir=tmp_path / "cache").fingerprint == first.fingerprint
 
 
+def test_a_damaged_cache_is_named_and_made_again(folder, tmp_path, capsys):
+    first = data.load(str(folder), cache_dir=tmp_path / "cache")
+    (cache,) = (tmp_path / "cache").iterdir()
+    whole, arrays = cache.read_bytes(), dict(np.load(cache))
+    for number, write in enumerate(
+        (
+            lambda: cache.write_bytes(b""),
+            lambda: cache.write_bytes(whole[: len(whole) // 2]),
+            lambda: np.savez(cache, **arrays | {"test_labels": arrays["test_labels"][::-1]}),
+            lambda: np.savez(cache, **arrays | {"classes": [3, 3]}),
+            lambda: np.savez(cache, classes=3),
+        ),
+        1,
+    ):
+        write()
+        aside = f"{cache.name}.damaged{number if number > 1 else ''}"
+        assert data.load(str(folder), cache_dir=tmp_path / "cache").fingerprint == first.fingerprint
+        line = capsys.readouterr().err
+        assert line.startswith(f"the cache {cache} is damaged (") and line.endswith(f"kept as {aside} and made again\n")
+        assert line.count("\n") == 1 and cache.with_name(aside).exists()
+        assert data.load(str(folder), cache_dir=tmp_path / "cache") and not capsys.readouterr().err
+
+
 def test_splits_of_a_folder(folder):
     dataset = data.load(str(folder), splits="train,validation")
     assert (len(dataset.train_labels), len(dataset.test_labels)) == (18, 9)

@@ -8,13 +8,13 @@ import dataclasses
 import functools
 import hashlib
 import pathlib
-import zipfile
+import sys
 
 import numpy as np
 import tensorflow as tf
 
 from tf_supermask import files
-from tf_supermask.errors import InputError
+from tf_supermask.errors import InputError, one_line, printable
 from tf_supermask.experiments import choices, sources
 from tf_supermask.experiments.distortion import distorted
 
@@ -90,19 +90,20 @@ def load(name, data_dir=None, cache_dir=None, shape=(32, 32, 3), splits=None, do
 
 
 def _read_cache(path):
-    """The cached data set, or None where there is none. A damaged file is kept aside and made again."""
+    """The cached data set, or None where there is none. A damaged file is kept aside, to be made again, and named in a line."""
     if not path.exists():
         return None
     try:
-        with np.load(path) as arrays:
-            dataset = Dataset(
-                *(arrays[field.name] for field in dataclasses.fields(Dataset)[:4]), int(arrays["classes"])
-            )
-            if dataset.fingerprint == str(arrays["fingerprint"]):
-                return dataset
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        pass
-    files.quarantine(path)
+        arrays = files.arrays(path, *(field.name for field in dataclasses.fields(Dataset)), "fingerprint")
+        fingerprint, classes = str(arrays.pop("fingerprint")), int(arrays.pop("classes"))
+        dataset = Dataset(**arrays, classes=classes)
+        if dataset.fingerprint == fingerprint:
+            return dataset
+        reason = "other images than it says"
+    except (OSError, TypeError, ValueError) as error:
+        reason = one_line(error)
+    line = f"the cache {path} is damaged ({reason}); it is kept as {files.quarantine(path).name} and made again"
+    print(printable(line), file=sys.stderr, flush=True)
     return None
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-import numpy as np
+from tf_supermask import files
 
 
 def with_this(checkpoint):
@@ -20,8 +20,10 @@ def earlier(checkpoint):
 def _names(checkpoint):
     if not checkpoint.exists():
         return []
-    with np.load(checkpoint) as arrays:
-        return json.loads(arrays["note"].tobytes()).get("machines", [])
+    try:
+        return json.loads(files.arrays(checkpoint, "note")["note"].tobytes()).get("machines", [])
+    except files.Damaged:  # since the run has read it
+        return []
 
 
 def _this():

@@ -10,17 +10,15 @@ results/<experiment>/seed<k>.error       why it failed when it was last tried
 """
 
 import dataclasses
-import io
 import json
 import os
 import pathlib
 import re
-import zipfile
 
 import numpy as np
 
 from tf_supermask import files
-from tf_supermask.errors import InputError
+from tf_supermask.errors import InputError, one_line
 from tf_supermask.experiments import form, machines
 from tf_supermask.experiments.spec import Spec, differences
 
@@ -106,7 +104,9 @@ def prepare(run):
         files.write(probe, lambda file: None)
         probe.unlink()
     except OSError as error:
-        raise InputError(f"cannot write to {run.record.parent} ({error.strerror}); give another --results_dir") from error
+        raise InputError(
+            f"cannot write to {run.record.parent} ({error.strerror}); give another --results_dir"
+        ) from error
 
 
 def save(run, record):
@@ -191,10 +191,9 @@ def load_arrays(path):
     if not path.exists():
         raise InputError(f"{path} is missing; move the record beside it away to train the run again")
     try:
-        with np.load(io.BytesIO(path.read_bytes())) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise _damaged(path, error) from error
+        return files.arrays(path)
+    except files.Damaged as error:
+        raise _damaged(path, one_line(error)) from error
 
 
 def save_checkpoint(run, spec, variables, history, shrunk=None):

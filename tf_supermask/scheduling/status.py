@@ -14,10 +14,7 @@ import re
 import socket
 import statistics
 import time
-import zipfile
 from typing import NamedTuple
-
-import numpy as np
 
 from tf_supermask import files
 from tf_supermask.experiments import records
@@ -75,12 +72,11 @@ def seconds_done(run):
 def seconds_saved(run):
     """The same of the checkpoint from which an unfinished run will be continued; [] without one."""
     try:
-        with np.load(run.checkpoint) as arrays:  # reads this one array
-            history = json.loads(arrays["note"].tobytes())["history"]
+        history = json.loads(files.arrays(run.checkpoint, "note")["note"].tobytes())["history"]
         rows = max(map(len, history.values()), default=0)
         return [float(seconds) for seconds in history.get("seconds", [1] * rows)]
     # none yet, or damaged, which the run itself will say
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return []
 
 
