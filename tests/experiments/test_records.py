@@ -178,7 +178,7 @@ def readers(run):
 
 WRONG = [
     ("spec", 3), ("spec", []), ("history", None), ("history", {}), ("history.train_loss", 3.0), ("history.test_loss", [0.1]),
-    ("history.test_loss", ["a", "b"]), ("history.more", [1.0]), ("history.remaining", ...), ("final", 1),
+    ("history.test_loss", ["a", "b"]), ("history.remaining", ...), ("final", 1),
     ("final.test_accuracy", None), ("final.test_accuracy", "high"), ("final.remaining", True), ("final.csr_compression", ...),
     ("initial", {}), ("layers", []), ("layers", [3]), ("layers.0.counts", "many"),
     ("layers.0.counts", [1, 2]), ("layers.1.name", None),
@@ -201,12 +201,32 @@ def test_a_malformed_record_is_one_line_wherever_it_is_read(finished, path, valu
         assert ("is no record" if name == "load_run" else "is damaged") in str(error.value)
 
 
-def test_a_record_with_a_newer_part_is_named_and_stays(finished):
-    finished.record.write_text(text := json.dumps(records.read(finished.record) | {"flavour": "sweet"}))
+@pytest.mark.parametrize(
+    "path", ["{}", "initial.{}", "history.{}", "final.{}", "layers.0.{}", "layers.1.{}", "data.{}", "shrunk.0.{}"]
+)
+def test_a_record_with_a_newer_field_is_named_and_stays(finished, path):
+    """Those of parts that readers rely on."""
+    record = records.read(finished.record) | ({"shrunk": [{"epoch": 1, "units": {}}]} if "shrunk" in path else {})
+    name = re.sub(r"\.\d", "", path.format("flavour"))
+    for value in (1.0, [1.0], [1.0, 2.0]):
+        finished.record.write_text(text := json.dumps(changed(record, path.format("flavour"), value)))
+        for read in readers(finished).values():
+            with pytest.raises(InputError, match=f"seed0.json is of a newer version .* not know {name}; update it"):
+                read()
+        assert finished.record.read_text() == text
+
+
+def test_an_environment_may_have_newer_fields(finished):
+    finished.record.write_text(json.dumps(changed(records.read(finished.record), "environment.flavour", "sweet")))
     for read in readers(finished).values():
-        with pytest.raises(InputError, match="seed0.json is of a newer version .* does not know flavour; update it"):
-            read()
-    assert finished.record.read_text() == text
+        read()
+
+
+def test_a_checkpoint_with_a_newer_column_is_of_another_version(tmp_path):
+    run = checkpoint_with(tmp_path, history={name: [1.0] for name in (*COLUMNS, "flavour")})
+    with pytest.raises(InputError, match="seed0.ckpt.npz was written by another version; move it away"):
+        records.load_checkpoint(run, SPEC, [(3,)])
+    assert run.checkpoint.exists()
 
 
 @pytest.mark.parametrize(

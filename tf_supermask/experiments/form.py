@@ -26,6 +26,7 @@ RECORD = {
     "environment": {"threads": NUMBER},
 }
 
+FURTHER = {"final": {"seconds", "best_iteration", "end_test_accuracy"}}  # fields that runs of some modes have
 SHRUNK = [{"epoch": WHOLE, "units": {dict}}]  # of a run that shrank, beside RECORD
 SHRUNK_STATE = {"events": SHRUNK, "live": {dict}}  # of its checkpoint
 
@@ -68,6 +69,23 @@ def differences(value, form, place="it"):
     ):  # columns are long
         for number, element in enumerate(value):
             yield from differences(element, form[0], f"{place}[{number}]")
+
+
+def unknown(record):
+    """Yields the name of each field of a parsed JSON object that no record of this version has; not those of `environment`, on
+    which no reader relies."""
+    yield from record.keys() - {*RECORD, "shrunk"}
+    for part in ("initial", "final", "data", "layers", "shrunk"):
+        rows, form = record.get(part), (RECORD | {"shrunk": SHRUNK})[part]
+        known = {*(form[0] if isinstance(form, list) else form), *FURTHER.get(part, ())}
+        for row in rows if isinstance(rows, list) else [rows]:
+            yield from (f"{part}.{name}" for name in (row.keys() - known if isinstance(row, dict) else ()))
+
+
+def unknown_columns(history, spec):
+    """Yields the name of each column of a history that no run of a Spec has in this version."""
+    known = {*HISTORY.get(spec.mode, EPOCHS), *(LEVELS if spec.mode == "supermask" else ())}
+    yield from (f"history.{name}" for name in (history.keys() - known if isinstance(history, dict) else ()))
 
 
 def history_differences(history, spec, finished=True):

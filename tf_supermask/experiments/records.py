@@ -134,8 +134,9 @@ def _differences(record, path):
     """Yields a text for each fault of a record. Raises InputError where it is of a newer version, whose form may differ."""
     yield from form.differences(record, {"spec": {dict}}, "record")
     yield from (f"without record.{key}" for key in form.RECORD if key not in record)
-    newer = dict.fromkeys(record.keys() - {*form.RECORD, "shrunk"})
-    spec = Spec.recorded(record["spec"] | newer, path)  # names unknown parts as it names unknown settings
+    # names unknown fields as it names unknown settings
+    spec = Spec.recorded(record["spec"] | dict.fromkeys(form.unknown(record)), path)
+    Spec.recorded(record["spec"] | dict.fromkeys(form.unknown_columns(record["history"], spec)), path)
     yield from form.differences(record, form.RECORD, "record")
     yield from form.history_differences(record["history"], spec)
     if record.get("shrunk", []) != []:
@@ -234,7 +235,8 @@ def load_checkpoint(run, spec, shapes=None):
     variables, history = [arrays[f"variable{i}"] for i in range(len(arrays))], note["history"]
     if shapes is not None:
         same = [value.shape for value in variables] == [tuple(shape) for shape in shapes]
-        if not same or any(form.history_differences(history, spec, finished=False)):
+        other = (*form.history_differences(history, spec, finished=False), *form.unknown_columns(history, spec))
+        if not same or other:
             raise InputError(f"{run.checkpoint} was written by another version; move it away to start anew")
     return variables, history
 
