@@ -1,7 +1,9 @@
 """What a record holds of the machine and the source tree."""
 
+import pathlib
 import subprocess
 
+import tf_supermask
 from tf_supermask.experiments import environment
 
 
@@ -27,10 +29,28 @@ def test_a_commit_is_that_of_the_package_or_none(tmp_path):
     git("commit", "-m", "another project")
     assert [commit(folder) for folder in (own, installed, vendored)] == [None] * 3
     git("add", "tf_supermask")
+    git("commit", "-m", "a copy at the top of another project")
+    assert commit(own) is None
+    settings = tmp_path / "setup.cfg"
+    for text in ("[metadata]\nname = other\n", "[flake8]\n", "name", "[metadata]\nname = \xff", ""):
+        settings.write_text(text, "latin-1")
+        git("add", "setup.cfg")
+        git("commit", "-m", "of that project")
+        assert commit(own) is None
+    settings.write_text("[metadata]\nname = tf_supermask\nversion = %(x\n")
+    git("rm", "--cached", "setup.cfg")
+    git("commit", "-m", "not tracked")
+    assert commit(own) is None
+    git("add", "setup.cfg")
     git("commit", "-m", "this project")
     assert commit(own) == git("rev-parse", "HEAD") and commit(installed) is None
     (own / "records.py").write_text("changed")
     assert commit(own) == git("rev-parse", "HEAD") + "+"
+
+
+def test_the_name_of_the_project_is_that_of_the_package():
+    package = pathlib.Path(tf_supermask.__file__).parent
+    assert environment._project(package.with_name("setup.cfg")) == package.name == "tf_supermask"
 
 
 def test_a_record_says_whether_onednn_was_on_and_names_the_processor(monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """Machine and software of a run, for its record. They are no part of its Spec."""
 
+import configparser
 import functools
 import importlib.metadata
 import os
@@ -65,7 +66,8 @@ def _version():
 @functools.cache
 def commit(package=pathlib.Path(__file__).parents[1]):
     """Commit of the source tree, with `+` where the package has uncommitted changes. None where the folder `package` is not
-    tracked at the top of a repository, as in an installation inside another project.
+    tracked at the top of a repository of the project, whose setup.cfg has its name: it may be a copy in another project, or an
+    installation inside of one.
     """
 
     def git(*arguments):
@@ -73,11 +75,23 @@ def commit(package=pathlib.Path(__file__).parents[1]):
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        if pathlib.Path(git("rev-parse", "--show-toplevel")) != package.resolve().parent or not git("ls-files"):
+        top = pathlib.Path(git("rev-parse", "--show-toplevel"))
+        tracked = git("ls-files") and git("ls-files", "--", str(top / "setup.cfg"))
+        if top != package.resolve().parent or not tracked or _project(top / "setup.cfg") != package.name:
             return None
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _project(path):
+    """Name of the project of a setup.cfg, or None."""
+    settings = configparser.ConfigParser(interpolation=None)
+    try:
+        settings.read(path, "utf-8")
+    except (configparser.Error, UnicodeDecodeError):
+        return None
+    return settings.get("metadata", "name", fallback=None)
 
 
 def runtime_info(environment, model):
