@@ -9,6 +9,7 @@ from tf_supermask import (
     He,
     Masked,
     MaskUpdates,
+    SignedMaskConv2D,
     SignedMaskDense,
     load,
     mask_layers,
@@ -80,6 +81,14 @@ CALLS = {  # name of an argument -> values that it cannot have, and calls with t
         [lambda **given: load("nowhere", **given), lambda **given: zoo.load("mnist_fcn", **given)],
     ),
     "rescale": (NO_SWITCHES, [lambda **given: SignedMaskDense(2, **given)]),
+    "use_bias": (
+        [*NO_SWITCHES[:1], *NO_SWITCHES[2:], "no", "", [], 0, 1],
+        [
+            lambda **given: SignedMaskDense(2, **given),
+            lambda **given: SignedMaskConv2D(2, 3, **given),
+            lambda **given: mask_model(a_model(), **given),
+        ],
+    ),
     "signed": (NO_SWITCHES, [lambda **given: masks.register("new", 0.1, **given)]),
     "rule": (
         ["x", None, ["signed"], 3],

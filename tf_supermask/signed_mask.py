@@ -66,7 +66,8 @@ class SignedMask(keras.layers.Layer):
         self.sample_seed = arguments.integer("sample_seed", sample_seed, low=0, optional=True)
         self.weight_initializer = keras.initializers.get(weight_initializer or initializers.ELUS())
         self.score_initializer = initializers.needed("score_initializer", score_initializer)
-        checked = self._counterpart(plain)  # Keras checks the arguments, and makes pairs of single numbers
+        plain = plain | {"use_bias": arguments.switch("use_bias", plain["use_bias"])}  # of which Keras takes any value
+        checked = self._counterpart(plain)  # Keras checks the other arguments, and makes pairs of single numbers
         if isinstance(checked.activation, keras.layers.PReLU):
             raise ValueError("`activation` has weights of its own; add it as a layer. Received: PReLU")
         self.supports_masking = checked.supports_masking  # masks of time steps: Dense passes them on
