@@ -150,6 +150,24 @@ def of_command_line(*arguments):
     return flag_files.described(values)
 
 
+@pytest.mark.parametrize(
+    "flag", ["learning_rate=.1,1_0", "weight_decay=1_0", "learning_rate=\u0661", "learning_rate=.1,"]
+)
+def test_values_of_a_list_that_are_no_numbers_are_named(flag):
+    value = flag.partition("=")[2].split(",")[-1]
+    with pytest.raises(InputError, match=f"^--{flag.partition('=')[0]}={value} must be a number"):
+        of_command_line(f"--{flag}")
+
+
+def test_an_empty_name_is_refused(tmp_path):
+    message = "--experiment= is empty; name the results, or leave the flag out$"
+    with pytest.raises(InputError, match=message):
+        of_command_line("--experiment=")
+    (tmp_path / "a.flags").write_text("# x\n--experiment=\n")
+    with pytest.raises(InputError, match=message):
+        flag_files.read(tmp_path / "a.flags")
+
+
 def test_two_equal_values_of_a_list_are_named():
     with pytest.raises(
         InputError, match="two of the listed combinations are fcn_signed_digits_0.1; list each value once"

@@ -29,6 +29,11 @@ def test_values(values):
         ("--images=0", "0 is not a positive integer"),
         ("--threshold=.01,.02", "must be one number, such as 0.01"),
         ("--threshold=a", "must be one number"),
+        ("--threshold=1_0", "must be one number"),
+        ("--threshold=\u0661", "must be one number"),
+        ("--epochs=1_0", "must be an integer"),
+        ("--epochs=0x1_0", "must be an integer"),
+        ("--images=\u0661", "must be an integer"),
     ],
 )
 def test_what_is_no_number_is_said(values, flag, message):
@@ -45,6 +50,8 @@ def test_seeds():
     "text, message",
     [
         ("", "has no seeds to read"),
+        ("1_0", "has no seeds to read"),
+        ("\u0661", "has no seeds to read"),
         ("3-1", "counts backwards"),
         ("0-1000000000", "at most 100,000"),
         ("99999999999", "below 2.31"),

@@ -21,6 +21,7 @@ def parsed(*arguments):
         (["--jobs=0"], "--jobs must be positive, not 0"),
         (["--checkpoint_seconds=-1"], "--checkpoint_seconds must be positive, not -1.0"),
         (["--executor=ray", "--jobs=2"], "--jobs is for this machine"),
+        (["--ray_address=", "--executor=ray"], "^--ray_address= is empty; name a cluster, or leave the flag out$"),
         (["--ray_address=x"], "are for --executor=ray"),
         (["--executor=ray", "--gpus_per_run=1.5"], "--gpus_per_run=1.5 must be below 1 or a whole number of GPUs"),
         (["--progress=loud"], "--progress=loud is unknown; choose from auto, bar, epoch, silent"),

@@ -91,6 +91,8 @@ def described(values):
     given = {name: values[name].value for name in names if values[name].value is not None}
     lists = {name: [value.strip() for value in given[name].split(",")] for name in _LISTS if name in given}
     seeds, name, experiments = number_flags.parse_seeds(values["seeds"].value), values["experiment"].value, []
+    if name == "":
+        raise InputError("--experiment= is empty; name the results, or leave the flag out")
     for chosen in itertools.product(*lists.values()):
         settings = given | {field: _typed(field, value) for field, value in zip(lists, chosen, strict=True)}
         specs = [Spec.of(seed=seed, **settings) for seed in seeds]
@@ -103,8 +105,9 @@ def described(values):
 
 
 def _typed(field, value):
+    kind = Spec.__dataclass_fields__[field].type
     try:
-        return Spec.__dataclass_fields__[field].type(value)
+        return value if kind is str else number_flags.converted(kind, value)
     except ValueError:
         raise InputError(f"--{field}={value} must be a number, or several with commas between") from None
 

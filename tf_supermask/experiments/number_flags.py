@@ -10,10 +10,17 @@ from tf_supermask.errors import InputError
 flags.disclaim_key_flags()  # they are those of the module that defines them, for its --help
 
 
+def converted(convert, text):
+    """`convert(text)`; ValueError for 1_0, and for digits of other scripts, which Python takes."""
+    if isinstance(text, str) and ("_" in text or not text.isascii()):
+        raise ValueError(text)
+    return convert(text)
+
+
 class _Integer(flags.IntegerParser):
     def convert(self, argument):
         try:
-            return super().convert(argument)
+            return converted(super().convert, argument)
         except ValueError:
             raise ValueError("must be an integer, such as 30") from None
 
@@ -21,7 +28,7 @@ class _Integer(flags.IntegerParser):
 class _Float(flags.FloatParser):
     def convert(self, argument):
         try:
-            return super().convert(argument)
+            return converted(super().convert, argument)
         except ValueError:
             raise ValueError("must be one number, such as 0.01") from None
 
@@ -43,7 +50,7 @@ def parse_seeds(text):
     """`0-2,7` -> [0, 1, 2, 7]. Raises InputError."""
     seeds = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part, re.ASCII)
         if not match:
             raise InputError(f"--seeds={text!r} has no seeds to read at {part!r}; write 0-49 or 0,3,7")
         first, last = int(match[1]), int(match[2] or match[1])

@@ -56,6 +56,7 @@ def _rules(values):
             ray and values.jobs > 1,
             "--jobs is for this machine; Ray takes as many runs as fit, by --threads and --gpus_per_run",
         ),
+        (values.ray_address == "", "--ray_address= is empty; name a cluster, or leave the flag out"),
         (
             not ray and (values.ray_address or values.gpus_per_run),
             "--ray_address and --gpus_per_run are for --executor=ray",
