@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from test_conversion import a_model, with_a_block
 
 from tf_supermask import mask_model, sparsity, strip_masks, summary
@@ -75,6 +76,31 @@ def test_summary_counts_kernels_wherever_they_are():
     )
     assert f"of {16 + 8 + 16 + 20 + 30 + 24} weights remain" in lines[-1]
     assert lines[-1].endswith(", without block/matrix, block/first, block/second, block/sequential/third")
+
+
+def test_variables_of_tensorflow_are_named():
+    """`save` refuses them."""
+
+    class Own(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.matrix, self.held = tf.Variable(tf.eye(4)), {"shift": [tf.Variable(tf.zeros(4))]}
+
+        def call(self, x):
+            return x @ self.matrix + self.held["shift"][0]
+
+    inputs = keras.Input((4,))
+    own = Own(name="own")
+    model = keras.Model(inputs, keras.layers.Dense(3, use_bias=False, name="dense")(own(own(inputs))))
+    lines = []
+    summary(model, print_fn=lines.append)
+    assert "of 12 weights remain" in lines[-2]
+    line = "20 more weights are variables of TensorFlow, which Keras neither counts nor saves: "
+    assert lines[-1] == line + "own (Own)"
+    nested = keras.Model(inputs, model(inputs))
+    nested.kept = tf.Variable(1.0)
+    summary(nested, print_fn=lines.append)
+    assert lines[-1] == line.replace("20", "21") + f"{model.name} (Functional), {nested.name} (Functional)"
 
 
 def test_kernels_without_a_mask_are_named():

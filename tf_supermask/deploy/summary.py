@@ -3,7 +3,7 @@
 import constriction
 import numpy as np
 
-from tf_supermask import arguments, sparsity
+from tf_supermask import arguments, graph, sparsity
 from tf_supermask.conversion import stripped
 from tf_supermask.deploy import coding, level_codes
 from tf_supermask.deploy.compaction import Analysis
@@ -23,7 +23,8 @@ def summary(model, print_fn=print):
     of kernels with and without masks. If the rule samples, the masks are those of the next call.
 
     Further lines name the kernels without masks, dead units that `compact` keeps, and why, and the number of weights in other
-    matrices, such as embeddings. `print_fn` gets one line at a time. Raises ValueError for a model without kernels.
+    matrices, such as embeddings, and in variables of TensorFlow that a layer keeps itself. `print_fn` gets one line at a time.
+    Raises ValueError for a model without kernels.
     """
     print_fn = _escaping(print_fn)
     plain, masked = stripped(model)
@@ -44,9 +45,8 @@ def summary(model, print_fn=print):
     without = [name for name, (_, variable) in kernels.items() if id(variable) not in masked]
     if masked and without:
         print_fn(f"without a mask: {sparsity.listed(without)}")
-    others = sparsity.others(plain, [variable for _, variable in kernels.values()])
-    if others:
-        print_fn(f"{sum(others.values()):,} more weights are in other layers: {sparsity.listed(others)}")
+    for line in _elsewhere(model, plain, kernels):
+        print_fn(line)
     return table
 
 
@@ -54,6 +54,30 @@ def _escaping(print_fn):
     """`print_fn` for lines in which names of layers contain line breaks."""
     arguments.function("print_fn", print_fn, "a function of one line of text")
     return lambda line: print_fn(printable(line))
+
+
+def _elsewhere(model, plain, kernels):
+    """Yields a line on the weights in other matrices than `kernels`, and one on variables of TensorFlow, where there are any."""
+    others = sparsity.others(plain, [variable for _, variable in kernels.values()])
+    kept = _variables_of_tensorflow(model)
+    if others:
+        yield f"{sum(others.values()):,} more weights are in other layers: {sparsity.listed(others)}"
+    if kept:
+        yield (
+            f"{sum(kept.values()):,} more weights are variables of TensorFlow, which Keras neither counts nor saves: "
+            + sparsity.listed(kept)
+        )
+
+
+def _variables_of_tensorflow(model):
+    """`NAME (TYPE)` of each layer that keeps some itself, and of the model -> their number of values."""
+    sizes, seen = {}, set()
+    for layer in (*model.layers, model):
+        kept = {id(variable): np.size(variable) for variable in graph.own_variables(layer) if id(variable) not in seen}
+        seen.update(kept)
+        if kept:
+            sizes[f"{layer.name} ({type(layer).__name__})"] = sum(kept.values())
+    return sizes
 
 
 def _rows(plain, kernels, masked, analysis):
