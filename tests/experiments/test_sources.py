@@ -393,6 +393,13 @@ def test_folders_that_are_wrong_are_one_line(folder, tmp_path):
     refused(folder, "split 'test' of data set .* has no images")
 
 
+@pytest.mark.parametrize("name", ["huggingface:mnist", "kaggle:mnist", "nobody:mnist", "mnist:"])
+def test_a_set_of_another_namespace_is_one_line(name, capfd):
+    with pytest.raises(InputError, match=f"^data set '{name}' cannot be had here [^\n]*$"):
+        data.load(name)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_folder_may_lie_in_the_home_here_or_in_data_dir(folder, monkeypatch):
     fingerprint = data.load(str(folder)).fingerprint
     monkeypatch.setenv("HOME", str(folder.parent))

@@ -5,6 +5,7 @@ gives images uint8 `(n, height, width, channels)` and labels int32 `(n,)` for tr
 classes.
 """
 
+import contextlib
 import hashlib
 import itertools
 import mimetypes
@@ -39,12 +40,12 @@ def find(name, data_dir=None, splits=None, download=True):
     """
     if paths.is_path(name):
         return Folder(name, splits)
-    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
-    data_dir = data_dir and os.path.expanduser(data_dir)
+    data_dir = os.path.expanduser(data_dir or os.environ.get("TFDS_DATA_DIR", "")) or None
     try:
         import tensorflow_datasets as tfds
 
-        builder = tfds.builder(name, data_dir=data_dir)
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):  # banners on missing packages
+            builder = tfds.builder(name, data_dir=data_dir)
     except Exception as error:  # tfds raises a family of its own, and those of its readers
         for folder in (name, os.path.join(data_dir or "", name)):
             if name and os.path.isdir(folder):
@@ -161,8 +162,7 @@ class Folder:
                 raise InputError(
                     f"--dataset={name} has no class folders; it needs images in SPLIT/CLASS/, as train/cat/1.png"
                 )
-            self.name, self.title = name, paths.title_of(name)
-            infos = builder.info.splits
+            self.name, self.title, infos = name, paths.title_of(name), builder.info.splits
             _check_all_are_read(root, [split for split, info in infos.items() if not info.num_examples])
             parts = parts_of(name, infos, splits)
             _check_all_are_read(root, {part.split for part in itertools.chain(*parts)})
