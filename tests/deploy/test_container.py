@@ -1,5 +1,6 @@
 """Files of supermasks: exact, small, and refused whatever byte of them is wrong."""
 
+import json
 import re
 
 import commands
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from tf_supermask import SignedMaskConv2D, SignedMaskDense, conversion
-from tf_supermask.deploy import allowed, architecture, container, container_format, loading
+from tf_supermask.deploy import allowed, architecture, container, container_format, loading, short_form
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import networks
 from tf_supermask.experiments.spec import Spec
@@ -245,3 +246,90 @@ def test_scales_that_float32_cannot_hold_are_refused():
     head.kernel.assign(np.full((4, 2), 0.1))
     with pytest.raises(InputError, match="head has variables of float64 that float32"):
         container.packed(model)
+
+
+@keras.saving.register_keras_serializable("test_container")
+class Functional2(keras.Model):
+    """A functional model of the user's class."""
+
+
+@keras.saving.register_keras_serializable("test_container")
+class Trained(keras.Model):
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+@keras.saving.register_keras_serializable("test_container")
+class Row(keras.Sequential):
+    pass
+
+
+@keras.saving.register_keras_serializable("test_container")
+class Perceptron(keras.layers.Layer):
+    """A user's layer with a list of lists in its configuration under the name that models have for their layers."""
+
+    def __init__(self, layers, **kwargs):
+        super().__init__(**kwargs)
+        self.given = layers
+        self.parts = [keras.layers.Dense(units, activation) for units, activation in layers]
+
+    def build(self, shape):
+        for part in self.parts:
+            part.build(shape)
+            shape = part.compute_output_shape(shape)
+
+    def call(self, x):
+        for part in self.parts:
+            x = part(x)
+        return x
+
+    def get_config(self):
+        return super().get_config() | {"layers": self.given}
+
+
+def of_class(kind):
+    """A model of dense layers, of any class."""
+    layers = [keras.layers.Dense(5, "relu"), keras.layers.Dense(2)]
+    if issubclass(kind, keras.Sequential):
+        return kind([keras.Input((6,)), *layers])
+    inputs = keras.Input((6,))
+    return kind(inputs, layers[1](layers[0](inputs)))
+
+
+def around(inner):
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, keras.layers.Dense(3)(inner(inputs)))
+
+
+@pytest.mark.parametrize("kind", [Functional2, Trained, Row])
+@pytest.mark.parametrize("inner", [False, True])
+def test_models_of_users_classes_come_back(kind, inner, tmp_path):
+    model = conversion.mask_model(around(of_class(kind)) if inner else of_class(kind))
+    container.save(model, tmp_path / "x.supermask")
+    x = np.random.default_rng(0).normal(size=(3, 6)).astype(np.float32)
+    np.testing.assert_allclose(loading.load(tmp_path / "x.supermask")(x), model(x), rtol=1e-6, atol=1e-6)
+
+
+def test_layers_whose_configuration_has_lists_for_layers_come_back():
+    model = conversion.mask_model(around(Perceptron([[4, "relu"], [3, None]])))
+    loaded = loading.built(loading.parsed(container.packed(model), "x"))
+    x = np.random.default_rng(0).normal(size=(3, 6)).astype(np.float32)
+    np.testing.assert_allclose(loaded(x), model(x), rtol=1e-6, atol=1e-6)
+
+
+def test_a_description_that_would_be_read_as_another_one_is_not_written(tmp_path, monkeypatch):
+    full = short_form.full
+    monkeypatch.setattr(short_form, "full", lambda description: full(description) | {"other": 1})
+    with pytest.raises(InputError, match="would be read as another one"):
+        container.save(conversion.mask_model(of_class(keras.Model)), tmp_path / "x.supermask")
+    assert not list(tmp_path.iterdir())
+
+
+def test_calls_in_models_of_users_classes_are_checked():
+    """As those of Keras' own: Keras makes the objects among their arguments."""
+    description = architecture.stripped(json.loads(of_class(Functional2).to_json()))
+    architecture.check(description)
+    node = description["config"]["layers"][1]["inbound_nodes"][0]
+    node["args"].append({"class_name": "TFSMLayer", "module": "keras.layers", "config": {"filepath": "/"}})
+    with pytest.raises(allowed.Refused, match="has 'TFSMLayer' of keras.layers, which may run code"):
+        architecture.check(description)

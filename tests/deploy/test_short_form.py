@@ -5,6 +5,8 @@ import json
 
 import keras
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tf_supermask.deploy import architecture, short_form
 from tf_supermask.experiments import networks
@@ -65,6 +67,39 @@ def test_what_is_no_description_stays_as_it_is():
     entries = [1, None, {}, {"class_name": "Dense"}, {"class_name": "Dense", "config": 3}, {"class_name": ["Dense"]}]
     for value in (*entries, [1], {"config": {"layers": entries}}, {"config": {"layers": [{"config": {"name": 1}}]}}):
         assert short_form.full(short_form.shortened(value)) == value
+
+
+ENTRIES = st.deferred(
+    lambda: st.sampled_from(
+        [["Dense", "x"], ["Dense", "x", {}, [["y", 0, 0]]], [8, "relu"], [], [[]], [["Dense", "x"]], None, 3]
+    )
+    | st.builds(_layer, st.sampled_from(["Dense", "ReLU", "Mine"]), st.booleans(), st.booleans(), st.booleans())
+    | MODELS
+)
+MODELS = st.builds(
+    lambda kind, layers, more: {
+        "class_name": kind,
+        "config": {"name": "m", "layers": layers} | dict.fromkeys(more, []),
+    },
+    st.sampled_from(["Functional", "Sequential", "Mine"]),
+    st.lists(ENTRIES, max_size=4),
+    st.sets(st.sampled_from(["input_layers", "output_layers"])),
+)
+
+
+def _layer(kind, usual, called, beside):
+    config = {"name": "a"} | (short_form.DEFAULTS.get(kind) if usual and kind != "Mine" else {"units": 3})
+    calls = [{"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": ["b", 0, 0]}}], "kwargs": {}}]
+    entry = {"module": "keras.layers", "class_name": kind, "config": config} | ({"name": "a"} if beside else {})
+    return entry | ({"inbound_nodes": calls} if called else {})
+
+
+@settings(max_examples=300, deadline=None)
+@given(MODELS)
+def test_any_description_comes_back(description):
+    """Also of models of the user's own classes, and of classes with lists for layers."""
+    again = short_form.full(json.loads(json.dumps(short_form.shortened(description))))
+    assert short_form.alike(again, description) and shapeless(again) == shapeless(description)
 
 
 @pytest.mark.parametrize("layer", [[], ["Dense"], ["Lambda", "x"], ["Dense", 1], ["Dense", "x", [], []], ["Dense"] * 5])

@@ -79,6 +79,21 @@ class Refused(ValueError):
     """A description that must not be built. The message says which layer, and why."""
 
 
+def model_kind(entry):
+    """Functional or Sequential, as which Keras makes the model that an object describes, be its class the user's or not; else
+    None. Only after `check_object`."""
+    name, config = entry["class_name"], entry.get("config")
+    if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
+        return None
+    registered = entry.get("registered_name", name)
+    own = None if registered is None else keras.saving.get_registered_object(registered)
+    if own is None:
+        return name if name in MODELS else None
+    if isinstance(own, type) and issubclass(own, keras.Sequential):
+        return "Sequential"
+    return "Functional" if config.keys() >= {"input_layers", "output_layers"} else None
+
+
 def check_object(entry, layer):
     """Raises Refused if an object, `{"class_name": ..., "module": ..., "config": ...}`, is not allowed. `layer`: the name of the
     layer that it belongs to."""

@@ -7,7 +7,7 @@ import warnings
 import keras
 
 from tf_supermask import cloning, graph
-from tf_supermask.deploy.allowed import DATA, MODELS, NEVER_CALLED, POLICIES, Refused, check_function, check_object
+from tf_supermask.deploy.allowed import DATA, NEVER_CALLED, POLICIES, Refused, check_function, check_object, model_kind
 from tf_supermask.errors import short
 
 MOST_STEPS = 10_000  # a layer takes 8 steps, a call of it 1; a step takes about 0.2 ms
@@ -35,7 +35,7 @@ def named(description, model, takes_name=lambda entry: True):
     """
     layers = {layer.name: layer for layer in model.layers}
     entries, names = description["config"]["layers"], layers
-    if description["class_name"] == "Sequential":  # has no names beside the configurations, and `model.layers` no input
+    if model_kind(description) == "Sequential":  # has no names beside the configurations, and `model.layers` no input
         entries = [entry for entry in entries if entry["class_name"] != "InputLayer"]
     else:
         names = [entry["name"] for entry in entries]
@@ -43,7 +43,7 @@ def named(description, model, takes_name=lambda entry: True):
         config = {**entry["config"], "name": name}
         if "name" not in entry["config"] and takes_name({**entry, "config": config}):
             entry["config"] = config
-        if entry["class_name"] in MODELS:
+        if model_kind(entry):
             named(entry, layers[name], takes_name)
     return description
 
@@ -98,15 +98,15 @@ def _object_steps(entry, layer, depth):
     if isinstance(config, dict) and not str(name).endswith("Policy"):
         layer = config.get("name", layer)
     check_object(entry, layer)
-    if name in MODELS and isinstance(config, dict) and isinstance(config.get("layers"), list):
-        return _model_steps(name, config["layers"], layer, depth)
+    if kind := model_kind(entry):
+        return _model_steps(kind, config["layers"], layer, depth)
     build, call = _steps(config, layer, depth + 1)
     if name in DATA or name in POLICIES or name == "function" or entry.get("module") in NEVER_CALLED:
         return build, call
     return 8 + 2 * build, 1 + 2 * call  # wrappers copy the layer inside, and call it once more for its shapes
 
 
-def _model_steps(name, layers, layer, depth):
+def _model_steps(kind, layers, layer, depth):
     """Steps of the layers of a model, each counted as often as it is called. Keras calls all layers of a Sequential model again
     each time that one is added."""
     build, call = 8, 0
@@ -114,14 +114,14 @@ def _model_steps(name, layers, layer, depth):
         if not isinstance(entry, dict) or "class_name" not in entry:
             raise ValueError(f"{short(layer)} has an entry among its layers that is not a layer")
         built, called = _steps(entry, layer, depth + 1)
-        nodes = entry.get("inbound_nodes", []) if name == "Functional" else [entry]
-        for node in nodes if name == "Functional" else ():
+        nodes = entry.get("inbound_nodes", []) if kind == "Functional" else [entry]
+        for node in nodes if kind == "Functional" else ():
             _steps(node, layer, depth + 1)
             if not _tensors(node):  # Keras would execute an operation that has only numbers for arguments
                 raise Refused(f"layer {short(entry.get('name', layer))} is called without a tensor of the model")
         call += len(nodes) * max(called, 1)
-        build += built + (call if name == "Sequential" else len(nodes) * max(called, 1))
-    if name == "Functional":
+        build += built + (call if kind == "Sequential" else len(nodes) * max(called, 1))
+    if kind == "Functional":
         _in_order(layers)
     return build, call
 
@@ -140,7 +140,7 @@ def _tensors(part):
 def _in_order(layers):
     """Raises Refused if the order of layers would make Keras, which tries them again and again, take too long."""
     calls = {entry["name"]: [_tensors(node) for node in entry["inbound_nodes"]] for entry in layers}
-    first = {entry["name"]: int(entry["class_name"] == "Functional") for entry in layers}  # calls are counted from
+    first = {entry["name"]: int(model_kind(entry) == "Functional") for entry in layers}  # calls are counted from
     done, tries = {name: int(not nodes) for name, nodes in calls.items()}, 0
     waiting = {name: nodes for name, nodes in calls.items() if nodes}
     while waiting:

@@ -24,7 +24,7 @@ import keras
 import numpy as np
 
 from tf_supermask import arguments, cloning, conversion, files, graph
-from tf_supermask.deploy import allowed, architecture, coding, level_codes, own_weights
+from tf_supermask.deploy import allowed, architecture, coding, level_codes, loading, own_weights, short_form
 from tf_supermask.deploy.container_format import (
     ENDING,
     VERSION,
@@ -99,6 +99,8 @@ def packed(model, own="float32", verbose=False):
         check_size(plain.count_params(), len(arrays) // 4, len(content))
     except allowed.Refused as error:
         raise InputError(f"{model.name} cannot be a {ENDING} file: {error}") from error
+    if not short_form.alike(loading.parsed(content, f"{model.name}, read from its file,", math.inf).model, description):
+        raise InputError(f"{model.name} cannot be a {ENDING} file: its description would be read as another one")
     return content
 
 

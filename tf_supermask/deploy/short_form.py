@@ -5,6 +5,7 @@ A layer is a list in place of Keras' object:
     [class, name]                             all settings as in DEFAULTS; it reads the output of the layer before it
     [class, name, settings]                   those that differ
     [class, name, settings, calls]            for each call what it reads: ["layer", 0, 0], or a list of such
+    [list]                                    a list that is no short form: a user's own model may have such layers
 
 Layers in the lists of functional and Sequential models get it, if they have the settings of DEFAULTS and no others;
 anything else stays as Keras describes it. Shapes and types of the tensors between layers, which Keras finds again, are left out.
@@ -47,9 +48,9 @@ def shortened(description):
     layers = _layers(description)
     if layers is None:
         return description
-    before, short = None, []
+    functional, before, short = _functional(description), None, []
     for entry in layers:
-        short.append(_short(entry, before))
+        short.append(_short(entry, before, functional))
         before = entry.get("name") if isinstance(entry, dict) else None
     return description | {"config": description["config"] | {"layers": short}}
 
@@ -66,12 +67,24 @@ def _layers(description):
     return layers if isinstance(layers, list) else None
 
 
+def _functional(description):
+    """Whether the layers of a model, which may be of a class of the user's, have their names and calls beside them."""
+    return "input_layers" in description["config"]
+
+
+def alike(one, other):
+    """Whether two descriptions are the same but for shapes and types of tensors."""
+    return _same(_without_shapes(one), _without_shapes(other))
+
+
 def _same(one, other):
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)  # 1, 1.0 and True are not the same
 
 
-def _short(entry, before):
-    """The short form of a layer; `before`: the name of the layer before it."""
+def _short(entry, before, functional):
+    """The short form of a layer; `before`: the name of the layer before it; `functional`: as of `_entry`."""
+    if isinstance(entry, list):
+        return [entry]
     config, kind = (entry.get("config"), entry.get("class_name")) if isinstance(entry, dict) else (None, None)
     default = DEFAULTS.get(kind) if isinstance(kind, str) and isinstance(config, dict) else None
     if default is None or config.keys() != default.keys() | {"name"}:
@@ -80,7 +93,7 @@ def _short(entry, before):
     changed = {key: value for key, value in settings.items() if not _same(value, default[key])}
     calls = _calls(entry.get("inbound_nodes"))
     short = [kind, name, changed, calls]
-    if not isinstance(name, str) or not _same(_without_shapes(entry), _entry(short, "inbound_nodes" in entry)):
+    if not isinstance(name, str) or not _same(_without_shapes(entry), _entry(short, functional)):
         return entry
     short = short[:3] if calls is None or calls == _usual(kind, before) else short
     return short if short[2:] != [{}] else short[:2]
@@ -128,7 +141,7 @@ def _tensor(read):
 
 
 def _entry(short, functional):
-    """Keras' object of a short form with all four parts."""
+    """Keras' object of a short form with all four parts; `functional`: of a layer of a functional model."""
     kind, name, settings, calls = short
     entry = {"module": "keras.layers", "class_name": kind, "config": {"name": name} | DEFAULTS[kind] | settings}
     if functional:
@@ -140,9 +153,11 @@ def _full(description, left):
     layers = _layers(description)
     if layers is None:
         return description
-    functional, before, made = description.get("class_name") == "Functional", None, []
+    functional, before, made = _functional(description), None, []
     for entry in layers:
-        if isinstance(entry, list):
+        if isinstance(entry, list) and len(entry) == 1 and isinstance(entry[0], list):
+            (entry,) = entry
+        elif isinstance(entry, list):
             short = _completed(entry, before)
             left[0] -= 1 + _size(short[3])
             if left[0] < 0:
