@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from tf_supermask.deploy import architecture
+from tf_supermask.deploy import allowed, architecture
 from tf_supermask.deploy.allowed import Refused
 
 
@@ -52,3 +52,57 @@ def test_steps_are_bounded(most, refused, monkeypatch):
     monkeypatch.setattr(architecture, "MOST_STEPS", most)
     with pytest.raises(Refused) if refused else contextlib.nullcontext():
         architecture.check(description(keras.Model(inputs, x)))
+
+
+TENSOR = {"class_name": "__keras_tensor__", "config": {"shape": [], "dtype": "float32", "keras_history": ["x", 0, 0]}}
+ARRAY = {"class_name": "__numpy__", "config": {"value": [1.0], "dtype": "float32"}}
+
+
+@pytest.mark.parametrize(
+    "call, symbolic",
+    [
+        ({"args": [TENSOR], "kwargs": {}}, True),
+        ({"args": [1.0, TENSOR], "kwargs": {}}, True),
+        ({"args": [[ARRAY, TENSOR]], "kwargs": {}}, True),
+        ({"args": [], "kwargs": {"x": {"a": TENSOR}, "training": True}}, True),
+        ({"args": [ARRAY], "kwargs": {}}, False),
+        ({"args": [ARRAY], "kwargs": {"training": TENSOR}}, False),
+        ({"args": [ARRAY | {"other": TENSOR}], "kwargs": {}}, False),
+        ({"args": [ARRAY], "kwargs": {}, "other": TENSOR}, False),
+    ],
+)
+def test_calls_are_those_that_keras_makes_without_computing(call, symbolic):
+    """Oracle: whether Keras gives a symbolic tensor for the arguments that it makes of the call."""
+    made = [keras.saving.deserialize_keras_object(call[part]) for part in ("args", "kwargs")]
+    made[1].pop("training", None)
+    tensors = [isinstance(value, keras.KerasTensor) for value in keras.tree.flatten(made)]
+    assert any(tensors) == symbolic
+    with (
+        contextlib.nullcontext() if symbolic else pytest.raises(Refused, match="without a tensor|has '__numpy__' with")
+    ):
+        its = {
+            "class_name": "Dense",
+            "module": "keras.layers",
+            "config": {"units": 3},
+            "name": "its",
+            "inbound_nodes": [call],
+        }
+        first = {"class_name": "InputLayer", "module": "keras.layers", "config": {}, "name": "x", "inbound_nodes": []}
+        ends = {"input_layers": [["x", 0, 0]], "output_layers": [["its", 0, 0]]}
+        entry = {"class_name": "Functional", "module": "keras", "config": {"layers": [first, its], **ends}}
+        architecture.check(entry)
+
+
+def test_data_have_the_keys_that_keras_writes():
+    """Oracle: Keras' own serializer, for all that arguments of a layer may be."""
+    inputs = keras.Input((4,))
+    values = [inputs, keras.ops.ones(2), np.ones(2), b"a", slice(1, None), ...]
+    entries = [keras.saving.serialize_keras_object(value) for value in values]
+    assert {entry["class_name"] for entry in entries} == allowed.DATA.keys()
+    for entry in entries:
+        allowed.check_object(entry, "its")
+        for other in (entry | {"other": 1}, entry | {"config": entry["config"] | {"other": 1}}):
+            with pytest.raises(
+                Refused, match=f"layer 'its' has '{entry['class_name']}' with other parts than Keras writes"
+            ):
+                allowed.check_object(other, "its")

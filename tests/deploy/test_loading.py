@@ -71,6 +71,19 @@ def operation(class_name, module, arguments, **config):
     return description
 
 
+def repeated(arguments, **call):
+    """The description of a RepeatVector layer, whose output is large, with these arguments; `call`: other parts of its call."""
+    description = operation("RepeatVector", "", arguments, n=2**29)
+    its = description["config"]["layers"][1]
+    its["module"] = "keras.layers"
+    its["inbound_nodes"][0] |= call
+    return description
+
+
+def with_(entry, **more):
+    return entry | {"config": entry["config"] | more}
+
+
 def chained(count, step=1):
     """The description of activations in a row, listed in this order or against it."""
     x = inputs = keras.Input((4,), name="input")
@@ -118,6 +131,12 @@ _HISTORY = {"shape": [None, 4, 8], "dtype": "float32", "keras_history": ["input"
 
 
 TENSOR = {"class_name": "__keras_tensor__", "config": _HISTORY}
+
+
+ARRAY = {"class_name": "__numpy__", "config": {"value": [[1.0]], "dtype": "float32"}}
+
+
+DENSE_OBJECT = {"class_name": "Dense", "module": "keras.layers", "config": {"units": 3}}
 
 
 DENSE = keras.layers.Dense(3, use_bias=False, name="dense")
@@ -177,7 +196,9 @@ HOSTILE = {
             UpSampling1D={"size": 2**40},
         )
     ),
-    "axes of a value": lambda: crafted(described(keras.layers.Reshape((1, 4)), Reshape={"target_shape": [1] * 10**6 + [4]})),
+    "axes of a value": lambda: crafted(
+        described(keras.layers.Reshape((1, 4)), Reshape={"target_shape": [1] * 10**6 + [4]})
+    ),
     "numbers of a layer": lambda: crafted(
         described(keras.layers.Discretization([0.5]), Discretization={"bin_boundaries": [0.5] * 10**6})
     ),
@@ -208,6 +229,17 @@ HOSTILE = {
         operation("Relu", "nn", [TENSOR | {"config": _HISTORY | {"keras_history": ["its", 0, 0]}}])
     ),
     "operation on numbers": lambda: crafted(operation("Tile", "numpy", [1.0], repeats=10**10)),
+    "operation on an array": lambda: crafted(operation("BroadcastTo", "numpy", [ARRAY], shape=[2**14, 2**15])),
+    "layer on an array": lambda: crafted(repeated([ARRAY])),
+    "tensor hidden in an array": lambda: crafted(repeated([with_(ARRAY, zz=TENSOR)])),
+    "tensor hidden beside an array": lambda: crafted(repeated([ARRAY | {"zz": TENSOR}])),
+    "tensor hidden in a slice": lambda: crafted(
+        repeated([ARRAY, {"class_name": "__slice__", "config": {"start": TENSOR, "stop": None, "step": None}}])
+    ),
+    "tensor hidden in a layer": lambda: crafted(repeated([ARRAY, with_(DENSE_OBJECT, zz=TENSOR)])),
+    "tensor hidden in a call": lambda: crafted(repeated([ARRAY], zz=TENSOR)),
+    "tensor that Keras takes out": lambda: crafted(repeated([ARRAY], kwargs={"training": TENSOR})),
+    "call that is a list": lambda: crafted(repeated([ARRAY], args={"a": TENSOR})),
     "outputs": lambda: crafted(operation("Split", "numpy", [TENSOR], indices_or_sections=10**8)),
     "words out of vocabulary": lambda: crafted(named("StringLookup", vocabulary=["a"], num_oov_indices=10**9)),
     "constant": lambda: crafted(

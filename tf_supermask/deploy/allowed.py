@@ -72,7 +72,14 @@ _MODELS_PACKAGE, _OPERATIONS_PACKAGE = (kind.__module__.rpartition(".")[0] for k
 _FILES = {"StringLookup": "vocabulary", "IntegerLookup": "vocabulary", "TextVectorization": "vocabulary"}
 _COUNTS = {"StringLookup": "num_oov_indices", "IntegerLookup": "num_oov_indices", "TextVectorization": "ngrams"}
 _COUNTS |= {"Split": "indices_or_sections", "ArraySplit": "indices_or_sections", "Unstack": "num"}
-DATA = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__slice__", "__ellipsis__"}
+DATA = {  # what is no object of a class -> the keys of its configuration
+    "__keras_tensor__": {"shape", "dtype", "keras_history"},
+    "__tensor__": {"value", "dtype"},
+    "__numpy__": {"value", "dtype"},
+    "__bytes__": {"value"},
+    "__slice__": {"start", "stop", "step"},
+    "__ellipsis__": set(),
+}
 
 
 class Refused(ValueError):
@@ -102,7 +109,7 @@ def check_object(entry, layer):
     if name == "function":
         registered, known = config, module in ("builtins", "keras.activations") and config in _ACTIVATIONS
     elif name in DATA:
-        return _allowed_data(name, config, layer)
+        return _allowed_data(entry, layer)
     else:
         known = name in _listed(module) and registered in (None, name)
     if registered is not None and keras.saving.get_registered_object(registered) is not None:
@@ -110,7 +117,9 @@ def check_object(entry, layer):
     # Keras gives no module for classes of users, and marks code, which has none either, by underscores.
     of_keras = str(module).split(".")[0] in ("keras", "builtins") or str(name).startswith("__")
     if module is None and name in _LAYERS:
-        raise Refused(f"layer {short(layer)} has {name} without its module, which is keras.layers in Keras' descriptions")
+        raise Refused(
+            f"layer {short(layer)} has {name} without its module, which is keras.layers in Keras' descriptions"
+        )
     if not known and name != "function" and of_keras:
         what = f"{short(name)}{f' of {short(module)[1:-1]}' if module else ''}"
         raise Refused(f"layer {short(layer)} has {what}, which may run code or read files, so that no file may hold it")
@@ -152,8 +161,11 @@ def _listed(module):
     return {_OPERATIONS_PACKAGE: _OPERATIONS, _MODELS_PACKAGE: MODELS}.get(package) or _ALLOWED.get(module, ())
 
 
-def _allowed_data(name, config, layer):
-    """Raises Refused for an array of anything but numbers: long strings would take memory."""
+def _allowed_data(entry, layer):
+    """Raises Refused for parts that Keras does not write, and for an array of anything but numbers: long strings take memory."""
+    name, config = entry["class_name"], entry["config"]
+    if entry.keys() != {"class_name", "config"} or config.keys() != DATA[name]:
+        raise Refused(f"layer {short(layer)} has {short(name)} with other parts than Keras writes")
     if name in ("__tensor__", "__numpy__") and not re.fullmatch(r"bool|b?(u?int|float)\d\d?", str(config["dtype"])):
         raise Refused(f"layer {short(layer)} has an array of {short(config['dtype'])[1:-1]}")
 

@@ -117,8 +117,7 @@ def _model_steps(kind, layers, layer, depth):
         nodes = entry.get("inbound_nodes", []) if kind == "Functional" else [entry]
         for node in nodes if kind == "Functional" else ():
             _steps(node, layer, depth + 1)
-            if not _tensors(node):  # Keras would execute an operation that has only numbers for arguments
-                raise Refused(f"layer {short(entry.get('name', layer))} is called without a tensor of the model")
+            _check_call(node, entry.get("name", layer))
         call += len(nodes) * max(called, 1)
         build += built + (call if kind == "Sequential" else len(nodes) * max(called, 1))
     if kind == "Functional":
@@ -126,20 +125,34 @@ def _model_steps(kind, layers, layer, depth):
     return build, call
 
 
+def _check_call(node, layer):
+    """Raises Refused for a call of a layer or operation that Keras would compute, since no argument is a tensor of the model.
+
+    Keras takes `training` out of the arguments of layers that have none.
+    """
+    if not isinstance(node, dict) or not isinstance(node["args"], list) or not isinstance(node["kwargs"], dict):
+        raise ValueError(f"a call of {short(layer)} without a list and a dictionary of arguments")
+    if not _tensors([node["args"], {key: value for key, value in node["kwargs"].items() if key != "training"}]):
+        raise Refused(f"layer {short(layer)} is called without a tensor of the model")
+
+
 def _tensors(part):
-    """`(layer, number of its call)` of each tensor of the model in a part of a description."""
+    """`(layer, number of its call)` of each tensor of the model in arguments: where Keras makes one, in lists and in dictionaries
+    that are no objects."""
     if isinstance(part, list):
         return [tensor for inner in part for tensor in _tensors(inner)]
     if not isinstance(part, dict):
         return []
-    if part.get("class_name") == "__keras_tensor__":
-        return [tuple(part["config"]["keras_history"][:2])]
-    return [tensor for inner in part.values() for tensor in _tensors(inner)]
+    if part.keys() >= {"class_name", "config"}:
+        return [tuple(part["config"]["keras_history"][:2])] if part["class_name"] == "__keras_tensor__" else []
+    return _tensors(list(part.values()))
 
 
 def _in_order(layers):
     """Raises Refused if the order of layers would make Keras, which tries them again and again, take too long."""
-    calls = {entry["name"]: [_tensors(node) for node in entry["inbound_nodes"]] for entry in layers}
+    calls = {
+        entry["name"]: [_tensors([node["args"], node["kwargs"]]) for node in entry["inbound_nodes"]] for entry in layers
+    }
     first = {entry["name"]: int(model_kind(entry) == "Functional") for entry in layers}  # calls are counted from
     done, tries = {name: int(not nodes) for name, nodes in calls.items()}, 0
     waiting = {name: nodes for name, nodes in calls.items() if nodes}
