@@ -80,6 +80,21 @@ def repeated(arguments, **call):
     return description
 
 
+def stateful(layer, batch, shape=(4, 3), **changes):
+    """The description of recurrent layers that keep states for each of `batch` inputs."""
+    kinds = ("LSTM", "SimpleRNN", "RNN", "GRU", "ConvLSTM2D")
+    changes = {kind: {"stateful": True} | changes.get(kind, {}) for kind in kinds}
+    return described(layer, shape=shape, InputLayer={"batch_shape": [batch, *shape]}, **changes)
+
+
+def reshaped_and_stateful(batch):
+    inputs = keras.Input((4, 3), name="input")
+    x = keras.layers.LSTM(8)(keras.ops.reshape(inputs, (2, 4, 3)))
+    description = architecture.stripped(json.loads(keras.Model(inputs, x).to_json()))
+    change(description, {"Reshape": {"newshape": [batch, 4, 3]}, "LSTM": {"stateful": True}})
+    return description
+
+
 def with_(entry, **more):
     return entry | {"config": entry["config"] | more}
 
@@ -188,6 +203,18 @@ HOSTILE = {
             Normalization={"mean": 0.0, "variance": 1.0},
         )
     ),
+    "states": lambda: crafted(stateful(keras.layers.LSTM(8), 2**25)),
+    "states of a model in a model": lambda: crafted(
+        stateful(keras.Sequential([keras.Input((4, 3)), keras.layers.SimpleRNN(8)]), 2**25)
+    ),
+    "states of cells": lambda: crafted(
+        stateful(keras.layers.RNN([keras.layers.GRUCell(2**10), keras.layers.LSTMCell(1)]), 2**17)
+    ),
+    "states in both directions": lambda: crafted(stateful(keras.layers.Bidirectional(keras.layers.GRU(8)), 2**25)),
+    "states that are images": lambda: crafted(
+        stateful(keras.layers.ConvLSTM2D(64, 1), 2**12, shape=(1, 4, 4, 3), ConvLSTM2D={"filters": 2**12})
+    ),
+    "states of a batch that an operation makes": lambda: crafted(reshaped_and_stateful(2**25)),
     "values of one input": lambda: crafted(described(keras.layers.RepeatVector(3), RepeatVector={"n": 2**40})),
     "values inside a model": lambda: crafted(
         described(

@@ -86,19 +86,29 @@ class Refused(ValueError):
     """A description that must not be built. The message says which layer, and why."""
 
 
+def _own(entry):
+    """The class or function of the user's that Keras takes for an object; None if it takes its own."""
+    registered = entry.get("registered_name", entry["class_name"])
+    return None if registered is None else keras.saving.get_registered_object(registered)
+
+
 def model_kind(entry):
     """Functional or Sequential, as which Keras makes the model that an object describes, be its class the user's or not; else
     None. Only after `check_object`."""
-    name, config = entry["class_name"], entry.get("config")
+    name, config, own = entry["class_name"], entry.get("config"), _own(entry)
     if not isinstance(config, dict) or not isinstance(config.get("layers"), list):
         return None
-    registered = entry.get("registered_name", name)
-    own = None if registered is None else keras.saving.get_registered_object(registered)
     if own is None:
         return name if name in MODELS else None
     if isinstance(own, type) and issubclass(own, keras.Sequential):
         return "Sequential"
     return "Functional" if config.keys() >= {"input_layers", "output_layers"} else None
+
+
+def is_recurrent(entry):
+    """Whether an object is a recurrent layer, of a class of Keras or of the user's. Only after `check_object`."""
+    kind = _own(entry) or getattr(keras.layers, entry["class_name"], None)
+    return isinstance(kind, type) and issubclass(kind, keras.layers.RNN)
 
 
 def check_object(entry, layer):

@@ -7,13 +7,14 @@ import warnings
 import keras
 
 from tf_supermask import cloning, graph
+from tf_supermask.deploy import allowed, tensor_sizes
 from tf_supermask.deploy.allowed import DATA, NEVER_CALLED, POLICIES, Refused, check_function, check_object, model_kind
 from tf_supermask.errors import short
 
 MOST_STEPS = 10_000  # a layer takes 8 steps, a call of it 1; a step takes about 0.2 ms
 _MOST_TRIES = 20_000  # of Keras to call a layer whose inputs are not made yet
 _DEEPEST = 100
-_MOST_VALUES = 2**28  # of a tensor between layers, for one input: 1 GiB of float32
+_MOST_VALUES = 2**28  # of a tensor between layers: 1 GiB of float32
 _SPARE = 2**20  # numbers in variables that are not weights: states of random generators and of recurrent layers
 
 
@@ -130,8 +131,8 @@ def _check_call(node, layer):
 
     Keras takes `training` out of the arguments of layers that have none.
     """
-    if not isinstance(node, dict) or not isinstance(node["args"], list) or not isinstance(node["kwargs"], dict):
-        raise ValueError(f"a call of {short(layer)} without a list and a dictionary of arguments")
+    if {key: type(part) for key, part in node.items()} != {"args": list, "kwargs": dict}:
+        raise ValueError(f"a call of {short(layer)} with other parts than a list and a dictionary of arguments")
     if not _tensors([node["args"], {key: value for key, value in node["kwargs"].items() if key != "training"}]):
         raise Refused(f"layer {short(layer)} is called without a tensor of the model")
 
@@ -150,9 +151,7 @@ def _tensors(part):
 
 def _in_order(layers):
     """Raises Refused if the order of layers would make Keras, which tries them again and again, take too long."""
-    calls = {
-        entry["name"]: [_tensors([node["args"], node["kwargs"]]) for node in entry["inbound_nodes"]] for entry in layers
-    }
+    calls = {entry["name"]: [_tensors(list(node.values())) for node in entry["inbound_nodes"]] for entry in layers}
     first = {entry["name"]: int(model_kind(entry) == "Functional") for entry in layers}  # calls are counted from
     done, tries = {name: int(not nodes) for name, nodes in calls.items()}, 0
     waiting = {name: nodes for name, nodes in calls.items() if nodes}
@@ -184,37 +183,39 @@ def build(description, most):
     """
     check(description)
     counting = _built_on_tensorflow if keras.config.backend() == "tensorflow" else _built
-    given = _without_statistics(description)
+    given = _without_state(description)
     for part in [description] if given == description else [given, description]:
         model, count = counting(part, most + _SPARE)
+        if count <= most + _SPARE:
+            _check_values(model)
+            count += 0 if part is description else tensor_sizes.states(model)
         if count > most + _SPARE:
             raise Refused(f"its layers have more than the {most:,} weights that it holds")
-    if not isinstance(model, keras.Model) or not model.built:
-        raise ValueError("the description is not one of a model that can be built")
-    values = _largest(model)
-    if values > _MOST_VALUES:
-        raise Refused(f"its layers make {values:,} values of one input, more than {_MOST_VALUES:,}")
     return model
 
 
-def _without_statistics(description):
-    """A description whose layers have statistics as variables, which are counted, in place of given numbers."""
+def _check_values(model):
+    if not isinstance(model, keras.Model) or not model.built:
+        raise ValueError("the description is not one of a model that can be built")
+    values = tensor_sizes.largest(model)
+    if values > _MOST_VALUES:
+        raise Refused(f"its layers make {values:,} values of one input, more than {_MOST_VALUES:,}")
+
+
+def _without_state(description):
+    """A description whose layers keep no states, which Keras would make before they can be counted, and have statistics as
+    variables, which are counted, in place of given numbers."""
     if isinstance(description, list):
-        return [_without_statistics(part) for part in description]
+        return [_without_state(part) for part in description]
     if not isinstance(description, dict):
         return description
-    kept = {key: _without_statistics(value) for key, value in description.items()}
-    if kept.get("class_name") == "Normalization" and isinstance(kept.get("config"), dict):
-        kept["config"] |= {"mean": None, "variance": None}
+    kept = {key: _without_state(value) for key, value in description.items()}
+    if isinstance(kept.get("config"), dict) and isinstance(kept.get("class_name"), str):
+        if kept["class_name"] == "Normalization":
+            kept["config"] |= {"mean": None, "variance": None}
+        if kept["config"].get("stateful") and allowed.is_recurrent(kept):
+            kept["config"] |= {"stateful": False}
     return kept
-
-
-def _largest(model):
-    """The number of values of the largest tensor between layers for one input, also of models inside a model."""
-    layers = getattr(model, "operations", model.layers)
-    tensors = keras.tree.flatten([model.inputs, [layer.output for layer in layers]])
-    inner = [_largest(layer) for layer in layers if graph.is_graph(layer)]
-    return max([math.prod(size or 1 for size in tensor.shape) for tensor in tensors] + inner)
 
 
 def _made(description):
