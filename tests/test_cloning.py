@@ -38,6 +38,31 @@ def test_changes_are_to_the_configuration_alone():
     assert layer.units == 3
 
 
+class Around(keras.layers.Layer):
+    """A user's layer whose configuration has the words of the function's arguments."""
+
+    def __init__(self, layer=1, changes=2, **kwargs):
+        super().__init__(**kwargs)
+        self.layer, self.changes = layer, changes
+
+    def get_config(self):
+        return super().get_config() | {"layer": self.layer, "changes": self.changes}
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.TimeDistributed(keras.layers.Dense(2)),
+        keras.layers.Bidirectional(keras.layers.GRU(2)),
+        Around(layer=3, changes=4),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_any_name_of_a_configuration_can_be_changed(layer):
+    config = layer.get_config()
+    assert cloning.copied(layer, **config).get_config() == config
+
+
 def test_a_layer_that_cannot_be_made_again_is_named_in_one_line():
     class Needy(keras.layers.Layer):
         def __init__(self, needed, **kwargs):

@@ -81,7 +81,7 @@ def cloned(model, make, inputs=None):
     return clone, pairs
 
 
-def copied(layer, **changes):
+def copied(layer, /, **changes):
     """A layer or operation with the same configuration but for `changes`, not built: with the same functions, and with the
     vocabulary that the layer has adapted to. Raises ValueError if it cannot be made from its configuration.
     """

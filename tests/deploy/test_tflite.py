@@ -43,6 +43,16 @@ def test_tflite_is_float32_whatever_the_precision_of_a_model(precision, tmp_path
     assert {layer.compute_dtype for layer in model.layers[1:2]} == {precision.removeprefix("mixed_")}
 
 
+def test_wrappers_of_another_precision_are_float32(tmp_path):
+    inputs = keras.Input((5, 4), name="x")
+    x = keras.layers.TimeDistributed(keras.layers.Dense(2, dtype="mixed_float16"), dtype="mixed_float16")(inputs)
+    model = keras.Model(inputs, x)
+    call, dtypes = lite(export_tflite(model, tmp_path / "x.tflite"))
+    found = call(x=images(3, (5, 4)))
+    assert dtypes == [np.float32] and found.dtype == np.float32
+    np.testing.assert_allclose(found, np.asarray(model(images(3, (5, 4))), np.float32), rtol=0.03, atol=0.03)
+
+
 def test_what_tflite_cannot_do_is_one_line(tmp_path, capfd):
     """And nothing else is printed, though the converter prints pages."""
     lookup = keras.layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot")
