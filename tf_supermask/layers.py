@@ -15,7 +15,7 @@ class SignedMaskDense(signed_mask.SignedMask):
         rule: name of a mask rule, a key of `masks.RULES`: "signed", "binary"...
         weight_initializer, score_initializer: of the frozen weight, ELUS signed constant by default, and of the trained score.
         threshold: scores beyond it keep their weights; >= 0, by default that of the rule, 0.01 for "signed".
-        relative_threshold: in its place, a share of the largest |score| right after initialization.
+        relative_threshold: in its place, a share of the largest absolute score right after initialization.
         density: in its place, the share of weights that remain, those of the largest scores.
         rescale: multiply the kernel by its size / the number of remaining weights (Zhou et al. 2019).
         sample_seed: seed of the thresholds that a rule that samples draws.
@@ -75,7 +75,7 @@ class SignedMaskConv2D(signed_mask.SignedMask):
         rule: name of a mask rule, a key of `masks.RULES`: "signed", "binary"...
         weight_initializer, score_initializer: of the frozen weight, ELUS signed constant by default, and of the trained score.
         threshold: scores beyond it keep their weights; >= 0, by default that of the rule, 0.01 for "signed".
-        relative_threshold: in its place, a share of the largest |score| right after initialization.
+        relative_threshold: in its place, a share of the largest absolute score right after initialization.
         density: in its place, the share of weights that remain, those of the largest scores.
         rescale: multiply the kernel by its size / the number of remaining weights (Zhou et al. 2019).
         sample_seed: seed of the thresholds that a rule that samples draws.
