@@ -58,6 +58,8 @@ def all_layers(file=LAYERS):
 def _backends(name, seen):
     """The backends on which a layer was seen to do what it does on TensorFlow, and how others differ."""
     differ = {title: _differs(seen.get(backend, {}).get(name), seen["tensorflow"][name]) for backend, title in BACKENDS.items()}
+    if not any(differ.values()):
+        return {"backends": f"all {len(differ)}"}
     same = ", ".join(title for title, how in differ.items() if not how)
     return {"backends": "; ".join([same, *(f"{title}: {how}" for title, how in differ.items() if how)])}
 
