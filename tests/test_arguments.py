@@ -19,6 +19,7 @@ from tf_supermask import (
     summary,
     zoo,
 )
+from tf_supermask.deploy import loading
 
 NO_NUMBERS = [True, "0.1", float("inf"), float("nan"), [0.1], np.array([0.1, 0.2]), np.bool_(True), 1j]
 NO_INTEGERS = [True, "1", 0.5, float("inf"), [1], np.array([1, 2]), np.bool_(True), -1]
@@ -36,6 +37,10 @@ def an_own_layer():
             self.dense = keras.layers.Dense(2)
 
     return Own()
+
+
+def of_a_file(**given):
+    return loading.parsed(b"SMSK", "x", **given)
 
 
 CALLS = {  # name of an argument -> values that it cannot have, and calls with the argument
@@ -76,6 +81,7 @@ CALLS = {  # name of an argument -> values that it cannot have, and calls with t
             lambda **given: save(a_model(), "x.supermask", **given),
         ],
     ),
+    "most_weights": ([True, "1", None, [1], float("nan"), np.float32("nan"), np.bool_(True), 1j], [of_a_file]),
     "masked": (
         [*NO_SWITCHES, 1],
         [lambda **given: load("nowhere", **given), lambda **given: zoo.load("mnist_fcn", **given)],
@@ -130,3 +136,20 @@ def test_numbers_of_numpy_are_numbers():
     assert layer.threshold == 0.5 and type(layer.sample_seed) is int
     assert len(mask_model(a_model(), seed=np.int64(1), density=np.float64(0.5), verbose=0).layers) == 1
     assert MaskUpdates("set", np.float32(0.5), every=np.int32(2)).every == 2
+
+
+def test_truth_values_of_numpy_are_truth_values():
+    layer = SignedMaskDense(2, rescale=np.True_, use_bias=True)
+    assert layer.rescale is True
+    model = mask_model(a_model(), use_bias=np.False_, keep_weights=np.False_, verbose=np.False_)
+    assert model.layers[0].use_bias is False
+    assert Masked(keras.layers.Dense(2), rescale=np.True_).get_config()["rescale"] is True
+
+
+def test_rules_have_truth_values_of_python(monkeypatch):
+    monkeypatch.setattr(masks, "RULES", dict(masks.RULES))
+    masks.register("new", sampled=np.True_, signed=np.False_, levels=np.int64(2))(lambda score, threshold: score)
+    made = masks.RULES["new"]
+    assert (made.sampled, made.signed, type(made.levels)) == (True, False, int) and type(made.sampled) is bool
+    with pytest.raises(ValueError, match="needs one of"):
+        masks.register("other", threshold=0.1, sampled=np.True_)

@@ -3,6 +3,8 @@
 import math
 import numbers
 
+import numpy as np
+
 from tf_supermask.errors import short
 
 
@@ -36,6 +38,13 @@ def threshold(value):
     return number("threshold", value, "a finite number >= 0", lambda value: value >= 0)
 
 
+def bound(name, value):
+    """`value` as an int or a float, if it is a number, which may be infinite; True and False are none."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or math.isnan(value):
+        raise refused(name, "a number", value)
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+
 def integer(name, value, low, most=None, optional=False):
     """`value` as an int, if it is an integer from `low` to `most`; None stays None where it is `optional`."""
     if value is None and optional:
@@ -47,15 +56,15 @@ def integer(name, value, low, most=None, optional=False):
 
 
 def switch(name, value):
-    """`value`, if it is True or False."""
-    if not isinstance(value, bool):
+    """`value` as a bool, if it is True or False, of Python or NumPy."""
+    if not isinstance(value, (bool, np.bool_)):
         raise refused(name, "True or False", value)
-    return value
+    return bool(value)
 
 
 def verbosity(value):
     """The argument `verbose`: True or False, or 1 or 0 as in Keras."""
-    if not isinstance(value, numbers.Integral) or value not in (0, 1):
+    if not isinstance(value, (numbers.Integral, np.bool_)) or value not in (0, 1):
         raise refused("verbose", "True or False", value)
     return bool(value)
 

@@ -93,10 +93,10 @@ def register(
     made = Rule(
         None, threshold, sampled, signed, interval, levels, compared, needs_density, kernel, latent, clipped, scales, given
     )  # fmt: skip
-    _check_new(name, made)
+    made = _checked_new(name, made)
 
     def add(function):
-        compared = made.compared or (ops.abs if signed else _itself)
+        compared = made.compared or (ops.abs if made.signed else _itself)
         arguments.function("function", function, "a function of score and threshold")
         RULES[name] = dataclasses.replace(made, function=function, compared=compared)
         return function
@@ -104,8 +104,9 @@ def register(
     return add
 
 
-def _check_new(name, rule):
-    """Raises ValueError if `name` is no text or is taken, or a property of a Rule without its function is not of its kind."""
+def _checked_new(name, rule):
+    """`rule`. Raises ValueError if `name` is no text or is taken, or a property of a Rule without its function is not
+    of its kind."""
     if not isinstance(name, str):
         raise arguments.refused("name", "the name of the rule, text, as in @masks.register('new')", name)
     if name in RULES:
@@ -113,10 +114,10 @@ def _check_new(name, rule):
     for field in dataclasses.fields(rule):
         value = getattr(rule, field.name)
         if field.type is bool:
-            arguments.switch(field.name, value)
+            rule = dataclasses.replace(rule, **{field.name: arguments.switch(field.name, value)})
         elif field.name in ("compared", "kernel", "latent") and value is not None:
             arguments.function(field.name, value, "a function")
-    arguments.integer("levels", rule.levels, low=1, most=127)
+    rule = dataclasses.replace(rule, levels=arguments.integer("levels", rule.levels, low=1, most=127))
     if rule.threshold is not None:
         arguments.threshold(rule.threshold)
     if (rule.threshold is not None) + rule.sampled + rule.needs_density != 1:
@@ -124,6 +125,7 @@ def _check_new(name, rule):
             "a mask rule needs one of `threshold`, `sampled=True` and `needs_density=True`. "
             f"Received: threshold={rule.threshold}, sampled={rule.sampled}, needs_density={rule.needs_density}"
         )
+    return rule
 
 
 def rule(name):

@@ -465,6 +465,12 @@ def test_sizes_are_bounded_before_memory_is_taken(content, tmp_path):
         loading.read(path, most_weights=1000)
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.float32, np.uint8, float])
+def test_bounds_are_numbers_of_any_kind(kind, content):
+    with pytest.raises(InputError, match="^x: it holds .* weights, more than 100"):
+        loading.parsed(content, "x", most_weights=kind(100))
+
+
 def test_what_is_read_is_bounded_by_the_size_of_the_file(content):
     """The arrays of a file of 100 KB are not inflated to 100 MiB; a file is refused as soon as its bound is passed."""
     made = crafted(described(DENSE), arrays=zeros(100))

@@ -225,5 +225,5 @@ def test_without_a_seed_one_is_drawn(tmp_path):
 def test_a_bound_that_is_no_number_is_named(bound, tmp_path):
     path = tmp_path / "x.supermask"
     container.save(mask_model(network()), path)
-    with pytest.raises(InputError, match="`most_weights` must be a number. Received: "):
+    with pytest.raises(ValueError, match="`most_weights` must be a number. Received: "):
         tf_supermask.load(path, most_weights=bound)

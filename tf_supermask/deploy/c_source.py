@@ -100,6 +100,7 @@ def export_c(
     Raises:
         InputError: a layer or kernel is not supported, the network is larger than allowed, or files cannot be written.
     """
+    main = bool(main) if isinstance(main, (numbers.Integral, np.bool_)) and main in (0, 1) else main
     _check(arithmetic, images, main, name, favor, most_flash, most_ram)
     plain = compaction.compact(model)
     stages = stages_of(plain)

@@ -109,8 +109,7 @@ def read(path, most_weights=MOST_WEIGHTS):
 
 def parsed(content, name, most_weights=MOST_WEIGHTS):
     """The Contents of bytes; `name` is for error messages. Raises InputError as `read` does."""
-    if not isinstance(most_weights, (int, float)) or isinstance(most_weights, bool) or math.isnan(most_weights):
-        raise InputError(f"`most_weights` must be a number. Received: {most_weights!r}")
+    most_weights = arguments.bound("most_weights", most_weights)
     start = 5 + CHECKSUM_BYTES
     if content[:4] != MAGIC:
         raise InputError(f"{name} is not a {ENDING} file")
@@ -189,7 +188,7 @@ def load(path, most_weights=MOST_WEIGHTS, masked=False, rule="signed", seed=0, t
         InputError: see `read`; the seed in the file gives other weights here.
         ValueError: an argument is not of its kind; the rule is unknown, samples, or cannot make the masks of the file.
     """
-    arguments.switch("masked", masked)
+    masked = arguments.switch("masked", masked)
     masks.rule(rule)
     seed = forms.seed_of(seed)
     contents = read(path, most_weights)
