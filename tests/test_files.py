@@ -16,6 +16,7 @@ from tf_supermask.deploy import container
 from tf_supermask.deploy.codes_file import export_codes
 from tf_supermask.deploy.saved_model import export_keras, export_saved_model
 from tf_supermask.deploy.tflite import export_tflite
+from tf_supermask.errors import InputError
 
 
 def test_a_writer_that_fails_leaves_the_earlier_file(tmp_path):
@@ -146,6 +147,19 @@ def test_what_is_no_path_is_named(path):
     for call in [*calls, lambda _, path: tf_supermask.load_run(path), export_tflite, c_source_of]:
         with pytest.raises(ValueError, match="^a path must be a string or a pathlib.Path, and not empty. Received: "):
             call(model, path)
+
+
+@pytest.mark.parametrize("path", ["/", ".", "/.", "//"])
+def test_a_folder_is_not_replaced_by_a_file(path, tmp_path, monkeypatch):
+    """The root too, which has no name."""
+    monkeypatch.chdir(tmp_path)
+    model = mask_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]))
+    for call in (container.save, export_keras, export_codes):
+        with pytest.raises(InputError, match=rf"^cannot write {path} \(Is a directory\)[^\n]*$"):
+            call(model, path)
+    with pytest.raises(OSError, match="Is a directory"):
+        files.write(path, lambda file: pytest.fail("called"))
+    assert not list(tmp_path.iterdir())
 
 
 def c_source_of(model, path):
