@@ -291,6 +291,7 @@ ONES = np.ones((2, 4), np.float32)
         ({"images": ONES[:, :2]}, r"shape \(2, 2\).*takes \(n, 4\)"),
         ({"images": ONES * np.nan}, "some values are not finite"),
         ({"images": ONES * 0}, "images are all 0"),
+        ({"images": ONES * 1j}, "must be an array of preprocessed images, real numbers. Received: complex64"),
         ({"images": 3}, r"needs images.*"),
         ({"images": ONES, "arithmetic": "int4"}, "int4.*int8, float"),
         ({"images": ONES, "favor": "style"}, "style.*size, speed"),
@@ -302,6 +303,13 @@ def test_bad_input_is_one_line_and_nothing_is_written(given, message, tmp_path):
     with pytest.raises(InputError, match=message) as error:
         export_c(small(), tmp_path, **given)
     assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("model", [None, "model", keras.layers.Dense(2), keras.Sequential], ids=str)
+def test_what_is_no_model_is_named_first(model, tmp_path):
+    for options in ({}, {"images": ONES}, {"arithmetic": "int4"}):
+        with pytest.raises(ValueError, match="^`model` must be a Keras model. Received: [^\n]*$"):
+            export_c(model, tmp_path, **options)
 
 
 def test_files_are_the_same_each_time_and_no_other_file_is_replaced(tmp_path):

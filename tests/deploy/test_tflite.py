@@ -81,6 +81,12 @@ def test_what_tflite_cannot_do_is_one_line(tmp_path, capfd):
         (5, r"have the shape \(\); model takes \(n, 3\)"),
         (np.ones((0, 3)), r"have the shape \(0, 3\); model takes"),
         (np.ones((2, 4)), r"have the shape \(2, 4\); model takes"),
+        (np.ones((2, 3)) * 1j, "must be an array of preprocessed images, real numbers. Received: complex128"),
+        ([["1", "2", "3"]], "must be an array of preprocessed images, real numbers. Received: <U1"),
+        (
+            np.zeros((2, 3), "datetime64[s]"),
+            "must be an array of preprocessed images, real numbers. Received: datetime64",
+        ),
         (np.zeros((2, 3)), "are all 0, or some values are not finite"),
         (np.full((2, 3), np.inf), "are all 0, or some values are not finite"),
     ],

@@ -12,7 +12,7 @@ import re
 
 import numpy as np
 
-from tf_supermask import files
+from tf_supermask import cloning, files
 from tf_supermask.deploy import c_render, compaction, integer
 from tf_supermask.deploy.c_layers import layers_of, memory_of
 from tf_supermask.deploy.stages import stages_of
@@ -100,6 +100,7 @@ def export_c(
     Raises:
         InputError: a layer or kernel is not supported, the network is larger than allowed, or files cannot be written.
     """
+    cloning.keras_model(model)
     main = bool(main) if isinstance(main, (numbers.Integral, np.bool_)) and main in (0, 1) else main
     _check(arithmetic, images, main, name, favor, most_flash, most_ram)
     plain = compaction.compact(model)

@@ -10,9 +10,14 @@ def checked(images, model):
     `model` takes, all 0 or not finite."""
     shape = tuple(model.inputs[0].shape[1:])
     try:
-        images = np.asarray(images, np.float32)
+        images = np.asarray(images)
     except (TypeError, ValueError) as error:
         raise InputError("calibration images must be an array of preprocessed images") from error
+    if not (images.dtype.kind in "biuf" or np.can_cast(images.dtype, np.float32)):  # bfloat16 is of no kind of NumPy's
+        raise InputError(
+            f"calibration images must be an array of preprocessed images, real numbers. Received: {images.dtype}"
+        )
+    images = images.astype(np.float32)
     fits = images.ndim == len(shape) + 1 and all(
         size in (None, its) for size, its in zip(shape, images.shape[1:], strict=True)
     )
