@@ -1,5 +1,7 @@
 """Export for TensorFlow Lite: float32 in and out, one line for what cannot be converted."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -51,6 +53,19 @@ def test_wrappers_of_another_precision_are_float32(tmp_path):
     found = call(x=images(3, (5, 4)))
     assert dtypes == [np.float32] and found.dtype == np.float32
     np.testing.assert_allclose(found, np.asarray(model(images(3, (5, 4))), np.float32), rtol=0.03, atol=0.03)
+
+
+def test_recurrent_layers_are_written_with_operations_of_tensorflow(tmp_path):
+    """As by Keras' export. What TensorFlow Lite has itself is written as ever: the same bytes, without a warning."""
+    inputs = keras.Input((5, 4), name="x")
+    recurrent = keras.Model(inputs, keras.layers.LSTM(3)(inputs), name="recurrent")
+    with pytest.warns(UserWarning, match="^recurrent needs operations of TensorFlow: run it with the Flex delegate$"):
+        content = export_tflite(recurrent, tmp_path / "x.tflite").read_bytes()
+    assert b"FlexTensorListReserve" in content
+    dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert b"Flex" not in export_tflite(dense, tmp_path / "x.tflite").read_bytes()
 
 
 def test_what_tflite_cannot_do_is_one_line(tmp_path, capfd):

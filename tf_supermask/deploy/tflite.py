@@ -1,7 +1,9 @@
 """Export for TensorFlow Lite, in float32 or, with calibration images, in int8."""
 
+import contextlib
 import os
 import re
+import warnings
 
 import keras
 import tensorflow as tf
@@ -19,7 +21,10 @@ def export_tflite(model, path, images=None):
     """Writes a model, its masks folded into kernels, for TensorFlow Lite: float32 in and out, any batch size.
 
     A model of another precision is computed in float32, and all layers do what they do in inference, as in `keras.Model.export`
-    for this format. `images`: preprocessed images, float32; with them weights and activations
+    for this format. A model with operations that TensorFlow Lite does not have itself, such as recurrent layers for batches of any
+    size, is written with TensorFlow's own, with a warning: the interpreter that runs it needs the Flex delegate.
+
+    `images`: preprocessed images, float32; with them weights and activations
     become int8, for models of one input. Raises ValueError for anything but a Keras model, InputError for
     images that do not fit its input, and if it cannot be converted or written.
     """
@@ -32,22 +37,42 @@ def export_tflite(model, path, images=None):
     with temporary_folder() as folder:
         saved = os.path.join(folder, "model")
         write_served(model, saved, _in_float32, training=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=["serving_default"])
-        if images is not None:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda: ([image[None]] for image in images)
-        content = _converted(converter, model.name)
+        content = _converted(lambda: _converter(saved, images), model.name)
     return write_file(path, content)
 
 
-def _converted(converter, name):
+def _converter(saved, images):
+    converter = tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=["serving_default"])
+    if images is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image[None]] for image in images)
+    return converter
+
+
+def _converted(make, name):
+    """What a converter that `make` returns gives, or, if it cannot, one that may take operations of TensorFlow. Raises InputError
+    if neither can; the reason is that of the first."""
     try:
         with hidden(1, 2, show=False):
-            return converter.convert()
+            return make().convert()
     except Exception as error:  # the class of the converter's errors has no public name
+        content = _with_tensorflow(make)
+        if content is not None:
+            warnings.warn(f"{name} needs operations of TensorFlow: run it with the Flex delegate", stacklevel=3)
+            return content
         text = str(error).strip() or type(error).__name__
         reason = (re.search(r"error: (?:loc\(.*?\)+: )?(.+)", text) or re.search(r"(.+)", text))[1]
         raise InputError(f"{name} cannot be converted for TensorFlow Lite: {reason}") from error
+
+
+def _with_tensorflow(make):
+    """What a converter that `make` returns gives if it may take operations of TensorFlow; None if it cannot."""
+    converter = make()
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+    with contextlib.suppress(Exception), hidden(
+        1, 2, show=False
+    ):  # the first converter's error is the one that is shown
+        return converter.convert()
 
 
 def _in_float32(model):
