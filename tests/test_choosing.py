@@ -61,6 +61,7 @@ def test_a_filter_of_two_arguments_is_asked_for_each_kernel():
     "filter, message",
     [
         (["a"], r"`filter` must be a function .* Received: \['a'\]"),
+        (lambda a, b, c: True, "`filter` must take a layer, or a layer and the name of a kernel. Received: a, b, c"),
         (lambda layer: None, "`filter` must return True or False. It returned None for conv"),
         (lambda layer: False, "has no layer to mask: a layer needs a kernel without LoRA"),
     ],

@@ -377,3 +377,30 @@ def test_kernels_of_a_layer_are_told_without_changing_it():
     layer = layers.LSTM(3)
     layer(batch(2, 5, 4))
     assert list(kernels_of(layer)) == ["kernel", "recurrent_kernel"] and all(v.trainable for v in layer.weights)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: layers.LSTM(4, stateful=True),
+        lambda: layers.Bidirectional(layers.GRU(4, stateful=True)),
+        lambda: layers.RNN([layers.LSTMCell(4), layers.GRUCell(3)], stateful=True),
+    ],
+    ids=["LSTM", "Bidirectional", "RNN"],
+)
+def test_states_are_carried_from_batch_to_batch(layer):
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    layer = Masked(layer(), threshold=0.0)
+    layer(x)
+    plain = twin(layer)
+    plain(x)
+    outputs = [np.asarray(plain(x)) for _ in range(2)]
+    for expected in outputs:
+        assert_equal(layer(x), expected)
+    assert not np.allclose(*outputs)
+
+
+def test_build_with_the_names_of_shapes():
+    layer = Masked(layers.MultiHeadAttention(2, 3))
+    layer.build(query_shape=(None, 5, 4), value_shape=(None, 5, 4))
+    assert len(layer.mask) == 4

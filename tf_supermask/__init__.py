@@ -56,7 +56,7 @@ def __getattr__(name):
         raise AttributeError(f"module 'tf_supermask' has no attribute {name!r}")
     home = _PUBLIC[name] or name
     if home not in _EVERY_BACKEND:
-        importlib.import_module("tf_supermask.errors").require_tensorflow()
+        importlib.import_module("tf_supermask.errors").require_tensorflow(f"tf_supermask.{name}")
     module = importlib.import_module(f"tf_supermask.{home}")
     return getattr(module, name) if _PUBLIC[name] else module
 

@@ -50,13 +50,16 @@ def passing_of(filter):
 
 
 def takes_two(function):
-    """Whether a function has to be called with two arguments."""
+    """Whether a filter has to be called with two arguments. Raises ValueError if it has to be with more."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):  # one of C
         return False
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return len([p for p in parameters if p.kind in kinds and p.default is p.empty]) == 2
+    needed = [p.name for p in parameters if p.kind in kinds and p.default is p.empty]
+    if len(needed) > 2:
+        raise ValueError(f"`filter` must take a layer, or a layer and the name of a kernel. Received: {', '.join(needed)}")
+    return len(needed) == 2
 
 
 class Choice(NamedTuple):

@@ -15,9 +15,10 @@ def checked(model):
     """`model`. Raises ValueError if `model` is not a built Sequential or functional model that Keras can clone."""
     keras_model(model)
     if not isinstance(model, keras.Sequential) and not hasattr(model, "operations"):
+        masked = any(hasattr(type(part), "masked_kernels") for part in graph.inside(model))
+        hint = "export_saved_model writes it" if masked else "mask_layers masks its layers in place, before its first call"
         raise ValueError(
-            f"`model` must be a Sequential or functional model. Received: {type(model).__name__}, "
-            "subclassed; mask_layers masks its layers in place, before its first call"
+            f"`model` must be a Sequential or functional model. Received: {type(model).__name__}, subclassed; {hint}"
         )
     built_model(model)
     if not hasattr(model, "inputs"):  # Keras builds a Sequential model without them where a shape is not known

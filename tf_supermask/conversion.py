@@ -21,24 +21,21 @@ def mask_model(
         model: built Sequential or functional model; it is not changed.
         filter: `layer -> bool`, which of the layers with kernels get masks, or `(layer, name of the kernel) -> bool`, which of
             their kernels do. All others keep their weights.
-        scheme: size of the frozen weights: "elus", "elu", "he", "xavier", "elus_resnet" or "pytorch".
-        distribution: theirs: "signed_constant", "uniform", "normal" or "truncated_normal".
+        scheme: size of the frozen weights, "elus", "elu", "he", "xavier", "elus_resnet" or "pytorch".
+        distribution: theirs, "signed_constant", "uniform", "normal" or "truncated_normal".
         keep_weights: freeze the kernels of the model in place of new ones.
-        seed: seed of weights and scores, int >= 0; each layer gets its own from it and from the position of the layer among the
-            model's Dense and Conv2D layers, or among its others. None draws one, which `keras.utils.set_random_seed` makes
-            reproducible.
+        seed: int >= 0; each layer gets its own from it and from the position of the layer among the model's Dense and Conv2D
+            layers, or among its others. None draws one, which `keras.utils.set_random_seed` makes reproducible.
         rule: name of the mask rule: "signed", "binary"...
         threshold: scores beyond it keep their weights; by default that of the rule.
         relative_threshold: in its place, a share of the largest absolute score of each layer right after initialization.
         density: in its place, the share of weights that remain in each layer.
-        rescale: multiply each kernel by its size / the number of its remaining weights.
-        score_initializer: name or initializer of the scores; one without a seed gets that of each layer.
-        use_bias: whether SignedMaskDense and SignedMaskConv2D layers have a bias. By default those that have one in `model`.
-            Biases keep their values; a new bias starts with the bias_initializer of its layer, 0 by default.
+        rescale, score_initializer: as in `SignedMaskDense`; scores without a seed get that of each layer.
+        use_bias: of SignedMaskDense and SignedMaskConv2D layers; by default as in `model`. Biases keep their values, new ones
+            start as their layer says.
         verbose: print a line that names the kernels that get no mask although `filter` lets them have one.
 
-    Raises:
-        ValueError: for any other model, for arguments that are not supported, and if there is no kernel to mask.
+    Raises ValueError for any other model, for arguments that are not supported, and if there is no kernel to mask.
     """
     cloning.checked(model)
     verbose = arguments.verbosity(verbose)

@@ -32,8 +32,9 @@ def short(name):
     return text if len(text) <= 60 else f"{text[:28]}...{text[-28:]}"
 
 
-def require_tensorflow():
-    """Raises InputError if Keras uses, or will use, another backend than TensorFlow, or will lack what its settings ask for."""
+def require_tensorflow(what="tf_supermask"):
+    """Raises InputError, which names `what`, if Keras uses, or will use, another backend than TensorFlow, or will lack what its
+    settings ask for."""
     keras = sys.modules.get("keras")
     if hasattr(keras, "config"):
         backend, nnx = keras.config.backend(), False
@@ -44,7 +45,7 @@ def require_tensorflow():
         nnx = settings.get("nnx_enabled") if variable is None else variable.lower() in ("true", "1")
     if backend != "tensorflow":
         name = backend if isinstance(backend, str) and backend else short(backend)
-        raise InputError(f"tf_supermask needs Keras on TensorFlow, not on {name}; set KERAS_BACKEND=tensorflow")
+        raise InputError(f"{what} needs Keras on TensorFlow, not on {name}; set KERAS_BACKEND=tensorflow")
     if nnx and not importlib.util.find_spec("flax"):
         raise InputError("Keras is set to use NNX, which is for JAX and needs flax; set KERAS_NNX_ENABLED=false")
 

@@ -136,6 +136,13 @@ def items(structure):
     return structure.values() if isinstance(structure, dict) else structure
 
 
+def variables(layer):
+    """Variables of Keras of a layer, and those that Keras does not count: the states of recurrent layers from batch to batch."""
+    counted = layer.variables
+    known = set(map(id, counted))
+    return counted + [variable for variable in parts(layer, keras.Variable) if id(variable) not in known]
+
+
 def own_variables(layer):
     """Variables of TensorFlow that a layer or model keeps itself, in order. Keras neither counts nor saves them."""
     return list(parts(layer, _tensorflow("Variable")))

@@ -13,7 +13,7 @@ import re
 import keras
 from keras import ops
 
-from tf_supermask import arguments, initializers, maskable, masks, thresholds
+from tf_supermask import arguments, graph, initializers, maskable, masks, thresholds
 from tf_supermask.masked_kernel import MaskedKernel, add_scales, add_score
 
 
@@ -74,9 +74,7 @@ class Masked(keras.layers.Wrapper):
         self._masked = []  # MaskedKernels
 
     def __call__(self, *args, **kwargs):
-        if (
-            not self._masked
-        ):  # `layer` is built as Keras builds it: with several shapes, with parts that only a call builds
+        if not self._masked:  # `layer` is built as Keras builds it: with several shapes, with parts that only a call builds
             symbols, options = keras.tree.map_structure(_symbol, (args, kwargs))
             self.layer(*symbols, **options)
             self.build()
@@ -88,7 +86,8 @@ class Masked(keras.layers.Wrapper):
             if type(self.layer).build is keras.layers.Layer.build:  # only a call builds its parts
                 self.layer(keras.tree.map_shape_structure(keras.KerasTensor, input_shape))
             else:
-                self.layer.build(input_shape, *shapes, **named_shapes)
+                named_only = named_shapes and input_shape is None
+                self.layer.build(*(() if named_only else (input_shape, *shapes)), **named_shapes)
         if masks.rule(self.rule).sampled:
             self.seed_generator = keras.random.SeedGenerator(self.sample_seed)
         chosen = self._chosen()
@@ -141,7 +140,7 @@ class Masked(keras.layers.Wrapper):
 
     def call(self, *args, **kwargs):
         kernels = {id(kernel.weight): kernel.value() for kernel in self._masked}
-        variables = self.layer.variables
+        variables = graph.variables(self.layer)
         # All of them: on JAX there is a scope with their values already, which this one hides.
         mapping = [(v, kernels[id(v)] if id(v) in kernels else v.value) for v in variables]
         with keras.StatelessScope(mapping, collect_losses=True) as scope:

@@ -107,7 +107,10 @@ def test_only_kernels_with_masks_get_them(tmp_path):
         ("signed", {"density": 0.2}),
         ("edge_popup", {"density": 0.2}),
         ("mpt", {"density": 0.3}),
-        ("signed_2_levels", {"density": 0.3}),
+        ("signed_2_levels", {"threshold": 0.05}),
+        ("signed_2_levels", {"density": 0.9}),
+        ("signed_4_levels", {"density": 0.3}),
+        ("signed_4_levels", {"density": 1}),
     ],
 )
 def test_rules_with_a_threshold_or_density_of_their_own(rule, given, tmp_path):

@@ -111,5 +111,5 @@ def test_kernels_without_a_mask_are_named():
     summary(mask_model(network, filter=lambda layer, name: name == "kernel", verbose=False), print_fn=lines.append)
     assert lines[-2:] == [
         "without a mask: lstm/recurrent_kernel",
-        "20 more weights are in other layers: rows (Embedding)",
+        "20 more weights are in other matrices of: rows (Embedding)",
     ]

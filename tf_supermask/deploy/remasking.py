@@ -7,7 +7,8 @@ A file has kernels, not scores. Weights and scores are chosen so that weight * m
     codes * sizes           the kernel where it is not 0, else what mask_model draws            |codes|
     drawn * codes * scale   the drawn weights, with `rescale` if the scale is not 1             codes
 
-    score = 2 threshold * mask, of rules with levels (level + 1/2) threshold
+    score = 2 threshold * mask, of rules with levels (level + 1/2) threshold; a density finds its threshold between those of
+    level 0 and level 1, which are close to 1
 """
 
 import keras
@@ -53,7 +54,7 @@ def _restore(source, kernel, signs):
     """Gives a MaskedKernel the weights and scores that make a Kernel. Raises ValueError if the rule of its layer cannot."""
     layer, shape = source.layer, tuple(source.weight.shape)
     codes, array = kernel.codes.reshape(shape), kernel.array().reshape(shape)
-    most = max(1, int(np.abs(codes).max()))
+    most = source.rule.levels if layer.density else max(1, int(np.abs(codes).max()))
     if kernel.draw is not None:
         layer.weight_initializer = keras.initializers.deserialize(kernel.draw["initializer"])
         source.weight.assign(drawn(kernel.draw["initializer"], shape))
@@ -99,4 +100,7 @@ def _made(rule, mask, most):
 def _scores(mask, most, levels, threshold):
     """Scores whose mask is `mask` / `most` under a rule of `levels`: between two thresholds, or twice the only one."""
     passed = mask * (levels // most)
+    if threshold is None and levels > 1:
+        size = np.abs(passed)
+        return np.where(size > 1, size + 0.5, np.where(size == 1, 1.001, 0.999)) * np.where(passed < 0, -1, 1)
     return (passed + (np.sign(mask) if levels == 1 else 0.5 * np.sign(mask))) * (threshold or 1.0)

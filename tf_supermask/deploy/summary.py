@@ -61,7 +61,7 @@ def _elsewhere(model, plain, kernels):
     others = sparsity.others(plain, [variable for _, variable in kernels.values()])
     kept = _variables_of_tensorflow(model)
     if others:
-        yield f"{sum(others.values()):,} more weights are in other layers: {sparsity.listed(others)}"
+        yield f"{sum(others.values()):,} more weights are in other matrices of: {sparsity.listed(others)}"
     if kept:
         yield (
             f"{sum(kept.values()):,} more weights are variables of TensorFlow, which Keras neither counts nor saves: "
