@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from saved_models import images, served
 
 from tf_supermask import SignedMaskDense
@@ -55,13 +56,24 @@ def test_wrappers_of_another_precision_are_float32(tmp_path):
     np.testing.assert_allclose(found, np.asarray(model(images(3, (5, 4))), np.float32), rtol=0.03, atol=0.03)
 
 
-def test_recurrent_layers_are_written_with_operations_of_tensorflow(tmp_path):
-    """As by Keras' export. What TensorFlow Lite has itself is written as ever: the same bytes, without a warning."""
-    inputs = keras.Input((5, 4), name="x")
-    recurrent = keras.Model(inputs, keras.layers.LSTM(3)(inputs), name="recurrent")
-    with pytest.warns(UserWarning, match="^recurrent needs operations of TensorFlow: run it with the Flex delegate$"):
-        content = export_tflite(recurrent, tmp_path / "x.tflite").read_bytes()
-    assert b"FlexTensorListReserve" in content
+def lookup():
+    return keras.layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot")
+
+
+@pytest.mark.parametrize(
+    "make, dtype, operation",
+    [(lambda: keras.layers.LSTM(3), "float32", b"FlexTensorListReserve"), (lookup, "string", b"FlexDenseBincount")],
+)
+def test_what_tflite_does_not_have_is_written_with_operations_of_tensorflow(make, dtype, operation, tmp_path):
+    """As by Keras' export."""
+    inputs = keras.Input((5, 4) if dtype == "float32" else (4,), dtype=dtype)
+    model = keras.Model(inputs, make()(inputs), name="model")
+    with pytest.warns(UserWarning, match="^model needs operations of TensorFlow: run it with the Flex delegate$"):
+        content = export_tflite(model, tmp_path / "x.tflite").read_bytes()
+    assert operation in content
+
+
+def test_what_tflite_has_is_written_without_operations_of_tensorflow(tmp_path):
     dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
@@ -70,13 +82,14 @@ def test_recurrent_layers_are_written_with_operations_of_tensorflow(tmp_path):
 
 def test_what_tflite_cannot_do_is_one_line(tmp_path, capfd):
     """And nothing else is printed, though the converter prints pages."""
-    lookup = keras.layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot")
-    words = keras.Sequential([keras.Input((2,), dtype="string"), lookup, SignedMaskDense(2)], name="words")
+    words = keras.Sequential([keras.Input((2,), dtype="string"), lookup(), SignedMaskDense(2)], name="words")
+    python = keras.layers.Lambda(lambda x: tf.ensure_shape(tf.numpy_function(np.sin, [x], tf.float32), (None, 3)), (3,))
+    python = keras.Sequential([keras.Input((3,)), python], name="python")
     pair = [keras.Input((3,)), keras.Input((3,), dtype="int32")]
     two = keras.Model(
         pair, keras.layers.Concatenate()([SignedMaskDense(2)(pair[0]), keras.ops.cast(pair[1], "float32")])
     )
-    wrong = [(words, None, "^words cannot be converted for TensorFlow Lite: 'tf.DenseBincount' op is neither")]
+    wrong = [(python, None, "^python cannot be converted for TensorFlow Lite: 'tf.PyFunc' op is neither a custom op")]
     wrong += [
         (words, images(3, (2,)), "int8 is for models that read one float32 tensor. Received: words, which reads string")
     ]

@@ -21,8 +21,8 @@ def export_tflite(model, path, images=None):
     """Writes a model, its masks folded into kernels, for TensorFlow Lite: float32 in and out, any batch size.
 
     A model of another precision is computed in float32, and all layers do what they do in inference, as in `keras.Model.export`
-    for this format. A model with operations that TensorFlow Lite does not have itself, such as recurrent layers for batches of
-    any size, is written with TensorFlow's own, with a warning: the interpreter that runs it needs the Flex delegate.
+    for this format. A model with operations that TensorFlow Lite does not have, as recurrent layers for any batch size have, is
+    written with those of TensorFlow, with a warning: the interpreter that runs it needs the Flex delegate.
 
     `images`: preprocessed images, float32; with them weights and activations become int8, for models of one input. Raises
     ValueError for anything but a Keras model, InputError for images that do not fit its input, and if it cannot be converted or
@@ -67,9 +67,9 @@ def _converted(make, name):
 
 def _with_tensorflow(make):
     """What a converter that `make` returns gives if it may take operations of TensorFlow; None if it cannot."""
-    converter = make()
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
     with contextlib.suppress(Exception), hidden(1, 2, show=False):  # the error of the first converter is shown
+        converter = make()
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
         return converter.convert()
 
 
