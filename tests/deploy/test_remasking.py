@@ -110,7 +110,6 @@ def test_only_kernels_with_masks_get_them(tmp_path):
         ("signed_2_levels", {"threshold": 0.05}),
         ("signed_2_levels", {"density": 0.9}),
         ("signed_4_levels", {"density": 0.3}),
-        ("signed_4_levels", {"density": 1}),
     ],
 )
 def test_rules_with_a_threshold_or_density_of_their_own(rule, given, tmp_path):
@@ -126,7 +125,7 @@ def test_rules_with_a_threshold_or_density_of_their_own(rule, given, tmp_path):
 
 def test_another_density_than_that_of_the_file_is_refused(tmp_path):
     container.save(mask_model(network(), density=0.2), tmp_path / "x.supermask")
-    message = "`rule` cannot make the mask of conv; use 'signed' or .*. Received: 'signed' with density=0.3"
+    message = "`rule` cannot make the mask of conv; use 'signed' or .* with a threshold. Received: 'signed' with density=0.3"
     with pytest.raises(ValueError, match=message):
         tf_supermask.load(tmp_path / "x.supermask", masked=True, density=0.3)
 

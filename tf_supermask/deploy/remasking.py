@@ -77,8 +77,8 @@ def _restore(source, kernel, signs):
                 f"{layer.name} has weights below {np.finfo(np.float32).tiny:.3g}, which become 0 where a mask "
                 "multiplies them; load the network without `masked`"
             )
-        able = " or ".join(map(repr, _able(mask, most)))
-        received = repr(layer.rule) + (f" with density={layer.density:g}" if layer.density else "")
+        given = ("", "") if layer.density is None else (" with a threshold", f" with density={layer.density:g}")
+        able, received = " or ".join(map(repr, _able(mask, most))) + given[0], repr(layer.rule) + given[1]
         raise ValueError(f"`rule` cannot make the mask of {layer.name}; use {able}. Received: {received}")
 
 
