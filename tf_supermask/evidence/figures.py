@@ -134,8 +134,11 @@ def update(drawings, evidence, folder, again=False):
             try:
                 picture = rendered(draw(drawing, evidence), expected)
             except Missing as missing:
-                yield f"{path}: {'removed' if path.exists() else 'not drawn'}, needs {missing}"
-                path.unlink(missing_ok=True)
+                gone = not any(name in evidence for name in drawing.experiments)  # else a data set or a file of masks is absent
+                done = "not drawn" if not path.exists() else "removed" if gone else "left as it was"
+                yield f"{path}: {done}, needs {missing}"
+                if gone:
+                    path.unlink(missing_ok=True)
                 continue
             files.write(path, lambda file, picture=picture: file.write(picture))
         yield f"{path}: {drawing.title}" + (f" (more of it with {', '.join(lacking)})" if lacking else "")

@@ -57,8 +57,8 @@ def load(folder, scale):
         record = records.read(path)
         if record["spec"].get("scale") != scale:
             raise InputError(
-                f"{path} is of scale {record['spec'].get('scale')!r} among records of scale {scale!r}; "
-                "move it to the folder of its scale, no table mixes them"
+                f"{path} is of scale {record['spec'].get('scale')!r} among records of scale {scale!r}; give another --scale, or "
+                "move it to the folder of its scale: no table mixes them"
             )
         experiments.setdefault(path.parent.name, []).append(record)
     return {name: sorted(runs, key=_seed) for name, runs in experiments.items()}
