@@ -22,8 +22,8 @@ RULES = {
     "signed_4_levels": "four levels",
 }
 # network -> experiment with all its epochs, whose density `signed_topk` is given
-LEARNED = {"fcn": "koster_table1_fcn_signed_elus", "conv2": "koster_table12_conv2_signed_elus"}
-_SHORTER = ("conv2",)  # networks whose epochs are fewer than those of LEARNED
+LEARNED = {"fcn": "koster_table1_fcn_signed_elus", "conv2": "rivals_rules_conv2_signed"}
+_SHORTER = ("conv2",)  # networks whose runs of `signed` are not those of a paper's table
 
 
 def experiments(net):
