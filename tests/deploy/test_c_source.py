@@ -168,10 +168,7 @@ def test_c_equals_its_twin_and_keras(tmp_path_factory, network, favor):
         model, images = built(*network)
     except ValueError:  # an image has become smaller than a window
         reject()
-    try:
-        agrees(model, images, tmp_path_factory.mktemp("c"), favor)
-    except InputError as refused:  # a bias behind kernels that are all 0 has no scale to be rounded in
-        assert "which leave 32 bits; use the arithmetic float" in str(refused)
+    agrees(model, images, tmp_path_factory.mktemp("c"), favor)
 
 
 @needs_cc

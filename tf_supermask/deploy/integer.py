@@ -197,7 +197,8 @@ def _quantized(stage, scale, inner, outer, last):
     average, raw = stage.pool == "average", last and (stage.alpha is None or stage.pool == "average")
     target = _scale(max(inner if average else outer, _least(stage, scale)))
     if stage.kind == "copy" or raw and not average:
-        target = scale * stage.factor.max()
+        # Behind kernels that are all 0 the scale is tiny, and a bias would leave 32 bits.
+        target = max(scale * stage.factor.max(), np.abs(stage.bias).max() / 2**20)
     table, coarse = (None, 0) if stage.alpha is None else _table(stage.alpha, target)
     furthest = np.inf if raw else -LOWEST if table is None else max(-LOWEST, len(table) << coarse)
     codes, ratios, bias, bounds = _in_units(stage, scale, target, furthest)
