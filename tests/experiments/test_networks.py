@@ -12,7 +12,7 @@ from tf_supermask.experiments.spec import Spec
 # koster.md 3: number of weights, number of layers with weights
 WEIGHTS = {
     "fcn": (266_200, 3), "conv2": (4_300_992, 5), "conv4": (2_425_024, 7), "conv6": (2_261_184, 9),
-    "small8": (8_712, 4), "small16": (28_944, 4), "small32": (103_968, 4),  # 9 weights a filter and channel, 3x3 before the head
+    "small16": (28_944, 4), "small32": (103_968, 4),  # 9 weights a filter and channel, 3x3 before the head
     "conv8": (5_275_840, 11), "resnet20": (248_624, 23), "resnet20x1.5": (558_600, 23), "resnet20x2": (992_352, 23),
     "resnet20x2.5": (1_549_880, 23), "resnet20x3": (2_231_184, 23), "resnet56": (834_992, 59),
     "resnet110": (1_668_272, 116), "resnet110_1c": (1_705_904, 113),

@@ -15,12 +15,10 @@ ENTRIES = {  # name in the zoo -> experiment of paper scale, seed: the first one
     "mnist_sinn2": ("koster_table15_fcn_sinn2", 0),
     "mnist_fcn": ("koster_table1_fcn_signed_elus", 0),
     "cifar10_conv2": ("koster_check_conv2_signed_shuffled", 0),
-    "mnist_small8": ("zoo_mnist_small8", 0),
-    "mnist_small8_sparse": ("zoo_mnist_small8_sparse", 0),
     "mnist_small16": ("zoo_mnist_small16", 0),
     "mnist_small16_sparse": ("zoo_mnist_small16_sparse", 0),
     "mnist_small32": ("zoo_mnist_small32", 0),
-    "mnist_small32_sparse": ("zoo_mnist_small32_sparse", 0),
+    "mnist_small16_sparsest": ("zoo_mnist_small16_sparsest", 0),
 }
 
 

@@ -18,7 +18,6 @@ NETWORKS = {
     "conv6": {"convs": (64, 128, 256), "hidden": (256, 256)},
     "conv8": {"convs": (64, 128, 256, 512), "hidden": (256, 256)},
     # Not of the papers: for microcontrollers. Single convolutions, each with its pooling.
-    "small8": {"convs": (8, 16, 32), "hidden": (), "repeat": 1, "padding": "valid"},
     "small16": {"convs": (16, 32, 64), "hidden": (), "repeat": 1, "padding": "valid"},
     "small32": {"convs": (32, 64, 128), "hidden": (), "repeat": 1, "padding": "valid"},
     "resnet20": {"blocks": "CII"},

@@ -6,7 +6,7 @@
     zhou_fig7_fcn/init                     a view: a part of the records of zhou_fig7_fcn
     rivals_density_fcn_rigl_0.1            another method, in the same harness
     rivals_grid_fcn_rigl_0.05              part `grid`: a setting that is tried, on validation images
-    zoo_mnist_small8                       a network that comes with the package
+    zoo_mnist_small16                      a network that comes with the package
 
 A name is that of a flag file and of a folder of records.
 """

@@ -17,7 +17,7 @@ _ROW = ("dataset", "epochs", "learning_rate", "weight_decay", "schedule", "decay
 
 
 # Not of the papers: networks for microcontrollers, on MNIST with --affine.
-_SMALL = {name: ("mnist", 30, 0.05, 4e-4, "cosine", None) for name in ("small8", "small16", "small32")}
+_SMALL = {name: ("mnist", 30, 0.05, 4e-4, "cosine", None) for name in ("small16", "small32")}
 
 
 # Koster et al. 2022, Tables 8 and 9. A stair of 10 "epochs" is 3,900 steps on every data set.
