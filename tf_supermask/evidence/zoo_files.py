@@ -17,7 +17,6 @@ ENTRIES = {  # name in the zoo -> experiment of paper scale, seed: the first one
     "cifar10_conv2": ("koster_check_conv2_signed_shuffled", 0),
     "mnist_small16": ("zoo_mnist_small16", 0),
     "mnist_small16_sparse": ("zoo_mnist_small16_sparse", 0),
-    "mnist_small32": ("zoo_mnist_small32", 0),
     "mnist_small16_sparsest": ("zoo_mnist_small16_sparsest", 0),
 }
 
