@@ -2,9 +2,9 @@
 
 Each run is exported by `export_c`, for size and for speed. Compiled for this machine, it classifies the real test images,
 and callgrind counts instructions. The cross compilers that are installed (Debian: gcc-arm-none-eabi, gcc-riscv64-unknown-elf,
-gcc-avr) say what it takes on microcontrollers, with the functions of the compiler's own library. Beside it the same network as
-TFLite int8, whose bytes are those of the file, without the interpreter, and by emlearn where that is installed. Written to
-microcontroller.json.
+gcc-avr) say what it takes on microcontrollers, with the functions of the compiler's own library, and QEMU (qemu-user), one
+instruction at a time, how many instructions an image takes there. Beside it the same network as TFLite int8, whose bytes are
+those of the file, without the interpreter, and by emlearn where that is installed. Written to microcontroller.json.
 """
 
 import importlib.metadata
@@ -38,8 +38,11 @@ flags.DEFINE_list(
         "results/koster_table15_fcn_sinn1/seed0",
         "results/koster_table15_fcn_sinn2/seed0",
         "results/koster_table1_fcn_signed_elus/seed0",
+        "results/zoo_mnist_small16_sparsest/seed0",
+        "results/zoo_mnist_small16_sparse/seed0",
+        "results/zoo_mnist_small16/seed0",
     ],
-    "records of masked runs",
+    "records of masked runs; of further seeds beside them, weights and test accuracy are measured",
 )
 TARGETS = {  # name -> compiler and its flags
     "this machine": "gcc",
@@ -48,11 +51,20 @@ TARGETS = {  # name -> compiler and its flags
     "AVR": "avr-gcc -mmcu=atmega328p",
 }
 # The network alone, linked with the compiler's own library: no start-up code, no C library.
-ALONE = "-Os -ffreestanding -fno-tree-loop-distribute-patterns -nostdlib -Wl,-e,network_run -lgcc".split()
+BARE = "-ffreestanding -fno-tree-loop-distribute-patterns -nostdlib -lgcc".split()
+ALONE = ["-Os", "-Wl,-e,network_run", *BARE]
 # AVR reads constants of FLASH from its program memory, which is part of its .text; the linker counts them there.
 SECTIONS = {"text": r"\.text", "rodata": r"\.s?rodata|\.progmem|\.data\.rel\.ro", "bss": r"\.s?bss|\.s?data$"}
-LEVELS = ("-Os", "-O2", "-O3")
-COUNTED = 5  # images under callgrind
+LEVELS = ("-Os", "-O2")
+COUNTED = 5  # images under callgrind; QEMU, which writes a line for each instruction, gets the first
+EMULATORS = {  # target -> emulator, and how a program begins (RISC-V has a register to set) and ends there
+    "Cortex-M0": ("qemu-arm", "", "movs r7, #1; movs r0, #0; svc #0"),
+    "RV32EC": (
+        "qemu-riscv32",
+        ".option push; .option norelax; la gp, __global_pointer$; .option pop",
+        "li t0, 93; li a0, 0; ecall",
+    ),
+}
 READER = """
 #include <stdio.h>
 #include "network.h"
@@ -63,6 +75,18 @@ int main(void)
     while (fread(image, 1, NETWORK_INPUTS, stdin) == NETWORK_INPUTS)
         printf("%d\\n", network_run(image, outputs));
     return 0;
+}
+"""
+# One image, without a C library.
+ONE_IMAGE = """
+#include "network.h"
+static const int8_t image[NETWORK_INPUTS] = {%s};
+static int32_t outputs[NETWORK_OUTPUTS];
+void _start(void)
+{
+    __asm__ volatile("%s");
+    network_run(image, outputs);
+    __asm__ volatile("%s");
 }
 """
 
@@ -100,9 +124,29 @@ def sizes(folder):
 
 
 def instructions(folder, inputs):
-    """Level of optimization -> instructions per image on this machine; None without valgrind."""
+    """Target -> level of optimization -> instructions per image; a line of text where a program is not installed."""
+    found = {"this machine": _on_this_machine(folder, inputs)}
+    for target, (emulator, *start_and_end) in EMULATORS.items():
+        compiler, *options = TARGETS[target].split()
+        lacking = [program for program in (compiler, emulator) if not shutil.which(program)]
+        if lacking:
+            found[target] = f"{lacking[0]} is not installed"
+            continue
+        image = ", ".join(map(str, inputs[0].ravel()))
+        (folder / "one_image.c").write_text(ONE_IMAGE % (image, *start_and_end))
+        found[target] = {}
+        for level in LEVELS:
+            run([compiler, *options, "one_image.c", "network.c", "-o", "one_image.elf", level, *BARE], folder)
+            # A line for each instruction, whose last word is the function; those of _start are not the network's.
+            listed = f"set -o pipefail; {emulator} -singlestep -d exec,nochain -D /dev/stdout one_image.elf"
+            count = run(["bash", "-c", f"{listed} | grep -c -v _start"], folder, text=True).stdout
+            found[target][level] = int(count)
+    return found
+
+
+def _on_this_machine(folder, inputs):
     if not shutil.which("valgrind"):
-        return None
+        return "valgrind is not installed"
     found = {}
     count = ["valgrind", "--tool=callgrind", "--toggle-collect=network_run", "--callgrind-out-file=/dev/null"]
     for level in LEVELS:
@@ -115,6 +159,8 @@ def instructions(folder, inputs):
 def by_emlearn(model, folder):
     """Bytes that a plain model takes, compiled from what emlearn makes of it, or a line of text on why there is none. emlearn has
     no ELU: ReLU takes its place, which changes the outputs but hardly the bytes."""
+    if any(isinstance(layer, keras.layers.Conv2D) for layer in model.layers):
+        return "has no convolutions"
     if not importlib.util.find_spec("emlearn"):
         return "not installed"
     import emlearn
@@ -136,59 +182,63 @@ def by_emlearn(model, folder):
     return sum(map(int, run(["size", "eml.o"], folder, text=True).stdout.splitlines()[1].split()[:3]))
 
 
-def measured(program, dataset, some, images, folder):
-    """What a Program takes, and what it makes of the test images; it is compiled in `folder`."""
-    inputs = program.network.quantized(images)
+def compiled(path, images, labels, folder, favor="size"):
+    """A run as C: its Program, the first test images as it reads them, the bytes of its weights, and the test accuracy of what is
+    compiled of it in `folder`. `images`: those for calibration, and those of the test set."""
+    some, images = images
+    program = c_source.export_c(runs.load_run(path), folder, some, favor=favor)
     (folder / "reader.c").write_text(READER)
     run(["gcc", "-O2", "-o", "reader", "reader.c", "network.c"], folder)
+    inputs = program.network.quantized(images)
     classes = np.array(run(["./reader"], folder, input=inputs.tobytes()).stdout.split(), int)
-    return {
-        "weights": sum(len(layer.code.data) for layer in program.layers if layer.code),
-        "constants": program.constants,
-        "ram": program.ram,
-        "test_accuracy": 100 * float(np.mean(classes == dataset.test_labels)),
-        "targets": sizes(folder),
-        "instructions": instructions(folder, inputs[:COUNTED]),
-    }
+    weights = sum(len(layer.code.data) for layer in program.layers if layer.code)
+    accuracy = 100 * float(np.mean(classes == labels))
+    return program, inputs[:COUNTED], {"weights": weights, "test_accuracy": accuracy}
 
 
-def measured_run(path):
-    """`measured` of a run for each favor, and the sizes of the same network by others."""
-    _, record = runs.find_run(path)
+def measured(path):
+    """Sizes and cost of a run for each favor, the sizes of the same network by others, and what is compiled of all its seeds."""
+    one, record = runs.find_run(path)
     spec, shape = record["spec"], tuple(record["data"]["input_shape"])
     dataset = data.load(spec["dataset"], None, paths.default_cache_dir(), shape)
     prepare = data.PREPROCESS[spec["preprocess"]]
-    some, images = prepare(dataset.train_images[:500]), prepare(dataset.test_images)
+    images = prepare(dataset.train_images[:500]), prepare(dataset.test_images)
     found = {"data": record["data"]["name"], "recorded": record["final"]["test_accuracy"]}
+    found["kind"] = "convolutions" if any(len(layer["shape"]) == 4 for layer in record["layers"]) else "dense"
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         for favor in c_source.FAVORS:
-            program = c_source.export_c(runs.load_run(path), folder, some, favor=favor)
-            found[favor] = measured(program, dataset, some, images, folder)
-        export_tflite(program.model, folder / "x.tflite", some[:200])
+            program, inputs, found[favor] = compiled(path, images, dataset.test_labels, folder, favor)
+            found[favor] |= {"constants": program.constants, "ram": program.ram}
+            found[favor] |= {"targets": sizes(folder), "instructions": instructions(folder, inputs)}
+        export_tflite(program.model, folder / "x.tflite", images[0][:200])
         found["tflite_int8"] = size_of(folder / "x.tflite")
         found["emlearn"] = by_emlearn(program.model, folder)
+        seeds = sorted(one.record.parent.glob("seed*.json"))
+        found["seeds"] = {path.stem: compiled(path, images, dataset.test_labels, folder)[-1] for path in seeds}
     return found
 
 
 def lines(found):
     """What was measured as text."""
-    for path, its in found.items():
-        yield f"{path}: float {its['recorded']:.2f} %; TFLite int8 {its['tflite_int8']:,} bytes; emlearn: {its['emlearn']}"
+    for path, one in found.items():
+        yield f"{path}: float {one['recorded']:.2f} %; TFLite int8 {one['tflite_int8']:,} bytes; emlearn: {one['emlearn']}"
+        yield "  all seeds: " + "; ".join(f"{row['test_accuracy']:.2f} %, {row['weights']:,}" for row in one["seeds"].values())
         for favor in c_source.FAVORS:
-            row = its[favor]
-            counts = row["instructions"] and ", ".join(f"{level} {n:,}" for level, n in row["instructions"].items())
+            row = one[favor]
             yield f"  for {favor}: {row['test_accuracy']:.2f} %, {row['weights']:,} bytes of weights"
             for target, size in row["targets"].items():
                 text = size if isinstance(size, str) else ", ".join(f"{kind} {n:,}" for kind, n in size.items())
                 yield f"    {target}: {text}"
-            yield f"    instructions per image: {counts or 'not counted, valgrind is not installed'}"
+            for target, counts in row["instructions"].items():
+                text = counts if isinstance(counts, str) else ", ".join(f"{level} {n:,}" for level, n in counts.items())
+                yield f"    instructions per image, {target}: {text}"
 
 
 def main(argv):
     del argv
     tf.get_logger().setLevel("ERROR")
-    found = {path: measured_run(path) for path in FLAGS.runs}
+    found = {path: measured(path) for path in FLAGS.runs}
     print("\n".join(lines(found)))
     benchmarks.save(__file__, found)
 

@@ -194,6 +194,65 @@ def test_masked_layers_and_an_input_too_long_for_16_bits(tmp_path):
         agrees(model, np.random.default_rng(0).normal(size=(2, 70_000)).astype(np.float32), tmp_path / favor, favor)
 
 
+@needs_cc
+def test_large_windows_of_averages(tmp_path):
+    """Oracle: the twin. 9,216 places of 127: their sum times their number leaves 32 bits."""
+    layers = [dense(2, 1, activation="relu"), keras.layers.GlobalAveragePooling2D(), dense(3, 2)]
+    images = np.ones((3, 96, 96, 1), np.float32) * np.float32([[[[1]]], [[[-0.5]]], [[[0.1]]]])
+    agrees(keras.Sequential([keras.Input((96, 96, 1)), *layers]), images, tmp_path)
+
+
+@needs_cc
+@pytest.mark.parametrize("bias", [1e2, 8256, 1e4, 1e5, 1e9])
+def test_a_large_bias_beside_factors_of_other_sizes(bias, tmp_path):
+    """Oracle: the twin; or one line, where the bias leaves 32 bits. The small factor is rounded from 1.49 to 1."""
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2, name="fc")])
+    kernel = np.zeros((8, 2), np.float32)
+    kernel[:4, 0], kernel[:, 1] = 1.49 / 2048, 1
+    model.set_weights([kernel, np.float32([bias, 0])])
+    images = np.random.default_rng(0).normal(size=(20, 8)).astype(np.float32)
+    try:
+        program = export_c(model, tmp_path, images)
+    except InputError as error:
+        assert "fc has sums of up to" in str(error) and bias > 1e3
+        return
+    inputs = program.network.quantized(images)
+    np.testing.assert_array_equal(outputs_of(program, inputs)[0], program.network.logits(inputs))
+
+
+@needs_cc
+@pytest.mark.parametrize("alpha", [0.5, 10, 20])
+def test_elu_on_the_image(alpha, tmp_path):
+    """Its outputs go further below 0 than the image does."""
+    model = keras.Sequential([keras.Input((16,)), keras.layers.ELU(alpha), dense(3, 16)])
+    images = np.random.default_rng(0).normal(size=(50, 16)).astype(np.float32)
+    agrees(model, images, tmp_path)
+
+
+@needs_cc
+def test_the_header_is_c_plus_plus_too(tmp_path):
+    compiler = shutil.which("c++") or shutil.which("g++")
+    if not compiler:
+        pytest.skip("NO C++ COMPILER: the header was not tested with one")
+    export_c(small(), tmp_path, ONES)
+    (tmp_path / "user.cpp").write_text(
+        '#include "network.h"\nint main() { int8_t x[4] = {}; int32_t y[2]; return network_run(x, y) > 1; }\n'
+    )
+    subprocess.run([CC, "-c", "network.c"], cwd=tmp_path, check=True)
+    subprocess.run([compiler, "user.cpp", "network.o", "-o", "user"], cwd=tmp_path, check=True)
+    subprocess.run([tmp_path / "user"], check=True)
+
+
+@needs_cc
+def test_main_reads_values_that_are_no_numbers(tmp_path):
+    program = export_c(small(), tmp_path, ONES, main=True)
+    command = [CC, *STRICT, *SANITIZED, "-fsanitize=float-cast-overflow", "main.c", "network.c", "-o", "user", "-lm"]
+    subprocess.run(command, cwd=program.paths[0].parent, check=True)
+    images = np.float32([[np.nan] * 4, [np.inf] * 4, [-np.inf] * 4, [1e38] * 4])
+    done = subprocess.run([tmp_path / "user"], input=images.tobytes(), capture_output=True, text=False)
+    assert done.returncode == 0 and len(done.stdout.split()) == 4 and not done.stderr
+
+
 NETWORKS = {  # experiment -> bytes of the codes in its container; those in C may have 1.15 times as many
     "koster_table15_fcn_sinn1": 1788,
     "koster_table1_fcn_signed_elus": 4540,
@@ -227,6 +286,12 @@ def dense(units=3, size=4, **given):
     return layer
 
 
+def diverged(value):
+    layer = dense(name="diverged_")
+    layer.set_weights([layer.get_weights()[0], np.full(layer.units, value)])
+    return layer
+
+
 def odd_kernel():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="odd")])
     model.set_weights([np.arange(12).reshape(4, 3), np.zeros(3)])
@@ -245,6 +310,9 @@ UNSUPPORTED = {
     "wide": lambda: [IMAGE, keras.layers.Conv2D(2, 3, dilation_rate=2, name="wide")],
     "groups": lambda: [IMAGE, keras.layers.Conv2D(2, 3, groups=2, name="groups")],
     "depth": lambda: [IMAGE, keras.layers.DepthwiseConv2D(3, name="depth")],
+    "inner": lambda: [(4,), keras.Sequential([keras.Input((4,)), dense()], name="inner"), dense(2, 3)],
+    "diverged": lambda: [(4,), diverged(np.nan)],
+    "diverged_": lambda: [(4,), diverged(np.inf)],
     "gelu": lambda: [(4,), dense(activation="gelu", name="gelu")],
     "relu6": lambda: [(4,), dense(), keras.layers.ReLU(6.0, name="relu6")],
     "leaky": lambda: [(4,), dense(), keras.layers.LeakyReLU(name="leaky")],
@@ -290,7 +358,7 @@ ONES = np.ones((2, 4), np.float32)
         ({"images": ONES, "name": "Makefile", "main": True}, "'Makefile' is that of a file"),
         ({"images": ONES, "name": "run", "main": True}, "'run' is that of a file"),
         ({"images": ONES, "name": None}, "name=None is not a C identifier"),
-        ({"images": ONES, "most_ram": 1}, r"2 bytes of buffers, more than 1: .*fc1 2"),
+        ({"images": ONES, "most_ram": 1}, r"2 bytes of buffers, more than 1: .*fc1 2\) as int8_t; take fewer units"),
         ({"images": None}, "needs images"),
         ({"images": ONES[:, :2]}, r"shape \(2, 2\).*takes \(n, 4\)"),
         ({"images": ONES * np.nan}, "some values are not finite"),

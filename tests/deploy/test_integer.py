@@ -16,7 +16,7 @@ def test_products_are_rounded_to_nearest_and_fit_in_32_bits(ratio, bound):
     """Oracle: float64. The multiplier has 16 bits; its rounding adds at most half a unit of its last place."""
     if ratio * bound > 2**24:
         return
-    multiplier = integer.Multiplier.of(ratio, bound, "layer")
+    multiplier = integer.Multiplier.of(ratio, bound, 0, "layer")
     value = int(multiplier.values[0])
     sums = np.array([-bound, -1, 0, 1, bound])
     exact = sums * value / 2**multiplier.shift
@@ -27,7 +27,7 @@ def test_products_are_rounded_to_nearest_and_fit_in_32_bits(ratio, bound):
 
 def test_sums_that_no_multiplier_fits_are_named():
     with pytest.raises(InputError, match="^layer has sums of up to 1e.12, which leave 32 bits"):
-        integer.Multiplier.of(1.0, 1e12, "layer")
+        integer.Multiplier.of(1.0, 1e12, 0, "layer")
 
 
 @pytest.mark.parametrize("alpha, scale", [(1.0, 0.01), (0.3, 0.002), (1.0, 5.0)])

@@ -119,6 +119,8 @@ def _axes(layer, first):
     layer.fields |= {"channels": channels, "average": int(stage.pool == "average")}
     layer.fields |= {"next": 1, "apart": channels} if first else {"next": height * width, "apart": 1}
     layer.features |= {"pool", stage.pool} if stage.pool else set()
+    beyond = [window.padding(length) for window, length in zip(stage.pooling, stage.places)]
+    layer.features |= {"padded"} if stage.pool == "average" and np.any(beyond) else set()
     for axis, name in enumerate("yx"):
         outputs = stage.places[axis]
         size, step, before, pooled = stage.pooling[axis] if stage.pool else (1, 1, 0, outputs)

@@ -155,7 +155,7 @@ def _fits(program, most_flash, most_ram):
     if most_ram is not None and program.ram > most_ram:
         raise InputError(
             f"{program.name} has {program.ram:,} bytes of buffers, more than {most_ram:,}: the largest neighbours of "
-            f"({outputs}) as {c_render.TYPES[program.arithmetic][0]}, and {values:,} of {kind} for a plane; "
+            f"({outputs}) as {c_render.TYPES[program.arithmetic][0]}{f', and {values:,} of {kind} for a plane' * (values > 0)}; "
             "take fewer units, or pool earlier"
         )
 

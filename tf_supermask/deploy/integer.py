@@ -31,18 +31,18 @@ class Multiplier:
     shift: int
 
     @classmethod
-    def of(cls, ratios, bounds, name):
-        """The most exact Multiplier for `ratios` whose products with sums of at most `bounds` fit in 32 bits. Raises InputError,
-        with the name of the layer, if there is none."""
-        ratios, bounds = np.atleast_1d(ratios), np.atleast_1d(bounds)
-        if np.ptp(ratios) == 0:
-            ratios, bounds = ratios[:1], bounds.max(keepdims=True)
+    def of(cls, ratios, sums, bias, name):
+        """The most exact Multiplier for `ratios` whose products fit in 32 bits, for sums of at most `sums` and a `bias` in steps
+        of the outputs. Raises InputError, with the name of the layer, if there is none."""
+        ratios = np.atleast_1d(ratios)
+        ratios = ratios if np.ptp(ratios) else ratios[:1]
         for shift in range(31, 0, -1):
             values = np.maximum(np.rint(ratios * 2.0**shift), 1)
             half = 2.0 ** (shift - 1) + values  # for rounding the product, and for rounding the bias
-            if values.max() <= _WIDEST and (values * bounds + half).max() < 2.0**31:
+            if values.max() <= _WIDEST and (values * sums + np.abs(bias) * 2.0**shift + half).max() < 2.0**31:
                 return cls(values.astype(np.int64), shift)
-        raise InputError(f"{name} has sums of up to {bounds.max():.3g}, which leave 32 bits; use the arithmetic float")
+        largest = np.max(sums + np.abs(bias) / ratios)
+        raise InputError(f"{name} has sums of up to {largest:.3g}, which leave 32 bits; use the arithmetic float")
 
     def __call__(self, sums):
         """Scales int64 `sums`, whose last axis is units."""
@@ -196,13 +196,13 @@ def _quantized(stage, scale, inner, outer, last):
     """`(IntegerStage, scale of its outputs)`. `scale`: of its inputs. `inner`, `outer`: the largest values of its two tensors."""
     average, raw = stage.pool == "average", last and (stage.alpha is None or stage.pool == "average")
     target = _scale(max(inner if average else outer, _least(stage, scale)))
-    if stage.kind == "copy" or raw and not average:
+    if stage.kind == "copy" and stage.alpha is None or raw and not average:
         # Behind kernels that are all 0 the scale is tiny, and a bias would leave 32 bits.
         target = max(scale * stage.factor.max(), np.abs(stage.bias).max() / 2**20)
     table, coarse = (None, 0) if stage.alpha is None else _table(stage.alpha, target)
     furthest = np.inf if raw else -LOWEST if table is None else max(-LOWEST, len(table) << coarse)
-    codes, ratios, bias, bounds = _in_units(stage, scale, target, furthest)
-    multiplier = Multiplier.of(ratios, bounds, stage.name)
+    codes, ratios, bias = _in_units(stage, scale, target, furthest)
+    multiplier = Multiplier.of(ratios, -LOWEST * _weights(codes), bias, stage.name)
     bias = np.rint(bias * 2.0**multiplier.shift / multiplier.values).astype(np.int64)
     if (multiplier.values == 2**multiplier.shift).all():
         multiplier = UNCHANGED
@@ -214,13 +214,12 @@ def _quantized(stage, scale, inner, outer, last):
     if raw:
         return made, target / full
     outer = _scale(max(outer, target / full))
-    made.average = Multiplier.of(target / full / outer, -LOWEST * full, stage.name)
+    made.average = Multiplier.of(target / full / outer, -LOWEST * full, 0, stage.name)
     return made, outer
 
 
 def _in_units(stage, scale, target, furthest):
-    """`(codes, ratios, bias, bounds)` for outputs in steps of `target`: `ratios` is what a sum of 1 adds to an output, `bounds`
-    the largest sums.
+    """`(codes, ratios, bias)` for outputs in steps of `target`: `ratios` is what a sum of 1 adds to an output.
 
     The weights of a unit are dropped if all together change no output. A bias is clipped where outputs are beyond `furthest`.
     """
@@ -230,8 +229,7 @@ def _in_units(stage, scale, target, furthest):
         codes, weights = np.where(seen, codes, 0).astype(np.int8), np.where(seen, weights, 0)
         ratios = np.where(seen, ratios, ratios[seen].max(initial=0) or 2.0**-8)
     reach = -LOWEST * weights * ratios
-    bias = np.clip(stage.bias / target, -reach - furthest, reach + furthest)
-    return codes, ratios, bias, (reach + np.abs(bias)) / ratios
+    return codes, ratios, np.clip(stage.bias / target, -reach - furthest, reach + furthest)
 
 
 def _table(alpha, scale):

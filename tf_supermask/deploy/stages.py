@@ -116,10 +116,14 @@ class _Chain:
         kind = type(layer)
         if kind is keras.layers.InputLayer:
             return
+        if isinstance(layer, keras.Model):
+            raise _unsupported(layer, "is a model inside a model; put its layers into the outer one")
         if layer.input is not self.tensor:
             raise _unsupported(
                 layer, "does not read what the layer before it puts out; C has chains of layers, without branches"
             )
+        if not all(np.isfinite(np.asarray(variable)).all() for variable in layer.weights):
+            raise _unsupported(layer, "has weights that are not finite: training diverged; take a smaller learning rate")
         if self.ended:
             raise _unsupported(layer, "follows softmax, which C leaves out; it belongs to the end")
         if kind in (keras.layers.Dense, keras.layers.Conv2D):

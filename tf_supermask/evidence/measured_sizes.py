@@ -6,6 +6,8 @@ Each function takes the folder of the JSON files and returns a section of a page
 import pandas as pd
 
 from tf_supermask.evidence.benchmarks import measurements, milliseconds
+from tf_supermask.evidence.statistics import summary
+from tf_supermask.evidence.tables import show
 
 
 def inference(folder):
@@ -91,9 +93,10 @@ def microcontroller(folder):
     """What networks take as C: bytes on each target, instructions, and the same networks by others."""
     runs = measurements(folder, "microcontroller")
     environment = runs.pop("environment")
-    bytes_, cost, others = [], [], []
+    seeds, bytes_, cost, others = [], [], [], []
     for path, measured in runs.items():
         network = path.removeprefix("results/").rpartition("/")[0]
+        seeds.append({"network": network} | _of_seeds(measured["seeds"].values()))
         line = {"network": network, "C for size, Cortex-M0": _flash(measured["size"]["targets"]["Cortex-M0"])}
         line["TFLite int8, the file"] = f"{measured['tflite_int8']:,}"
         others.append(line | {"emlearn, float, ReLU for ELU": _bytes_or_text(measured["emlearn"])})
@@ -101,20 +104,36 @@ def microcontroller(folder):
             row, line = measured[favor], {"network": network, "for": favor}
             targets = {target: _sections(found) for target, found in row["targets"].items()}
             bytes_.append(line | {"weights": f"{row['weights']:,}"} | targets)
-            counts = row["instructions"] or {}
-            cost.append(
-                line
-                | {"test accuracy, %": f"{row['test_accuracy']:.2f}", "float, %": f"{measured['recorded']:.2f}"}
-                | {f"instructions, {level}": f"{count:,}" for level, count in counts.items()}
-            )
+            accuracies = {"test accuracy, %": f"{row['test_accuracy']:.2f}", "float, %": f"{measured['recorded']:.2f}"}
+            cost.append(line | accuracies | _counts(row["instructions"]))
     return (
         "Measured",
-        {"text + rodata + bss, bytes": pd.DataFrame(bytes_), "instructions per image": pd.DataFrame(cost)}
-        | {"other programs, bytes": pd.DataFrame(others)},
-        "`text` has the functions of the compiler's own library too, with `-Os`; that of AVR has the constants. A TFLite file "
-        f"needs an interpreter besides. Instructions are those of this machine ({environment['device']}), counted by callgrind. "
-        "Measured by `python benchmarks/microcontroller.py`.",
+        {"all seeds": pd.DataFrame(seeds), "text + rodata + bss, bytes": pd.DataFrame(bytes_)}
+        | {"instructions per image": pd.DataFrame(cost), "other programs, bytes": pd.DataFrame(others)},
+        "The first table has all seeds as integer C, exported for size, means with the 5 % and 95 % quantiles; the others have "
+        "one. `text` has the functions of the compiler's own library too, with `-Os`; that of AVR has the constants. A TFLite "
+        "file needs an interpreter besides. Instructions are counted by callgrind on this machine "
+        f"({environment['device']}), by QEMU for the others. Measured by `python benchmarks/microcontroller.py`.",
     )
+
+
+def _of_seeds(rows):
+    """Columns on the C files of several seeds."""
+    return {
+        "n": len(rows),
+        "bytes of weights": show(summary(row["weights"] for row in rows), 0),
+        "test accuracy, %": show(summary(row["test_accuracy"] for row in rows), 2),
+    }
+
+
+def _counts(instructions):
+    """Columns of instructions per image."""
+    return {
+        f"{target}, {level}": f"{count:,}"
+        for target, counts in instructions.items()
+        if not isinstance(counts, str)
+        for level, count in counts.items()
+    }
 
 
 def _sections(found):

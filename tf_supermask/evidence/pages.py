@@ -179,10 +179,9 @@ def all_ablations(source):
 
 def sizes_page(source):
     """Markdown of the sizes of containers, exported formats and compact networks."""
-    measurements = [make(source.speed) for make in measured_sizes.SIZES]
     containers = sizes.parts(SIZES)
     first = _section("Containers", containers, level=2) if containers else "No containers yet."
-    return "\n\n".join([first, *(_section(*measurement, level=2) for measurement in measurements)])
+    return "\n\n".join([first, *(_section(*make(source.speed), level=2) for make in measured_sizes.SIZES)])
 
 
 def speed_page(source):
@@ -191,9 +190,10 @@ def speed_page(source):
 
 
 def microcontroller_page(source):
-    """Markdown of the size and cost of networks as C, and the figure of accuracy over bytes."""
+    """Markdown of the size and cost of networks as C, the figure of errors over bytes, and how decays were chosen."""
     measured = _section(*measured_sizes.microcontroller(source.speed), level=2)
-    return f"{measured}\n\n![{small_networks.TITLE}](../../{small_networks.FILE})\n\n{small_networks.NOTE}"
+    tried = {"": small_networks.tried(source.scales["paper"].experiments)}
+    return f"{measured}\n\n{small_networks.SHOWN}\n\n{_section('Decays that were tried', tried, small_networks.TRIED, level=2)}"
 
 
 PAGES = {  # file -> Source -> Markdown

@@ -1,21 +1,27 @@
-"""The figure of test accuracy on MNIST over bytes: our networks as C, and published ones for microcontrollers."""
+"""Small networks for MNIST: how their decay was chosen, and the figure of test errors over bytes, beside published ones."""
 
 import hashlib
 import json
 import pathlib
+import statistics
 
 import matplotlib
+import pandas as pd
 
 from tf_supermask import files
 from tf_supermask.evidence import benchmarks, figures
 
-TITLE = "Test accuracy on MNIST over the bytes of the weights"
+TITLE = "Test error on MNIST over the bytes of the weights"
 FILE = "figures/small_networks.svg"
-NOTE = (
-    "Ours are the first runs of FCN, SiNN1 and SiNN2 as integer C, exported for size. BitNetMCU's are of its own table"
+SHOWN = (
+    f"![{TITLE}](../../{FILE})\n\nOurs are means over seeds, as integer C, exported for size. BitNetMCU's are of its own table"
     " (github.com/cpldcpu/BitNetMCU, mcu/readme.md): 16x16 images, augmented, weights trained in 1 to 4 bits."
 )
-TICKS = (1000, 2000, 5000, 10_000)
+TRIED = (
+    "One seed, trained on 55,000 images; the other 5,000 of the training set are held out. `decay` is that of a step, at first,"
+    " `distortion` the value of `--affine`."
+)
+BYTES, ERRORS = (500, 1000, 2000, 5000, 10_000), (0.5, 1, 2, 5)
 # BitNetMCU, mcu/readme.md, read in November 2026: kB of weights, accuracy in percent.
 BITNETMCU = {
     "dense": ((1.1, 94.22), (12.3, 99.02)),
@@ -24,14 +30,32 @@ BITNETMCU = {
 
 
 def points(folder):
-    """Name -> `(bytes of weights, accuracy in percent)` of the measured networks for MNIST; `folder`: of benchmarks/."""
-    runs = benchmarks.load(pathlib.Path(folder, "microcontroller"))
+    """Kind -> name -> `(bytes of weights, accuracy in percent)`, means over seeds, of the measured networks for MNIST; `folder`:
+    of benchmarks/."""
+    runs, found = benchmarks.load(pathlib.Path(folder, "microcontroller")), {}
     runs.pop("environment", None)
-    return {
-        path.split("/")[1].removeprefix("koster_"): (row["size"]["weights"], row["size"]["test_accuracy"])
-        for path, row in runs.items()
-        if row["data"] == "mnist"
-    }
+    for path, run in runs.items():
+        if run["data"] == "mnist":
+            seeds = run["seeds"].values()
+            mean = tuple(statistics.mean(seed[measure] for seed in seeds) for measure in ("weights", "test_accuracy"))
+            found.setdefault(run["kind"], {})[path.split("/")[1].rpartition("_mnist_")[2].removeprefix("koster_")] = mean
+    return found
+
+
+def tried(experiments):
+    """Data frame of text: a line for each decay that was tried on held-out images; `experiments`: name -> records."""
+    lines = []
+    for name, (record, *_) in experiments.items():
+        if name.startswith("zoo_grid_"):
+            spec, layers = record["spec"], record["layers"]
+            key = spec["model"], spec["affine"], spec["weight_decay"]
+            kept = sum(layer["counts"][0] + layer["counts"][2] for layer in layers)
+            line = dict(zip(("network", "distortion", "decay"), map(str, key), strict=True)) | {
+                "accuracy on held-out images, %": f"{record['final']['test_accuracy']:.2f}",
+                "weights": f"{kept:,} of {sum(sum(layer['counts']) for layer in layers):,}",
+            }
+            lines.append((key, line))
+    return pd.DataFrame(line for _, line in sorted(lines, key=lambda pair: pair[0]))
 
 
 def _fingerprint(shown):
@@ -42,18 +66,23 @@ def _fingerprint(shown):
 
 def _figure(shown):
     figure, ((axes,),) = figures.grid(1, 1, width=6)
-    for (label, published), marker in zip(BITNETMCU.items(), "s^", strict=True):
-        bytes_, accuracies = zip(*published, strict=True)
-        axes.plot([1000 * kilo for kilo in bytes_], accuracies, marker, color=figures.RED, label=f"BitNetMCU, {label}")
-    bytes_, accuracies = zip(*sorted(shown.values()), strict=True)
-    axes.plot(bytes_, accuracies, "o-", color=figures.BLUE, label="signed supermasks, dense")
-    for name, place in shown.items():
-        axes.annotate(name, place, xytext=(6, -10), textcoords="offset points", fontsize=7)
+    for kind, marker in {"dense": "s", "convolutions": "^"}.items():
+        bytes_, accuracies = zip(*BITNETMCU[kind], strict=True)
+        errors = [100 - accuracy for accuracy in accuracies]
+        axes.plot([1000 * kilo for kilo in bytes_], errors, marker, color=figures.RED, label=f"BitNetMCU, {kind}")
+        if kind in shown:
+            bytes_, accuracies = zip(*sorted(shown[kind].values()), strict=True)
+            errors = [100 - accuracy for accuracy in accuracies]
+            axes.plot(bytes_, errors, f"{marker}-", color=figures.BLUE, label=f"signed supermasks, {kind}")
+        for name, (count, accuracy) in shown.get(kind, {}).items():
+            axes.annotate(name, (count, 100 - accuracy), xytext=(5, 5), textcoords="offset points", fontsize=7)
     axes.set_xscale("log")
-    axes.set_xticks(TICKS, [f"{tick:,}" for tick in TICKS])
-    axes.set_xticks([], minor=True)
-    axes.set(xlabel="bytes of weights", ylabel="test accuracy, %")
-    axes.legend(loc="lower right")
+    axes.set_yscale("log")
+    axes.set_xticks(BYTES, [f"{tick:,}" for tick in BYTES])
+    axes.set_yticks(ERRORS, map(str, ERRORS))
+    axes.minorticks_off()
+    axes.set(xlabel="bytes of weights", ylabel="test error, %")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncol=2)
     return figure
 
 

@@ -7,7 +7,7 @@
 @int8 {
 @int8     value /= ${NAME}_INPUT_SCALE;
 @int8     value += value < 0 ? -0.5f : 0.5f;
-@int8     return (int8_t)(value > 127 ? 127 : value < -128 ? -128 : value);
+@int8     return (int8_t)(value >= 127 ? 127 : value > -128 ? value : -128);
 @int8 }
 @int8
 int main(void)

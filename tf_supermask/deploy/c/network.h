@@ -13,7 +13,15 @@ $about
 @int8 #define ${NAME}_INPUT_SCALE $input_scale /* image = round(input / scale), within -128..127 */
 @int8 #define ${NAME}_OUTPUT_SCALE $output_scale /* logit = output * scale */
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* From one image to $outputs outputs, before any softmax; returns the number of the largest. Not for two threads at a time. */
 int ${name}_run(const $value *image, $sum *outputs);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -21,8 +21,8 @@ static $place plane[$plane]; /* one unit at all places */
 @pool+!average             if (value > best)
 @pool                 best = value;
 @pool         }
-@average+int8     if (l->average)
-@average+int8         best = best * ((int32_t)l->y.window * l->x.window) / (int32_t)((bottom - top) * (right - left));
+@padded+int8     if (l->average && (bottom - top) * (right - left) < (index)l->y.window * l->x.window)
+@padded+int8         best = best * ((int32_t)l->y.window * l->x.window) / (int32_t)((bottom - top) * (right - left));
 @average+!int8     if (l->average)
 @average+!int8         best /= (float)((bottom - top) * (right - left));
 @pool     return best;
