@@ -329,7 +329,7 @@ REFUSALS = {
     "`layer` must be a Keras layer. Received: int": lambda: Masked(3),
     "`rule` must be one of signed, binary": lambda: Masked(layers.Dense(3), rule="ternary"),
     "`threshold` must be a finite number >= 0": lambda: Masked(layers.Dense(3), threshold=-1),
-    r"drop \(Dropout\) has no kernel to mask$": lambda: Masked(layers.Dropout(0.1, name="drop"))(batch(2, 4)),
+    r"drop \(Dropout\) has no kernel to mask; use it as it is$": lambda: Masked(layers.Dropout(0.1, name="drop"))(batch(2, 4)),
     "has no kernel to mask: only embeddings, which kernels=": lambda: Masked(layers.Embedding(3, 4))(np.ones((2, 4))),
     r"can be kernel. Received: weight$": lambda: Masked(layers.Dense(3), kernels=["weight"])(batch(2, 4)),
     "`kernels` must be names in a list": lambda: Masked(layers.Dense(3), kernels="kernel"),

@@ -99,7 +99,7 @@ class Masked(keras.layers.Wrapper):
         who, found = f"{self.layer.name} ({type(self.layer).__name__})", maskable.kernels_of(self.layer)
         names = list(maskable.chosen(self.layer)) if self.kernels is None else self.kernels
         if not names:
-            further = f": only {', '.join(found)}, which kernels={list(found)} masks" if found else ""
+            further = f": only {', '.join(found)}, which kernels={list(found)} masks" if found else "; use it as it is"
             raise ValueError(f"{who} has no kernel to mask{further}")
         unknown = [name for name in names if name not in found]
         if unknown:

@@ -76,7 +76,9 @@ def packed(model, own="float32", verbose=False):
     verbose = arguments.verbosity(verbose)
     plain, masked = conversion.stripped(model)
     if not masked:
-        raise InputError(f"{model.name} has no layer with a mask; mask_model makes one with masks")
+        raise InputError(
+            f"{model.name} has no layer with a mask; mask_model makes a model with masks, load(path, masked=True) reads one"
+        )
     for layer in model.layers:
         if cloning.adapted(layer):
             raise InputError(
