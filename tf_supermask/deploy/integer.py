@@ -195,8 +195,11 @@ def _largest(model, stages, images):
 def _quantized(stage, scale, inner, outer, last):
     """`(IntegerStage, scale of its outputs)`. `scale`: of its inputs. `inner`, `outer`: the largest values of its two tensors."""
     average, raw = stage.pool == "average", last and (stage.alpha is None or stage.pool == "average")
-    target = _scale(max(inner if average else outer, _least(stage, scale)))
-    if stage.kind == "copy" and stage.alpha is None or raw and not average:
+    reached = inner if average else outer
+    target = _scale(max(reached, _least(stage, scale)))
+    if stage.kind == "copy":  # keeps its scale, but where ELU goes further below 0 than its input does
+        target = max(scale, _scale(reached))
+    elif raw and not average:
         # Behind kernels that are all 0 the scale is tiny, and a bias would leave 32 bits.
         target = max(scale * stage.factor.max(), np.abs(stage.bias).max() / 2**20)
     table, coarse = (None, 0) if stage.alpha is None else _table(stage.alpha, target)

@@ -3,13 +3,13 @@
 import hashlib
 import json
 import pathlib
-import statistics
 
 import matplotlib
 import pandas as pd
 
 from tf_supermask import files
 from tf_supermask.evidence import benchmarks, figures
+from tf_supermask.evidence.statistics import summary
 
 TITLE = "Test error on MNIST over the bytes of the weights"
 FILE = "figures/small_networks.svg"
@@ -37,7 +37,7 @@ def points(folder):
     for path, run in runs.items():
         if run["data"] == "mnist":
             seeds = run["seeds"].values()
-            mean = tuple(statistics.mean(seed[measure] for seed in seeds) for measure in ("weights", "test_accuracy"))
+            mean = tuple(summary(seed[measure] for seed in seeds)[0] for measure in ("weights", "test_accuracy"))
             found.setdefault(run["kind"], {})[path.split("/")[1].rpartition("_mnist_")[2].removeprefix("koster_")] = mean
     return found
 
@@ -67,13 +67,14 @@ def _fingerprint(shown):
 def _figure(shown):
     figure, ((axes,),) = figures.grid(1, 1, width=6)
     for kind, marker in {"dense": "s", "convolutions": "^"}.items():
-        bytes_, accuracies = zip(*BITNETMCU[kind], strict=True)
-        errors = [100 - accuracy for accuracy in accuracies]
-        axes.plot([1000 * kilo for kilo in bytes_], errors, marker, color=figures.RED, label=f"BitNetMCU, {kind}")
-        if kind in shown:
-            bytes_, accuracies = zip(*sorted(shown[kind].values()), strict=True)
-            errors = [100 - accuracy for accuracy in accuracies]
-            axes.plot(bytes_, errors, f"{marker}-", color=figures.BLUE, label=f"signed supermasks, {kind}")
+        published = [(1000 * kilo, accuracy) for kilo, accuracy in BITNETMCU[kind]]
+        ours = sorted(shown.get(kind, {}).values())
+        for label, places, style, color in (
+            ("BitNetMCU", published, marker, figures.RED),
+            ("signed supermasks", ours, f"{marker}-", figures.BLUE),
+        ):
+            errors = [100 - accuracy for _, accuracy in places]
+            axes.plot([count for count, _ in places], errors, style, color=color, label=f"{label}, {kind}")
         for name, (count, accuracy) in shown.get(kind, {}).items():
             axes.annotate(name, (count, 100 - accuracy), xytext=(5, 5), textcoords="offset points", fontsize=7)
     axes.set_xscale("log")
