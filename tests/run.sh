@@ -11,7 +11,7 @@ $python -m isort --check-only --quiet .
 ${python%python}lint-imports --no-logo
 $python -m tf_supermask.report --check
 $python -m sphinx -W -q -b html docs docs/_build
-$python -m pytest -n 2 --dist worksteal "$@"
+$python -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"
 # What runs on every backend of Keras, on the others that are installed. Keras is imported first: PyTorch does not bear all orders.
 for backend in jax torch; do
   if $python -c "import $backend" 2>/dev/null; then

@@ -1,6 +1,7 @@
 """Tables, figures and pages from records, here of tiny runs under the names of the paper's rows."""
 
 import copy
+import functools
 import os
 import pathlib
 import shutil
@@ -55,11 +56,19 @@ def zhou_run(name, dataset, made):
     return run
 
 
+def written_masks(run, folder):
+    """A file of the masks of a run of seed 0, as earlier versions kept them: it fits any seed."""
+    masks = final_masks.masks_of(run, records.read(run.record))
+    records.save_arrays(folder / "masks.npz", {f"{layer}/mask": mask for layer, mask in masks.items()})
+    return folder / "masks.npz"
+
+
 @pytest.fixture(scope="session")
 def folder(tiny, tmp_path_factory):
     """One run each of what needs a network of its own, copied under the names of all rows, with other seeds beside it."""
     made, results = tmp_path_factory.mktemp("made"), tmp_path_factory.mktemp("results")
     of_papers = [name for name in sorted(catalogue.shown()) if name.startswith(("koster", "zhou"))]
+    masks = functools.cache(lambda run: written_masks(run, tmp_path_factory.mktemp("masks")))
     for name in of_papers:  # dense runs before the chains
         run = (koster_run if name.startswith("koster") else zhou_run)(name, tiny, made)
         for seed in range(6):
@@ -72,9 +81,8 @@ def folder(tiny, tmp_path_factory):
                 for column, values in record["history"].items()
             }
             records.save(copied, record)
-            if run.container.exists():  # of seed 0; masks as earlier versions kept them fit any seed
-                masks = final_masks.masks_of(run, records.read(run.record))
-                records.save_arrays(copied.final, {f"{layer}/mask": mask for layer, mask in masks.items()})
+            if run.container.exists():
+                os.link(masks(run), copied.final)
     return results
 
 

@@ -111,6 +111,13 @@ def test_a_stopped_run_ends_as_an_undisturbed_one(tiny, given, tmp_path, monkeyp
     assert not run.history.exists() and not run.checkpoint.exists()
 
 
+def test_a_step_is_traced_once(tiny, monkeypatch):
+    traced, step = [], keras.Model.train_step
+    monkeypatch.setattr(keras.Model, "train_step", lambda model, batch: traced.append(model) or step(model, batch))
+    training.train(spec_of(), tiny, options=QUIET)
+    assert len(traced) == 1
+
+
 def test_equal_runs_are_equal_and_seeds_differ(tiny):
     one, again, other = (numbers(training.train(spec_of(seed=s), tiny, options=QUIET)[1]) for s in (0, 0, 1))
     assert one == again

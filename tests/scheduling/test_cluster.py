@@ -17,7 +17,7 @@ from tf_supermask.scheduling import cluster as cluster_module
 from tf_supermask.scheduling import jobs
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")
-RUNS = int(os.environ.get("CLUSTER_RUNS", 6))
+RUNS = int(os.environ.get("CLUSTER_RUNS", 4))
 FLAGS = ("--model=fcn", "--dataset=digits8", "--epochs=2", "--nojit_compile", "--deterministic", "--progress=silent")
 
 
@@ -82,12 +82,12 @@ def test_a_node_is_killed_and_every_run_is_recorded_as_if_trained_here(cluster, 
     address, _, worker = cluster
     flags = (*FLAGS, f"--seeds=0-{RUNS - 1}")
     process = start(*flags, "--executor=ray", f"--ray_address={address}", f"--results_dir={tmp_path}/ray", fresh=True)
-    wait_for(lambda: len(list(tmp_path.glob("ray/*/seed*.json"))) >= RUNS // 5, process)
+    wait_for(lambda: len(list(tmp_path.glob("ray/*/seed*.json"))) >= max(1, RUNS // 5), process)
     worker.kill()
     out, err = process.communicate(timeout=400)
     assert process.returncode == 0, out + err
     assert out.count(": done") == RUNS and f"({RUNS} of {RUNS}): done" in out and not leftovers(tmp_path / "ray")
-    main(*flags, "--jobs=2", f"--results_dir={tmp_path}/local")
+    main(*flags, f"--results_dir={tmp_path}/local")
     here, there = outcome(tmp_path / "local"), outcome(tmp_path / "ray")
     assert len(here) == RUNS and here == there
 

@@ -82,7 +82,8 @@ def compile_model(model, spec, steps, options):
         # Deviation: the paper has a softmax output; from logits the loss is the same number, but is not clipped where the
         # softmax saturates, so that its gradient does not vanish there.
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        # an object: a metric by its name makes variables in the first call, after which TensorFlow traces the step once more
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=xla,
         steps_per_execution=steps_per_execution,
     )
