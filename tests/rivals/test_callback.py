@@ -214,3 +214,86 @@ def test_changes_between_two_calls_of_the_training_function_are_refused():
     model.compile("sgd", "mse", steps_per_execution=4)
     with pytest.raises(ValueError, match="must be a multiple of the model's steps_per_execution, 4. Received: 2"):
         fit(model, updates_of("set"))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What would miss the density without a word
+
+
+def densities(model):
+    masks = sparsity.masks_of(model).values()
+    return sum(np.count_nonzero(mask) for mask in masks) / sum(mask.size for mask in masks)
+
+
+@pytest.mark.parametrize("method", ["magnitude", "granet", "rigl"])
+def test_steps_of_earlier_training_count(method):
+    model = model_of()
+    fit(model, epochs=4)
+    with pytest.raises(ValueError, match="until step 8, but the optimizer has made 12 steps; `steps` has to be those of"):
+        fit(model, updates_of(method), epochs=4)
+    fit(model, updates_of(method, steps=24), epochs=4)
+    assert np.isclose(densities(model), 0.25, atol=0.01)
+
+
+def test_a_step_is_a_batch():
+    accumulating = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+    with pytest.raises(ValueError, match="one for each batch. Received: gradient_accumulation_steps=2"):
+        fit(model_of(optimizer=accumulating), updates_of("magnitude"))
+    model = model_of()
+    model.compile(model.optimizer, model.loss, steps_per_execution=2)
+    with pytest.raises(ValueError, match="must divide the 3 steps of an epoch"):
+        fit(model, updates_of("magnitude"))
+
+
+def test_masks_of_another_density_are_not_taken_for_those_asked_for():
+    model = model_of()
+    fit(model, updates_of("rigl", density=0.5))
+    fit(model, updates_of("set", density=0.5))
+    with pytest.raises(ValueError, match="whose density is 0.506; .* Received: density=0.1"):
+        fit(model, updates_of("rigl", density=0.1))
+    with pytest.raises(ValueError, match="Received: density=0.8"):
+        fit(model, updates_of("magnitude", density=0.8))
+    fit(model, updates_of("magnitude", steps=100), epochs=26)
+    assert np.isclose(densities(model), 0.25, atol=0.01)
+
+
+@pytest.mark.parametrize("method", ["snip", "force", "rigl", "granet"])
+def test_gradients_are_of_the_loss_without_regularizers_and_finite(method):
+    def model_with(regularizer):
+        given = {"kernel_regularizer": regularizer, "bias_regularizer": regularizer}
+        layers = [keras.layers.Dense(12, "relu", **given), keras.layers.BatchNormalization(gamma_regularizer=regularizer)]
+        plain = keras.Sequential([keras.Input((10,)), *layers, keras.layers.Dense(4)])
+        model = mask_model(plain, "sparse", scheme="he", distribution="normal")
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.SGD(0.1), loss, run_eagerly=True)
+        return model
+
+    masked = [model_with(regularizer) for regularizer in map(keras.regularizers.L2, (0.0, 1e-9))]
+    masked[1].set_weights(masked[0].get_weights())
+    for model in masked:
+        fit(model, updates_of(method), epochs=4)
+    one, other = ([np.array(mask) for mask in sparsity.masks_of(model).values()] for model in masked)
+    assert all(map(np.array_equal, one, other)) and np.isclose(densities(masked[0]), 0.25, atol=0.01)
+    images = np.where(np.arange(48)[:, None] == 3, np.nan, X)
+    with pytest.raises(ValueError, match="gradients that are not finite: those of"):
+        fit(model_of(), updates_of(method, data=(images, Y)), epochs=4)
+
+
+def test_models_that_cannot_be_changed_are_named():
+    model = model_of()
+    model.layers[0].trainable = False
+    model.compile(model.optimizer.__class__(0.1), model.loss)
+    with pytest.raises(ValueError, match="weights that are trained. Frozen: "):
+        fit(model, updates_of("set"))
+    callback = updates_of("set")
+    callback.set_model(mask_model(keras.Sequential([keras.Input((10,)), keras.layers.Dense(4)]), "sparse"))
+    with pytest.raises(ValueError, match="needs a compiled model"):
+        callback.prepare(10)
+
+
+def test_one_threshold_of_equal_scores_keeps_all():
+    model = model_of("edge_popup", relative_threshold=0.5, score_initializer=keras.initializers.Constant(0.3))
+    callback = MaskUpdates("global", density=0.1, steps=10)
+    callback.set_model(model)
+    callback.prepare(10)
+    assert densities(model) == 1

@@ -29,7 +29,7 @@ class MaskUpdates(keras.callbacks.Callback):
 
     Masked weights are 0 and do not move: neither gradients nor momentum nor decay reach them. A weight that is grown starts at
     0, with a new state of the optimizer. Masks of a model that has some already are not set again at the start, so that `fit`
-    can go on.
+    can go on. Steps are those that the optimizer has made, in earlier calls of `fit` too.
 
     Two further methods are events of score-based rules: `iterand` draws pruned weights of the rule `iterand` again from the
     initializer of their layer; `global` sets one threshold for all layers of a rule such as `edge_popup`, so that together they
@@ -50,8 +50,9 @@ class MaskUpdates(keras.callbacks.Callback):
         seed: int >= 0.
 
     Raises:
-        ValueError: for arguments that do not go together, and when training starts, for a model that has no such masks, an
-            optimizer whose states are not known, or a training that is too short.
+        ValueError: for arguments that do not go together; when training starts, for a model that has no such masks, or has
+            masks of another density, for an optimizer whose states are not known or that accumulates gradients, and a training
+            that is too short; for gradients that are not finite.
 
     Deviation: RigL's authors use the gradient of the training batch, in place of a step; here a change follows a step, with the
     gradient of another batch, as in their version for TensorFlow 2.
@@ -100,6 +101,7 @@ class MaskUpdates(keras.callbacks.Callback):
     def prepare(self, steps):
         """Sets the first masks where the model has none, before a training of `steps` steps."""
         self.kernels, self.total = sparsity.masked_kernels(self.model), steps
+        self._check_optimizer()
         if self.event:
             self.event.check(self)
             self.last = math.inf
@@ -109,12 +111,25 @@ class MaskUpdates(keras.callbacks.Callback):
             self._check_steps_at_once()
         if self.event:
             self.event.begin(self)
-        elif all(np.all(mask) for mask in self.masks().values()):
+        elif self._check_masks():
             self._change(self.kind.start, 0, 0.0)
+
+    def _check_optimizer(self):
+        optimizer = getattr(self.model, "optimizer", None)
+        if optimizer is None:
+            raise ValueError(f"{self.method} needs a compiled model: call its `compile` first")
+        if optimizer.gradient_accumulation_steps:
+            raise ValueError(
+                f"{self.method} counts the steps of the optimizer, which has to make one for each batch. "
+                f"Received: gradient_accumulation_steps={optimizer.gradient_accumulation_steps}"
+            )
 
     def _check_model(self, steps):
         if not self.kernels or not all(kernel.rule.given for kernel in self.kernels.values()):
             raise ValueError(f'{self.method} needs a model of mask_model(model, "sparse"), all of whose masks are set')
+        frozen = [name for name, kernel in self.kernels.items() if not kernel.weight.trainable]
+        if frozen:
+            raise ValueError(f"{self.method} changes masks of weights that are trained. Frozen: {', '.join(frozen)}")
         self.slots = slots_of(self.model)
         self.gradients = Gradients(self.model) if self.kind.needs_data else None
         self.last = 0
@@ -128,11 +143,37 @@ class MaskUpdates(keras.callbacks.Callback):
                     f"the first {int(self.until * steps)} of {steps} steps; give a smaller `every`"
                 )
 
+    def _check_masks(self):
+        """Whether the model has no masks yet."""
+        masks = self.masks().values()
+        kept, size = sum(np.count_nonzero(mask) for mask in masks), sum(mask.size for mask in masks)
+        done = int(self.model.optimizer.iterations)
+        if kept == size:
+            if self.kind.change and self.density < 1 and done >= self.last:
+                raise ValueError(
+                    f"{self.method} changes masks until step {self.last}, but the optimizer has made {done} steps; `steps` has "
+                    "to be those of the whole training, earlier calls of `fit` included, or compile with a new optimizer"
+                )
+            return True
+        missed = kept / size - self.density
+        if missed < -_rounding(self.density, masks) or not self.kind.gradual and missed > _rounding(self.density, masks):
+            raise ValueError(
+                f"{self.method} goes on with the masks that the model has, whose density is {kept / size:.4g}; mask a model "
+                f"without masks, or give that density. Received: density={self.density}"
+            )
+        return False
+
     def _check_steps_at_once(self):
         at_once = self.model.steps_per_execution
         if self.every % at_once:
             raise ValueError(
                 f"`every` must be a multiple of the model's steps_per_execution, {at_once}. Received: {self.every}"
+            )
+        steps = (self.params or {}).get("steps")
+        if steps and steps % at_once:
+            raise ValueError(
+                f"steps_per_execution must divide the {steps} steps of an epoch, so that masks change at the right step. "
+                f"Received: {at_once}"
             )
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -181,6 +222,11 @@ class MaskUpdates(keras.callbacks.Callback):
     def _show(self, masks):
         for name, kernel in self.kernels.items():
             kernel.score.assign(masks[name].astype(np.float32))
+
+
+def _rounding(density, masks):
+    """How far the density of masks may be from the one that was asked for: a weight for each layer, and a hundredth."""
+    return 0.01 * density + len(masks) / sum(mask.size for mask in masks)
 
 
 def _steps_of(params):

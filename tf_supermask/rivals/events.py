@@ -78,10 +78,11 @@ def _check_thresholds(updates):
 
 
 def global_threshold(scores, count):
-    """The threshold above which `count` scores of all tensors together lie; of equal ones none where not all can stay. Scalar
-    tensor."""
+    """The threshold above which `count` scores of all tensors together lie; of equal ones none where not all can stay, but all
+    where otherwise no score would. Scalar tensor."""
     flat = tf.concat([tf.reshape(score, [-1]) for score in scores], 0)
-    return bracket(flat, count)[1]
+    low, high = bracket(flat, count)
+    return tf.where(tf.reduce_any(flat > high), high, low)
 
 
 _RAMP = 0.1  # of the training: 10 of the authors' 100 epochs

@@ -11,8 +11,8 @@ from tf_supermask.masked_kernel import kernels_from
 class Gradients:
     """`gradients(x, y)`: name of a kernel -> d loss / d (weight * mask) as an array, at the present weights and masks.
 
-    The loss is that of the compiled model, in training; the call changes no variable, so that statistics and random generators
-    are as before.
+    The loss is that of the compiled model, in training, without what regularizers add for the weights; the call changes no
+    variable, so that statistics and random generators are as before.
     """
 
     def __init__(self, model):
@@ -22,7 +22,8 @@ class Gradients:
 
     def _of(self, x, y):
         kernels = sparsity.masked_kernels(self.model)
-        with keras.StatelessScope(), tf.GradientTape(watch_accessed_variables=False) as tape:
+        present = [(variable, variable.value) for variable in self.model.variables]  # which regularizers ask for
+        with keras.StatelessScope(present), tf.GradientTape(watch_accessed_variables=False) as tape:
             values = {id(kernel.weight): tf.convert_to_tensor(kernel.draw()) for kernel in kernels.values()}
             tape.watch(list(values.values()))
             with kernels_from(lambda kernel: values[id(kernel.weight)]):
@@ -31,8 +32,15 @@ class Gradients:
         return tape.gradient(loss, list(values.values()), unconnected_gradients="zero")
 
     def __call__(self, x, y):
-        gradients = self._compiled(tf.convert_to_tensor(x), tf.convert_to_tensor(y))
-        return {name: np.asarray(gradient) for name, gradient in zip(self.names, gradients, strict=True)}
+        gradients = map(np.asarray, self._compiled(*keras.tree.map_structure(tf.convert_to_tensor, (x, y))))
+        gradients = dict(zip(self.names, gradients, strict=True))
+        wrong = [name for name, gradient in gradients.items() if not np.all(np.isfinite(gradient))]
+        if wrong:
+            raise ValueError(
+                f"masks cannot be chosen by gradients that are not finite: those of {', '.join(wrong)}. The training diverged, "
+                "or `data` has values that are not finite"
+            )
+        return gradients
 
 
 def batches_of(data, batch_size, seed):
