@@ -65,6 +65,17 @@ def velocities(model):
             "this needs keras.optimizers.SGD, without averages and accumulated gradients: of others it is not known how far "
             f"they move a score without gradient. Received: {type(sgd).__name__}"
         )
+    faster = float(sgd.learning_rate) * (sgd.weight_decay or 0)
+    if faster > 1:
+        raise ValueError(
+            "decay has to leave scores their sign, so learning_rate * weight_decay must be at most 1. "
+            f"Received: an SGD with {faster:.4g}"
+        )
     if not sgd.built or not sgd.momentums:
         return {}
+    if len(sgd.momentums) != len(model.trainable_variables):
+        raise ValueError(
+            "the optimizer was built for other variables than the model trains now; compile with a new one. "
+            f"Received: {len(sgd.momentums)} momenta and {len(model.trainable_variables)} trained variables"
+        )
     return dict(zip(map(id, model.trainable_variables), sgd.momentums, strict=True))
