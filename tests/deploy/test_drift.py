@@ -54,9 +54,6 @@ def test_optimizers_without_a_bound_are_named():
     model.compile("adam", "mse")
     with pytest.raises(ValueError, match="this needs keras.optimizers.SGD, .* Received: Adam$"):
         drift.velocities(model)
-
-
-def test_optimizers_without_a_bound_are_refused():
     model, layer = one_layer((2, 1), 1.0, 0.0)
     model.optimizer.weight_decay = 1.5  # turns signs: a score of -.09 becomes .045
     with pytest.raises(ValueError, match="must be at most 1. Received: an SGD with 1.5"):

@@ -65,11 +65,11 @@ def velocities(model):
             "this needs keras.optimizers.SGD, without averages and accumulated gradients: of others it is not known how far "
             f"they move a score without gradient. Received: {type(sgd).__name__}"
         )
-    faster = float(sgd.learning_rate) * (sgd.weight_decay or 0)
-    if faster > 1:
+    decayed = float(sgd.learning_rate) * (sgd.weight_decay or 0)
+    if decayed > 1:
         raise ValueError(
             "decay has to leave scores their sign, so learning_rate * weight_decay must be at most 1. "
-            f"Received: an SGD with {faster:.4g}"
+            f"Received: an SGD with {decayed:.4g}"
         )
     if not sgd.built or not sgd.momentums:
         return {}

@@ -156,7 +156,8 @@ class MaskUpdates(keras.callbacks.Callback):
                 )
             return True
         missed = kept / size - self.density
-        if missed < -_rounding(self.density, masks) or not self.kind.gradual and missed > _rounding(self.density, masks):
+        rounding = 0.01 * self.density + len(masks) / size  # a weight for each layer, and a hundredth
+        if missed < -rounding or not self.kind.gradual and missed > rounding:
             raise ValueError(
                 f"{self.method} goes on with the masks that the model has, whose density is {kept / size:.4g}; mask a model "
                 f"without masks, or give that density. Received: density={self.density}"
@@ -222,11 +223,6 @@ class MaskUpdates(keras.callbacks.Callback):
     def _show(self, masks):
         for name, kernel in self.kernels.items():
             kernel.score.assign(masks[name].astype(np.float32))
-
-
-def _rounding(density, masks):
-    """How far the density of masks may be from the one that was asked for: a weight for each layer, and a hundredth."""
-    return 0.01 * density + len(masks) / sum(mask.size for mask in masks)
 
 
 def _steps_of(params):

@@ -32,7 +32,7 @@ class Gradients:
         return tape.gradient(loss, list(values.values()), unconnected_gradients="zero")
 
     def __call__(self, x, y):
-        gradients = map(np.asarray, self._compiled(*keras.tree.map_structure(tf.convert_to_tensor, (x, y))))
+        gradients = map(np.asarray, self._compiled(tf.convert_to_tensor(x), tf.convert_to_tensor(y)))
         gradients = dict(zip(self.names, gradients, strict=True))
         wrong = [name for name, gradient in gradients.items() if not np.all(np.isfinite(gradient))]
         if wrong:
