@@ -22,6 +22,8 @@ cd "$(dirname "$0")"
 scale=quick prefix= all=false further=() rows=()
 for argument; do
   case $argument in
+    -h | --help) sed -n '2,/^set /{ /^set /d; s/^# \{0,1\}//; p; }' run_all.sh; exit ;;
+    --scale | --flagfile) echo "error: $argument needs a value: $argument=..." >&2; exit 2 ;;
     --scale=*) scale=${argument#*=} ;;
     --all) all=true ;;
     --flagfile=*)
@@ -40,13 +42,15 @@ left_out=_check_
 if [[ -n $prefix || ${#rows[@]} -eq 0 ]]; then  # without a prefix, the rows of the papers, not other files in flags/
   mapfile -t -O ${#rows[@]} rows < <(for start in ${prefix:-koster_ zhou_}; do compgen -G "flags/$start*.flags"; done | grep -v -e /_ -e "$left_out" | sort)
 fi
-[ ${#rows[@]} -gt 0 ] || { echo "error: no row is named flags/$prefix*.flags; see flags/ for those there are" >&2; exit 2; }
+[ ${#rows[@]} -gt 0 ] || { echo "error: no row is named flags/$prefix*.flags; see flags/ for those there are; flags are written --name=value" >&2; exit 2; }
 jobs=()
 [[ $scale == quick && " ${further[*]-}" != *" --executor"* ]] && jobs=("--jobs=$(getconf _NPROCESSORS_ONLN)")
 source tests/environment.sh
 
 status=0
-$python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" ${jobs[@]+"${jobs[@]}"} ${further[@]+"${further[@]}"} || status=$?
+command=($python -m tf_supermask.main "${rows[@]}" --flagfile="flags/_$scale.flags" ${jobs[@]+"${jobs[@]}"} ${further[@]+"${further[@]}"})
+"${command[@]}" --status >/dev/null || exit $?  # wrong flags end here, with their error
+"${command[@]}" || status=$?
 [[ $status -eq 130 || " ${further[*]-}" == *" --status"* ]] && exit $status  # stopped by Ctrl-C
 results=()
 for argument in ${further[@]+"${further[@]}"}; do [[ $argument == --results_dir=* ]] && results=("$argument"); done

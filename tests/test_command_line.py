@@ -1,9 +1,12 @@
 """Commands end with an error of one line."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from absl import flags
+from conftest import ROOT
 
 from tf_supermask import command_line
 
@@ -36,6 +39,21 @@ def test_help_is_no_error_and_names_no_folder(monkeypatch, capsys):
         command_line.parse(["command", "--help"])
     said = capsys.readouterr().out
     assert stop.value.code == 0 and "--images: a number" in said and "somewhere" not in said
+
+
+@pytest.mark.parametrize("flag", ["--help", "--status"])
+def test_a_reader_that_has_read_enough_is_no_error(flag, tmp_path):
+    command = [sys.executable, "-m", "tf_supermask.main", flag]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == "" and process.wait() == 128 + 13
+
+
+def test_a_setting_of_onednn_that_tensorflow_would_ignore_is_refused(monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "on")
+    with pytest.raises(command_line.InputError, match="must be 0 or 1, or not be set. Received: 'on'"):
+        with command_line.silence_tensorflow():
+            pass
 
 
 @pytest.mark.parametrize("level, shown", [("3", ""), ("0", "noise")])

@@ -53,12 +53,20 @@ def test_the_readme_is_one_screen():
     assert "bash run_all.sh" in text and "bash tests/run.sh" in text and "kernel = weight * mask(score)" in text
 
 
-@pytest.mark.parametrize("name", ["getting_started", "own_model", "small_models", "lottery_tickets", "mask_rules"])
-def test_the_code_of_a_guide_runs(run, name):
+GUIDES = {  # name -> what holds of the names that its blocks leave
+    "getting_started": bool,
+    "own_model": lambda its: its["shrunk"].model.get_layer("hidden").units < 80,
+    "small_models": bool,
+    "lottery_tickets": bool,
+    "mask_rules": bool,
+}
 
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_code_of_a_guide_runs(run, name):
     before = dict(masks.RULES)
     try:
-        assert run(ROOT / "docs" / "guides" / f"{name}.md")
+        assert GUIDES[name](run(ROOT / "docs" / "guides" / f"{name}.md"))
     finally:
         masks.RULES.clear()
         masks.RULES.update(before)

@@ -142,8 +142,9 @@ def test_without_records_everything_says_what_it_needs(nothing, tmp_path):
     committed = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", *(ROOT / "figures").iterdir()]
     before = [path.stat().st_mtime_ns for path in committed]
     (tmp_path / "none").mkdir()
-    done = command(f"--results_dir={tmp_path}/none", f"--figures_dir={tmp_path}/f")
+    done = command(f"--results_dir={tmp_path}/none")
     assert done.returncode == 0 and "no records of paper scale" in done.stdout
+    assert (tmp_path / "none" / "figures" / report.OVERVIEW).exists()
     assert [path.stat().st_mtime_ns for path in committed] == before  # pages are of the committed records
 
 

@@ -91,7 +91,11 @@ def test_a_prefix_or_another_scale_leaves_no_network_out(run_all):
 
 @pytest.mark.parametrize(
     "argument, message",
-    [("--scale=big", "choose from quick, reduced, paper"), ("nosuch", "no row is named flags/nosuch*.flags")],
+    [
+        ("--scale=big", "choose from quick, reduced, paper"),
+        ("--scale", "--scale needs a value: --scale=..."),
+        ("nosuch", "no row is named flags/nosuch*.flags"),
+    ],
 )
 def test_bad_input(run_all, argument, message):
     code, lines, error = run_all(argument)
@@ -101,3 +105,16 @@ def test_bad_input(run_all, argument, message):
 def test_status_makes_no_report(run_all):
     code, lines, _ = run_all("--scale=paper", "koster_table1_", "--status")
     assert code == 0 and len(lines) == 1 and lines[0].endswith("--flagfile=flags/_paper.flags --status")
+
+
+def test_wrong_flags_end_it(run_all, tmp_path):
+    """Neither training nor a report follows; the Python here refuses what the real one would."""
+    (tmp_path / "tests" / "environment.sh").write_text("python=python\npython() { [[ $* != *--status* ]] && echo $*; }\n")
+    code, lines, _ = run_all("--nosuch=1")
+    assert code == 1 and lines == []
+
+
+def test_help_is_the_head_of_the_script(run_all):
+    code, lines, _ = run_all("--help")
+    assert code == 0 and lines[0].startswith("Trains the rows") and "bash run_all.sh --all" in "\n".join(lines)
+    assert not any(line.startswith(("#", "set ")) for line in lines)

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import os
 import re
+import signal
 import sys
 
 from absl import flags
@@ -12,6 +13,8 @@ from tf_supermask.errors import InputError, one_line, printable, require_tensorf
 from tf_supermask.experiments import flagfile
 from tf_supermask.silence import hidden
 
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+
 
 def fail(error, code=2):
     """Ends a command with the exit status `code` and an error of one line."""
@@ -19,10 +22,22 @@ def fail(error, code=2):
     sys.exit(code)
 
 
+@contextlib.contextmanager
+def output_may_be_closed():
+    """Ends the command without an error where the reader of its output has read enough, as in `... | head`."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes what is left at its end
+        sys.exit(128 + signal.SIGPIPE)  # as other commands, which the signal ends
+
+
 def help_if_asked(argv, text):
     """Prints `text()`, an introduction and absl's list of flags, and ends the command, if one of the arguments is --help."""
     if {"--help", "-help", "--helpfull", "--helpshort", "-h"} & set(argv[1:]):
-        print(re.sub(r"(?m)^    ?--(?:.no.)?", "  --", text()))
+        with output_may_be_closed():
+            print(re.sub(r"(?m)^    ?--(?:.no.)?", "  --", text()))
         sys.exit(0)
 
 
@@ -49,8 +64,10 @@ def silence_tensorflow():
     show = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3"
     # TensorFlow alone turns oneDNN on only on processors with VNNI. Those with AVX2 gain most, and none loses
     # (benchmarks/onednn.py), so commands and benchmarks turn it on unless the user has decided. Bits of a run depend on it.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    given = os.environ.setdefault(ONEDNN, "1")
     try:
+        if given.lower() not in ("0", "1", "false", "true"):
+            raise InputError(f"{ONEDNN} must be 0 or 1, or not be set. Received: {given!r}, which TensorFlow would ignore")
         require_tensorflow()
         with contextlib.nullcontext() if show else hidden(2):
             _import_keras()

@@ -13,7 +13,7 @@ from tf_supermask.command_line import silence_tensorflow
 
 with silence_tensorflow():
     from tf_supermask import conversion, sparsity
-    from tf_supermask.command_line import fail, parse
+    from tf_supermask.command_line import fail, output_may_be_closed, parse
     from tf_supermask.deploy import c_source, compaction, container, matmul
     from tf_supermask.deploy.codes_file import export_codes
     from tf_supermask.deploy.onnx_file import export_onnx
@@ -117,6 +117,7 @@ def _images(dataset, split, count=None):
     return data.PREPROCESS[_record()["spec"]["preprocess"]](getattr(dataset, f"{split}_images")[:count])
 
 
+@output_may_be_closed()
 def main(argv):
     logging.set_verbosity(logging.ERROR)
     try:

@@ -17,7 +17,7 @@ with silence_tensorflow():
     import tensorflow as tf
 
     from tf_supermask import sparsity
-    from tf_supermask.command_line import fail, parse
+    from tf_supermask.command_line import fail, output_may_be_closed, parse
     from tf_supermask.deploy import compaction, loading, matmul
     from tf_supermask.deploy.saved_model import size_of
     from tf_supermask.deploy.summary import summary
@@ -122,6 +122,7 @@ def _tflite(path):
 KINDS = {".supermask": _container, ".keras": _keras_file, ".tflite": _tflite}
 
 
+@output_may_be_closed()
 def main(argv):
     logging.set_verbosity(logging.ERROR)
     try:

@@ -12,7 +12,7 @@ import os
 
 from absl import app, flags
 
-from tf_supermask.command_line import fail, help_if_asked, silence_tensorflow
+from tf_supermask.command_line import fail, help_if_asked, output_may_be_closed, silence_tensorflow
 from tf_supermask.errors import InputError
 from tf_supermask.evidence import results
 from tf_supermask.experiments import flag_files
@@ -55,6 +55,7 @@ def folder_of(experiments):
     return folders.pop()
 
 
+@output_may_be_closed()
 def print_status(experiments):
     """The status of the runs of `experiments`; without any, of all runs in the folder of results and all planned there."""
     selected = [(experiment.name, spec.seed) for experiment in experiments for spec in experiment.specs]

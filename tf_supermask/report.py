@@ -19,7 +19,7 @@ from tf_supermask.command_line import silence_tensorflow
 
 with silence_tensorflow():
     from tf_supermask import files
-    from tf_supermask.command_line import fail, parse
+    from tf_supermask.command_line import fail, output_may_be_closed, parse
     from tf_supermask.errors import InputError
     from tf_supermask.evidence import (
         benchmarks,
@@ -166,6 +166,7 @@ def committed(chosen, steps):
     return pages.Source(catalogue.PAPERS, shown, scales, FLAGS.speed, flags_dir, catalogue.PAGES)
 
 
+@output_may_be_closed()
 def run(prefix):
     """Runs the command of the flags. `prefix`: beginning of the names of experiments, for --verify."""
     folder, figures_dir = FOLDERS[FLAGS.scale]
@@ -188,7 +189,8 @@ def run(prefix):
         scale = chosen.scale
         print(f"no records of {scale} scale in {chosen.folder}; train something: bash run_all.sh --scale={scale}")
     if elsewhere or FLAGS.scale not in COMMITTED:
-        return update_elsewhere(chosen, FLAGS.figures_dir or figures_dir)
+        beside = FLAGS.results_dir and pathlib.Path(FLAGS.results_dir, "figures")  # not over those of other records
+        return update_elsewhere(chosen, FLAGS.figures_dir or beside or figures_dir)
     update_committed(committed(chosen, steps))
 
 
@@ -208,7 +210,7 @@ def define_flags(values=FLAGS):
     for define, name, default, help_ in (
         (text, "scale", "paper", "scale of the records: paper, reduced or quick"),
         (path, "results_dir", None, "folder of the records; default: that of the scale"),
-        (path, "figures_dir", None, "folder of tables and figures; default: that of the scale"),
+        (path, "figures_dir", None, "folder of tables and figures; default: figures/ in --results_dir, or that of the scale"),
         (path, "flags_dir", None, "folder of flag files; default: flags/ of this package's checkout"),
         (path, "pages_dir", ".", "folder with README.md and docs/, whose pages are made from the committed records"),
         (path, "speed", "benchmarks", "folder of the measurements of benchmarks/"),

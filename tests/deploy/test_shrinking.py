@@ -109,6 +109,35 @@ def test_the_smaller_model_trains_to_the_same_numbers(make, shape, name, float64
     assert int(smaller.optimizer.iterations) == int(model.optimizer.iterations)
 
 
+EXCLUDED = {  # keywords of exclude_from_weight_decay
+    "a variable": lambda model: {"var_list": [model.layers[0].score, model.layers[1].score]},
+    "a name": lambda model: {"var_names": ["bias"]},
+    "nothing": lambda model: {},
+}
+
+
+@pytest.mark.parametrize("built", [True, False], ids=["built", "not built"])
+@pytest.mark.parametrize("excluded", EXCLUDED)
+def test_what_has_no_weight_decay_has_none_in_the_smaller_model(excluded, built, float64):
+    """Keras keeps it in no configuration. A rate that is too small to see decay by hides it no more than a schedule does."""
+    draw, last = np.random.default_rng(0), SignedMaskDense(4, use_bias=True)
+    model = keras.Sequential([keras.Input(DENSE), SignedMaskDense(30, activation="elu"), last])
+    rate = keras.optimizers.schedules.ExponentialDecay(0.02, 30, 0.9) if built else 1e-12
+    compiled(model, sgd(rate, momentum=0.9 if built else 0.0)).optimizer.exclude_from_weight_decay(**EXCLUDED[excluded](model))
+    reset(model, 0.05)
+    last.bias.assign(draw.normal(size=4))
+    if built:
+        model.optimizer.build(model.trainable_variables)
+    smaller = shrink(model).model
+    assert smaller.layers[0].units < 30
+    if not built:
+        model.optimizer.learning_rate = smaller.optimizer.learning_rate = 0.02
+    (x, y), models = data(DENSE), (model, smaller)
+    losses = [fit(its, x, y, 4).history["loss"] for its in models]
+    np.testing.assert_allclose(*losses, rtol=1e-9)
+    np.testing.assert_allclose(*(its.layers[1].bias for its in models), rtol=1e-9)
+
+
 def test_what_is_written_back_is_the_whole_model(float64):
     (x, y), model, other = data(CONV), compiled(conv(), sgd()), compiled(conv(), sgd())
     reset(model, 0.02)
@@ -177,7 +206,7 @@ def half_dead(*after, first=None, shape=DENSE):
         layer = model.get_layer(name)
         if isinstance(layer, SignedMaskDense) or name == "last":
             layer.score.assign(np.full(layer.score.shape, 0.1))
-    odd = np.arange(6) % 2 == 0
+    odd = np.arange(model.get_layer("last").score.shape[0]) % 2 == 0
     model.get_layer("first").score.assign(model.get_layer("first").score * odd)
     model.get_layer("last").score.assign(model.get_layer("last").score * odd[:, None])
     return model
@@ -267,6 +296,29 @@ def test_a_layer_keeps_one_unit():
     smaller, kept = shrink(model)
     assert [layer.units for layer in smaller.layers] == [1, 1, 4]
     np.testing.assert_array_equal(smaller(data(DENSE)[0]), 0)
+
+
+def test_layers_that_are_added_keep_the_same_unit():
+    """A filter has many features in a flattened image: the one that the other layer keeps may be of another filter."""
+    inputs = keras.Input((4, 4, 2))
+    x = SignedMaskConv2D(3, 3, padding="same")(inputs)
+    y = SignedMaskDense(48, name="wide")(L.Flatten()(inputs))
+    model = keras.Model(inputs, SignedMaskDense(4)(L.add([L.Flatten()(x), y])))
+    for layer in sparsity.masked_layers(model):
+        layer.score.assign(np.zeros(layer.score.shape))
+    _, kept = shrink(model)
+    np.testing.assert_array_equal(kept["wide"][1], range(0, 48, 3))  # what the first filter makes
+
+
+def test_it_writes_back_to_the_model_that_was_shrunk_only():
+    model, wide, other = half_dead(), half_dead(first=SignedMaskDense(3, name="first")), dense()
+    shrunk = shrink(model)
+    for wrong in (wide, other):
+        before = wrong.get_weights()
+        with pytest.raises(ValueError, match=f"must be the one that was shrunk.*{wrong.name}"):
+            shrunk.write_back(wrong)
+        for one, two in zip(before, wrong.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize(

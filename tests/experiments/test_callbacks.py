@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tf_supermask.experiments import records, training
+from tf_supermask.experiments import callbacks, records, training
 from tf_supermask.experiments.callbacks import Diverged, check_finite
 from tf_supermask.experiments.spec import Spec
 
@@ -43,6 +43,34 @@ def test_measures_that_are_no_numbers_are_named():
     for value in (float("nan"), float("inf"), -float("inf"), np.float32("nan")):
         with pytest.raises(Diverged, match=f"diverged at iteration 3: validation loss {value};"):
             check_finite("at iteration 3", {"accuracy": 1.0, "validation_loss": value})
+
+
+ESTIMATES = {  # (number of the last step, seconds) of each call of steps, and of batches of the test; the line's epoch
+    "three calls": ([(2, 0.3), (5, 0.3), (6, 0.1)], [(1, 0.4), (3, 0.4)], 1),
+    "a last call of fewer steps": ([(9, 1.0), (11, 0.2)], [(4, 0.5), (8, 0.4)], 1),
+    "one call of steps": ([(6, 0.7)], [(1, 0.4), (3, 0.4)], 2),
+    "one call of the test": ([(5, 0.6), (6, 0.1)], [(3, 0.8)], 2),
+}
+
+
+@pytest.mark.parametrize("train, test, epoch", ESTIMATES.values(), ids=ESTIMATES)
+def test_an_estimate_is_without_tracing(train, test, epoch, monkeypatch):
+    clock, said = [100.0], []
+    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(callbacks, "duration", lambda seconds: f"{seconds:.3f}")
+    estimate = callbacks.Estimate(Spec.of(epochs=4), said.append)
+    estimate.on_train_begin()
+    for number in range(3):
+        estimate.on_epoch_begin(number)
+        for calls, report in ((train, estimate.on_train_batch_end), (test, estimate.on_test_batch_end)):
+            clock[0] += 10 * (number == 0)  # tracing
+            for batch, seconds in calls:
+                clock[0] += seconds
+                report(batch)
+        estimate.on_epoch_end(number)
+        assert len(said) == (number + 1 >= epoch)
+    seconds = sum(seconds for _, seconds in train + test)
+    assert said == [f"  one epoch takes about {seconds:.3f}, this run {seconds * (4 - epoch):.3f} more"]
 
 
 def test_estimate_after_the_first_epoch(tiny):

@@ -4,7 +4,7 @@ import pathlib
 import subprocess
 
 import tf_supermask
-from tf_supermask.experiments import environment
+from tf_supermask.experiments import environment, machines
 
 
 def test_a_commit_is_that_of_the_package_or_none(tmp_path):
@@ -58,9 +58,14 @@ def test_a_record_says_whether_onednn_was_on_and_names_the_processor(monkeypatch
     info.write_text("processor\t: 0\nmodel name\t: Some CPU\nflags\t\t: fpu avx2 fma sse2\n")
     assert environment.processor(info) == "Some CPU avx2 fma"
     assert isinstance(environment.processor(tmp_path / "absent"), str)
-    for value in ("0", "1"):
+    names = set()
+    for value, effect in {"0": "0", "False": "0", "1": "1", "true": "1", "on": None, "": None}.items():
         monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
-        assert environment.current_environment()["onednn"] == value
+        assert environment.current_environment()["onednn"] == effect
+        names.update(machines.with_this(tmp_path / "absent"))
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    assert environment.current_environment()["onednn"] is None
+    assert len(names) == 3  # a run that goes on without oneDNN is noted
 
 
 def test_a_record_of_a_gpu_says_whether_its_products_are_rounded(monkeypatch):

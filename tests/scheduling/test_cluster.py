@@ -1,5 +1,6 @@
 """Runs on a real Ray cluster of two nodes on this machine, one of which is killed; CLUSTER_RUNS says how many."""
 
+import json
 import os
 import pathlib
 import signal
@@ -14,7 +15,7 @@ from processes import leftovers, outcome, start, wait_for
 from tf_supermask import files
 from tf_supermask.experiments import records
 from tf_supermask.scheduling import cluster as cluster_module
-from tf_supermask.scheduling import jobs
+from tf_supermask.scheduling import mailbox
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")
 RUNS = int(os.environ.get("CLUSTER_RUNS", 4))
@@ -79,30 +80,31 @@ def cluster(tmp_path):
 
 
 def test_a_node_is_killed_and_every_run_is_recorded_as_if_trained_here(cluster, main, tmp_path):
+    """Seeds of a run, chains that begin with one dense run, and a run that fails; oneDNN is off, as its variable says here."""
     address, _, worker = cluster
-    flags = (*FLAGS, f"--seeds=0-{RUNS - 1}")
-    process = start(*flags, "--executor=ray", f"--ray_address={address}", f"--results_dir={tmp_path}/ray", fresh=True)
-    wait_for(lambda: len(list(tmp_path.glob("ray/*/seed*.json"))) >= max(1, RUNS // 5), process)
-    worker.kill()
-    out, err = process.communicate(timeout=400)
-    assert process.returncode == 0, out + err
-    assert out.count(": done") == RUNS and f"({RUNS} of {RUNS}): done" in out and not leftovers(tmp_path / "ray")
-    main(*flags, f"--results_dir={tmp_path}/local")
-    here, there = outcome(tmp_path / "local"), outcome(tmp_path / "ray")
-    assert len(here) == RUNS and here == there
-
     lottery = ("--mode=lottery", "--scale=quick", "--rounds=1", "--iterations=100", "--criterion=large_final,random")
-    (tmp_path / "good.flags").write_text("\n".join(("# chains on one dense run", "--experiment=good", *lottery)))
+    plain = ("# seeds", "--experiment=plain", *FLAGS, "--scale=quick", f"--seeds=0-{RUNS - 1}")
     bad = ("# diverges", "--experiment=bad", "--scale=quick", *FLAGS, "--mode=baseline", "--learning_rate=1e30")
-    (tmp_path / "bad.flags").write_text("\n".join((*bad, "--weight_decay=0")))
-    rows = (tmp_path / "good.flags", tmp_path / "bad.flags", "--deterministic")
-    remote = (*rows, "--executor=ray", f"--ray_address={address}", f"--results_dir={tmp_path}/ray2")
-    done = main(*remote, ok=False, fresh=True)
-    assert done.returncode == 2 and "1 of 3 runs failed: bad, seed 0 (the training diverged" in done.stderr
-    assert "Traceback" in (tmp_path / "ray2" / "bad" / "seed0.error").read_text()
-    main(*rows, f"--results_dir={tmp_path}/local2", ok=False)
-    here, there = outcome(tmp_path / "local2"), outcome(tmp_path / "ray2")
-    assert len(here) == 3 and here == there and not leftovers(tmp_path / "ray2")
+    good = ("# chains on one dense run", "--experiment=good", *lottery)
+    rows = {"plain": plain, "good": good, "bad": (*bad, "--weight_decay=0")}
+    for name, lines in rows.items():
+        (tmp_path / f"{name}.flags").write_text("\n".join(lines))
+    flags = (*(tmp_path / f"{name}.flags" for name in rows), "--deterministic")
+    remote = (*flags, "--executor=ray", f"--ray_address={address}", f"--results_dir={tmp_path}/ray")
+    with start(*remote, fresh=True, variables={"TF_ENABLE_ONEDNN_OPTS": "0"}) as process:
+        try:
+            wait_for(lambda: len(list(tmp_path.glob("ray/*/seed*.json"))) >= max(1, RUNS // 5), process, seconds=400)
+            worker.kill()
+            out, err = process.communicate(timeout=400)
+        finally:
+            process.kill()
+    assert process.returncode == 2 and f"1 of {RUNS + 3} runs failed: bad, seed 0 (the training diverged" in err
+    assert out.count(": done") == RUNS + 2 and f"({RUNS + 3} of {RUNS + 3}): " in out
+    assert "Traceback" in (tmp_path / "ray" / "bad" / "seed0.error").read_text()
+    assert {json.loads(path.read_text())["environment"]["onednn"] for path in tmp_path.glob("ray/*/*.json")} == {"0"}
+    main(*flags, f"--results_dir={tmp_path}/local", ok=False, variables={"TF_ENABLE_ONEDNN_OPTS": "0"}, fresh=True)
+    here, there = outcome(tmp_path / "local"), outcome(tmp_path / "ray")
+    assert len(here) == RUNS + 3 and here == there and not leftovers(tmp_path / "ray")
 
 
 def test_checkpoints_come_back_while_a_run_goes_on(tmp_path):
@@ -117,10 +119,10 @@ def test_checkpoints_come_back_while_a_run_goes_on(tmp_path):
     ended.set()
     thread.join()
     assert list(sent[-1]) == ["x/seed0.csv", "x/seed0.ckpt.npz"] and sent[-1]["x/seed0.ckpt.npz"] == b"checkpoint 2"
-    box, job = cluster_module.Mailbox(), jobs.Job(run, None)
-    box.put(job, sent[-1])
-    assert box.last(job) == sent[-1] and box.take({job}) == {job: sent[-1]} and box.take({job}) == {}
-    assert box.last(job) == sent[-1] and box.take(set()) == {} and box.last(job) == {}
+    box = mailbox.Mailbox()
+    box.put("x", sent[-1])
+    assert box.last("x") == sent[-1] and box.take({"x"}) == {"x": sent[-1]} and box.take({"x"}) == {}
+    assert box.last("x") == sent[-1] and box.take(set()) == {} and box.last("x") == {}
     cluster_module.write(sent[-1], tmp_path / "driver")
     assert (tmp_path / "driver" / "x" / "seed0.csv").read_bytes() == b"header\nrow\nrow\n"
 

@@ -20,6 +20,7 @@ Where the scores with mask 0 form an interval, as for `signed`, `binary` and `ro
 
 import keras
 import numpy as np
+from keras import ops
 
 from tf_supermask import masks
 
@@ -79,3 +80,33 @@ def velocities(model):
             f"Received: {len(sgd.momentums)} momenta and {len(model.trainable_variables)} trained variables"
         )
     return dict(zip(map(id, model.trainable_variables), sgd.momentums, strict=True))
+
+
+def decayed(model):
+    """List of bool, one of each trained variable: whether weight decay acts on it, or `exclude_from_weight_decay` names it.
+
+    Keras does not tell, so this looks at what a step without gradient, from ones, does with decay and without; then all is as it
+    was before.
+    """
+    optimizer, trained = model.optimizer, model.trainable_variables
+    decay = optimizer.weight_decay
+    if not decay:
+        return [True] * len(trained)
+    optimizer.build(trained)
+    rate = optimizer.learning_rate  # a variable, or a number of a schedule
+    touched = [*trained, *optimizer.variables]
+    before, ends = [ops.copy(variable) for variable in touched], []
+    try:
+        for optimizer.weight_decay in (None, 0.5):
+            for variable in optimizer.momentums:
+                variable.assign(np.zeros(variable.shape))
+            for variable in (*trained, *([rate] if hasattr(rate, "assign") else [])):
+                variable.assign(np.ones(variable.shape))
+            optimizer.apply([ops.zeros_like(variable) for variable in trained], trained)
+            ends.append([np.asarray(variable).copy() for variable in trained])
+    finally:
+        optimizer.weight_decay = decay
+        for variable, value in zip(touched, before, strict=True):
+            variable.assign(value)
+    moved = [bool((one != other).any()) for one, other in zip(*ends, strict=True)]
+    return moved if any(moved) else [True] * len(trained)  # a rate of 0 shows nothing

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from tf_supermask import cloning, graph, masks, sparsity
-from tf_supermask.deploy.drift import drifts, reachable, velocities
+from tf_supermask.deploy.drift import decayed, drifts, reachable, velocities
 from tf_supermask.deploy.structure import Structure
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
 from tf_supermask.signed_mask import SignedMask
@@ -47,10 +47,18 @@ class Shrunk(NamedTuple):
 
     def write_back(self, model):
         """Copies all variables, and those of the optimizer, to their places in `model`, the larger one. The scores of units
-        that were removed stay as they are there: their mask is 0."""
-        for large, small, index in _paired(model, self):
-            values = np.asarray(large).copy()
-            values[index] = np.asarray(small)
+        that were removed stay as they are there: their mask is 0. Raises ValueError for a model that does not fit."""
+        written = []
+        try:
+            for large, small, index in _paired(model, self):
+                values = np.asarray(large).copy()
+                values[index] = np.asarray(small)
+                written.append((large, values))
+        except (IndexError, KeyError, ValueError) as error:
+            raise ValueError(
+                f"`model` must be the one that was shrunk, with its layers. Received: {model.name}, whose variables do not fit"
+            ) from error
+        for large, values in written:
             large.assign(values)
 
 
@@ -108,7 +116,10 @@ class Shrinker:
             inputs, units = scores.any(axis=(0, 2)), scores.any(axis=(0, 1))
             live[groups[source.channels[inputs | (source.values != 0)]]] = True
             live[groups[result.channels[units]]] = True
-        return {name: _one_at_least(live[groups[self.tensors[name][1].channels]]) for name in self.layers}
+        made = {name: groups[self.tensors[name][1].channels] for name in self.layers}
+        for units in made.values():  # each layer keeps at least one, and with it all that are added to it
+            live[units[0]] |= not live[units].any()
+        return {name: live[units] for name, units in made.items()}
 
     def kept(self, live):
         """Layer -> (indices of its input features, of its units), of layers that are understood; `live` as of `self.live()`."""
@@ -143,8 +154,10 @@ class Shrinker:
                 f"Keras cannot make the loss or a metric of {self.model.name} again; register it, "
                 "@keras.saving.register_keras_serializable(), or name one of Keras'"
             )
-        if self.model.compiled and self.model.optimizer.built:
-            small.optimizer.build(small.trainable_variables)
+        if self.model.compiled:
+            _as_decayed(self.model, small)
+            if self.model.optimizer.built:
+                small.optimizer.build(small.trainable_variables)
         made = Shrunk(small, kept)
         for large, variable, index in _paired(self.model, made):
             variable.assign(np.asarray(large)[index])
@@ -198,12 +211,6 @@ def _shrinkable(layer):
     return rule.interval and not rule.sampled and not layer.rescale and layer.density is None
 
 
-def _one_at_least(live):
-    live = live.copy()
-    live[0] |= not live.any()
-    return live
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Variables of both models
 
@@ -214,6 +221,15 @@ def _index(variable, kept):
         return ...
     inputs, units = kept
     return (units,) if len(variable.shape) == 1 else (..., inputs[:, None], units)
+
+
+def _as_decayed(model, small):
+    """Leaves the same variables out of weight decay, which the configuration of an optimizer does not name."""
+    pairs = zip(decayed(model), small.trainable_variables, strict=True)
+    left_out = [variable for is_decayed, variable in pairs if not is_decayed]
+    if left_out:
+        small.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+        small.optimizer.exclude_from_weight_decay(left_out)
 
 
 def _paired(model, shrunk):

@@ -94,43 +94,47 @@ class Checkpoint(keras.callbacks.Callback):
 
 class Estimate(keras.callbacks.Callback):
     """Logs how long an epoch and the rest of the run take; `log(text)` receives the line. It does so after the first epoch of
-    each `fit`: a network that has shrunk is faster."""
+    each `fit`, since a network that has shrunk is faster; after the second one where all steps of the first are one call, whose
+    time is that of tracing and compiling, too."""
 
     def __init__(self, spec, log):
         super().__init__()
         self.spec, self.log = spec, log
 
     def on_train_begin(self, logs=None):
-        self.first = True
-        self.began, self.ends = {}, {"train": [], "test": []}
+        self.open, self.first = True, True
+        self.ends = {"train": [], "test": []}
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.began["train"] = time.perf_counter()
-
-    def on_test_begin(self, logs=None):
-        self.began["test"] = time.perf_counter()
+        self.began = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.first:
-            self.ends["train"].append(time.perf_counter())
+        if self.open:
+            self.ends["train"].append((batch, time.perf_counter()))
 
     def on_test_batch_end(self, batch, logs=None):
-        if self.first:
-            self.ends["test"].append(time.perf_counter())
+        if self.open:
+            self.ends["test"].append((batch, time.perf_counter()))
 
     def on_epoch_end(self, epoch, logs=None):
+        if not self.open:
+            return
+        seconds = time.perf_counter() - self.began
         if self.first:
-            seconds = sum(_without_tracing(self.began[part], self.ends[part]) for part in self.began)
-            left = self.spec.epochs - epoch - 1
+            seconds = sum(map(_without_tracing, self.ends.values()))
+        left = self.spec.epochs - epoch - 1
+        self.first, self.open = False, math.isnan(seconds)
+        if not self.open:
             self.log(f"  one epoch takes about {duration(seconds)}, this run {duration(seconds * left)} more")
-            self.first = False
 
 
-def _without_tracing(began, ends):
-    """Seconds of calls that ended at `ends`. The first one, which traces and compiles, counts as the mean of the others."""
-    if len(ends) < 3:
-        return ends[-1] - began
-    return (ends[-1] - ends[0]) / (len(ends) - 1) * len(ends)
+def _without_tracing(ends):
+    """Seconds of the calls of an epoch, `(number of the last batch, time of its end)` of each. The first one, which traces and
+    compiles, counts by its batches as the others do; nan without others."""
+    if len(ends) < 2:
+        return math.nan
+    (first, began), (last, end) = ends[0], ends[-1]
+    return (end - began) / (last - first) * (last + 1)
 
 
 def variables_of(model):

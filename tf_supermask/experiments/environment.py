@@ -33,11 +33,16 @@ def current_environment():
         "numpy": np.__version__,
         "device": gpus[0] if gpus else platform.machine(),
         "processor": processor(),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),  # None: TensorFlow decides by the processor's flags
+        "onednn": onednn(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or device.processors(),
         # whether products of float32 round their factors to 10 bits, as TensorFlow has GPUs do that can
         **({"tf32": _tensor_float_32()} if gpus else {}),
     }
+
+
+def onednn():
+    """What commands or the user have told TensorFlow: "1" or "0"; None, also for what it ignores: it decides by the processor."""
+    return {"1": "1", "true": "1", "0": "0", "false": "0"}.get(os.environ.get("TF_ENABLE_ONEDNN_OPTS", "").lower())
 
 
 def _tensor_float_32():

@@ -1,4 +1,7 @@
-"""The machines that a run was trained on, where it went on from a checkpoint of another one."""
+"""The machines that a run was trained on, where it went on from a checkpoint of another one.
+
+The same machine without oneDNN, or where TensorFlow decides, counts as another one: the last bits differ.
+"""
 
 import json
 
@@ -30,4 +33,6 @@ def _this():
     # It loads TensorFlow, which readers of records do without.
     from tf_supermask.experiments.environment import current_environment
 
-    return "{device}, {processor}".format(**current_environment())
+    its = current_environment()
+    kernels = {"1": "", "0": ", without oneDNN", None: ", oneDNN as TensorFlow decides"}[its["onednn"]]
+    return f"{its['device']}, {its['processor']}{kernels}"

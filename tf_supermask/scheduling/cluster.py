@@ -10,6 +10,7 @@ import collections
 import dataclasses
 import functools
 import math
+import os
 import pathlib
 import tempfile
 import threading
@@ -21,46 +22,33 @@ from tf_supermask.files import quarantine
 from tf_supermask.files import write as write_file
 from tf_supermask.scheduling import locks, scheduler
 from tf_supermask.scheduling.jobs import dataset_key, dense_job
+from tf_supermask.scheduling.mailbox import Mailbox
 
 RETRIES = 10  # of a run whose node or process died
+SHARED = ("TF_ENABLE_ONEDNN_OPTS",)  # variables that decide the bits of a run
 AHEAD = 2  # tasks submitted to Ray for each that can run at a time
 
 
 def connect(address):
-    """Ray, connected to a running cluster. Raises InputError."""
+    """Ray, connected to a running cluster, whose processes have this one's setting of oneDNN. Raises InputError."""
     try:
         import ray
     except ImportError as error:
         raise InputError("--executor=ray needs the package ray: pip install -e '.[ray]'") from error
     try:
-        ray.init(address=address or "auto", log_to_driver=False, logging_level="ERROR", ignore_reinit_error=True)
+        ray.init(
+            address=address or "auto",
+            log_to_driver=False,
+            logging_level="ERROR",
+            ignore_reinit_error=True,
+            runtime_env={"env_vars": {name: os.environ[name] for name in SHARED if name in os.environ}},
+        )
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InputError(
             f"no Ray cluster at {address or 'the default address'} ({' '.join(str(error).split())[:120]}); "
             "start one by `ray start --head`, or give --ray_address"
         ) from error
     return ray
-
-
-class Mailbox:
-    """The newest checkpoints of all runs, on their way from the nodes to the process that started the jobs."""
-
-    def __init__(self):
-        self.newest, self.fresh = {}, set()
-
-    def put(self, job, files):
-        self.newest[job] = files
-        self.fresh.add(job)
-
-    def last(self, job):
-        """Files of a run that was begun on a node that died."""
-        return self.newest.get(job, {})
-
-    def take(self, running):
-        """Job -> its new files, of the jobs in `running`; forgets all others."""
-        self.newest = {job: files for job, files in self.newest.items() if job in running}
-        fresh, self.fresh = self.fresh, set()
-        return {job: self.newest[job] for job in fresh if job in self.newest}
 
 
 def run(jobs, load, options, since, address, threads, gpus, progress):
@@ -156,9 +144,10 @@ class _Driver:
         if not self.tasks:
             return time.sleep(scheduler.POLL)
         ready, _ = self.ray.wait(list(self.tasks.values()), timeout=scheduler.POLL)
-        for job, files in self.ray.get(self.mailbox.take.remote(set(self.tasks))).items():
-            if self.tasks[job] not in ready and self.locks[job].held:
-                write(files, job.run.results_dir)
+        fresh = self.ray.get(self.mailbox.take.remote({job.name for job in self.tasks}))
+        for job, reference in self.tasks.items():
+            if job.name in fresh and reference not in ready and self.locks[job].held:
+                write(fresh[job.name], job.run.results_dir)
         for job in [job for job, reference in self.tasks.items() if reference in ready]:
             try:
                 files, error = self.ray.get(self.tasks.pop(job))
@@ -209,11 +198,11 @@ def train(job, files, dataset, options, needs, mailbox):
 
     _set_up(needs["CPU"], options.deterministic, math.ceil(1 / needs["GPU"]) if needs["GPU"] else 1)
     with tempfile.TemporaryDirectory() as folder:
-        write(files | ray.get(mailbox.last.remote(job)), folder)
+        write(files | ray.get(mailbox.last.remote(job.name)), folder)
         run, dense = (run and dataclasses.replace(run, results_dir=folder) for run in (job.run, job.dense))
         ended = threading.Event()
         sender = threading.Thread(
-            target=_send, args=(ended, options.checkpoint_seconds, run, lambda new: mailbox.put.remote(job, new))
+            target=_send, args=(ended, options.checkpoint_seconds, run, lambda new: mailbox.put.remote(job.name, new))
         )
         sender.start()
         try:
