@@ -82,7 +82,17 @@ def velocities(model):
     return dict(zip(map(id, model.trainable_variables), sgd.momentums, strict=True))
 
 
-def decayed(model):
+def exclude_the_same(model, other):
+    """Gives a compiled copy of a model an optimizer, not built, that leaves the same variables out of weight decay, which the
+    configuration of an optimizer does not name."""
+    pairs = zip(_decayed(model), other.trainable_variables, strict=True)
+    left_out = [variable for is_decayed, variable in pairs if not is_decayed]
+    if left_out:
+        other.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+        other.optimizer.exclude_from_weight_decay(left_out)
+
+
+def _decayed(model):
     """List of bool, one of each trained variable: whether weight decay acts on it, or `exclude_from_weight_decay` names it.
 
     Keras does not tell, so this looks at what a step without gradient, from ones, does with decay and without; then all is as it

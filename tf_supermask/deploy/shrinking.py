@@ -18,7 +18,7 @@ import keras
 import numpy as np
 
 from tf_supermask import cloning, graph, masks, sparsity
-from tf_supermask.deploy.drift import decayed, drifts, reachable, velocities
+from tf_supermask.deploy.drift import drifts, exclude_the_same, reachable, velocities
 from tf_supermask.deploy.structure import Structure
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
 from tf_supermask.signed_mask import SignedMask
@@ -155,7 +155,7 @@ class Shrinker:
                 "@keras.saving.register_keras_serializable(), or name one of Keras'"
             )
         if self.model.compiled:
-            _as_decayed(self.model, small)
+            exclude_the_same(self.model, small)
             if self.model.optimizer.built:
                 small.optimizer.build(small.trainable_variables)
         made = Shrunk(small, kept)
@@ -221,15 +221,6 @@ def _index(variable, kept):
         return ...
     inputs, units = kept
     return (units,) if len(variable.shape) == 1 else (..., inputs[:, None], units)
-
-
-def _as_decayed(model, small):
-    """Leaves the same variables out of weight decay, which the configuration of an optimizer does not name."""
-    pairs = zip(decayed(model), small.trainable_variables, strict=True)
-    left_out = [variable for is_decayed, variable in pairs if not is_decayed]
-    if left_out:
-        small.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
-        small.optimizer.exclude_from_weight_decay(left_out)
 
 
 def _paired(model, shrunk):
