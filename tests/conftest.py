@@ -27,8 +27,10 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def no_user_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def no_user_cache(monkeypatch, tmp_path, tmp_path_factory, request):
+    """A cache for each test; one for all that read real data, which takes 5 s to decode."""
+    real = tmp_path_factory.getbasetemp() / "real_data"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(real if "real_data" in request.fixturenames else tmp_path / "cache"))
 
 
 @pytest.fixture(scope="session")

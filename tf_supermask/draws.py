@@ -22,7 +22,7 @@ _KEY_STEPS = np.array([0x9E3779B9, 0xBB67AE85], np.uint64)
 _WORD, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _SEED_KEY = np.array([0x3EC8F720, 0x02461E29], np.uint64)  # with which TensorFlow mixes a seed
 _APART = 256  # counters from one group of four truncated numbers to the next
-_PAIRS = 8  # of normal numbers that are tried first for such a group
+_PAIRS = 2  # of normal numbers that are tried first for such a group: enough for 83 %, others try twice as many
 
 
 def uniform(seed, shape):

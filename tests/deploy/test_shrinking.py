@@ -334,7 +334,7 @@ def test_optimizers_without_a_bound_are_refused(optimizer):
 def test_a_loss_that_cannot_be_made_again_is_named():
     model = half_dead()
     model.compile(sgd(), lambda y, its: keras.ops.mean(its))
-    with pytest.raises(ValueError, match="cannot make the loss or a metric"):
+    with pytest.raises(ValueError, match="cannot make the optimizer, the loss or a metric"):
         shrink(model)
 
 

@@ -5,14 +5,11 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from conftest import ROOT
 from pictures import IMAGE, LABEL, pictures
 
 from tf_supermask.errors import InputError
@@ -185,11 +182,10 @@ def test_a_data_set_that_cannot_be_had_is_looked_for_once(tmp_path):
     assert [scheduler.reason(unit.run) for unit in units[:3]] == ["no network"] * 3 and not units[3].run.error.exists()
 
 
-def test_the_command_fails_with_one_line_where_there_is_no_network(tmp_path):
-    command = [sys.executable, "-m", "tf_supermask.main", "--dataset=fashion_mnist", f"--data_dir={tmp_path}/none"]
-    environment = os.environ | {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "ALL_PROXY")}
-    command += ["--jobs=2", "--seeds=0-2", f"--results_dir={tmp_path}/results"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+def test_the_command_fails_with_one_line_where_there_is_no_network(main, tmp_path):
+    variables = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "ALL_PROXY")}
+    flags = ("--dataset=fashion_mnist", f"--data_dir={tmp_path}/none", "--seeds=0-2", f"--results_dir={tmp_path}/results")
+    done = main(*flags, "--jobs=2", ok=False, variables=variables)
     line = "error: 3 of 3 runs failed: fcn_signed_fashion_mnist, seed 0 (data set 'fashion_mnist' cannot be had here"
     assert done.returncode == 2 and done.stderr.startswith(line) and done.stderr.count("\n") == 1, done.stderr
     assert not (tmp_path / "none").exists()  # no folders of a download that failed

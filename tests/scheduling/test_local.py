@@ -87,7 +87,7 @@ def test_killed_at_random_moments_nothing_is_lost(main, tmp_path):
         "--progress=silent",
         "--checkpoint_seconds=0",
     )
-    flags = (*flags, "--seeds=0-2", "--deterministic", "--jobs=2")
+    flags = (*flags, "--seeds=0-2", "--deterministic")
 
     def epochs():
         finished = len(list(tmp_path.glob("killed/*/seed*.json")))
@@ -96,7 +96,7 @@ def test_killed_at_random_moments_nothing_is_lost(main, tmp_path):
         )
 
     for number in range(kills):
-        with start(*flags, f"--results_dir={tmp_path}/killed", new_session=True) as process:
+        with start(*flags, "--jobs=2", f"--results_dir={tmp_path}/killed", new_session=True) as process:
             enough = epochs() + draw.randint(1, 6)
             wait_for(lambda enough=enough: epochs() >= enough, process)
             time.sleep(draw.uniform(0, 0.1))
@@ -110,7 +110,7 @@ def test_killed_at_random_moments_nothing_is_lost(main, tmp_path):
             if which == "all":
                 os.killpg(process.pid, signal.SIGKILL)
             process.kill()
-    main(*flags, f"--results_dir={tmp_path}/killed")
+    main(*flags, "--jobs=2", f"--results_dir={tmp_path}/killed")
     main(*flags, f"--results_dir={tmp_path}/whole")
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
 

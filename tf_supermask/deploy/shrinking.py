@@ -151,7 +151,7 @@ class Shrinker:
                 cloning.carry(layer, copy)
         if self.model.compiled and not small.compiled:
             raise ValueError(
-                f"Keras cannot make the loss or a metric of {self.model.name} again; register it, "
+                f"Keras cannot make the optimizer, the loss or a metric of {self.model.name} again; register it, "
                 "@keras.saving.register_keras_serializable(), or name one of Keras'"
             )
         if self.model.compiled:

@@ -159,6 +159,12 @@ def build(spec, input_shape, classes):
     return network(spec.model, input_shape, classes, make)
 
 
+def outline(name, input_shape, classes=10):
+    """The network `name` with kernels of zeros, to count with: to draw those of Conv2 takes a second."""
+    dense, conv = (functools.partial(its, kernel_initializer="zeros") for its in (keras.layers.Dense, keras.layers.Conv2D))
+    return network(name, input_shape, classes, Layers(dense, conv, keras.layers.BatchNormalization, "relu"))
+
+
 def _trained(model):
     """`(name, layer, variable)` of all that training changes: scores (named mask), biases, kernels, normalizations, and of layers
     with masks whose weights change, weights and scales."""

@@ -117,7 +117,7 @@ def settings(evidence):
 
 def weight_counts(spec):
     """Weights of the convolutions and of all kernels of a network."""
-    layers = sparsity.kernel_layers(networks.build(spec, choices.DATASETS[spec.dataset], 10))
+    layers = sparsity.kernel_layers(networks.outline(spec.model, choices.DATASETS[spec.dataset]))
     shapes = [sparsity.kernel_shape(layer) for layer in layers]
     sizes = [(len(shape) == 4, int(np.prod(shape))) for shape in shapes]
     return sum(size for conv, size in sizes if conv), sum(size for _, size in sizes)
