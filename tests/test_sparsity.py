@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tf_supermask import sparsity
+from tf_supermask import mask_layers, sparsity
 
 FCN = [(784, 300), (300, 100), (100, 10)]
 masks = hnp.arrays(np.int8, st.sampled_from([(7, 5), (3, 3, 4, 2), (1, 1, 6, 3)]), elements=st.integers(-2, 2))
@@ -83,3 +83,20 @@ def test_multiplications_with_channels_first():
     layer = keras.layers.Conv2D(4, 3, data_format="channels_first")
     layer.build(inputs.shape)
     assert sparsity.layer_macs(layer, layer.compute_output_shape(inputs.shape)) == 6 * 6 * 4 * 3 * 9
+
+
+def test_a_model_without_weights_yet_is_named():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.out = keras.layers.Dense(4)
+
+        def call(self, x):
+            return self.out(x)
+
+    model = Own()
+    mask_layers(model)
+    with pytest.raises(ValueError, match=" has no weights yet; begin the model with keras.Input, or call it once"):
+        sparsity.masks_of(model)
+    model(np.ones((1, 3)))
+    assert len(sparsity.masks_of(model)) == 1

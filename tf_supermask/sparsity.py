@@ -76,7 +76,9 @@ def _named(model, also=()):
 
 
 def _kernels_of(layer, also):
-    if isinstance(layer, (SignedMask, masked.Masked)) and layer.built:
+    if isinstance(layer, (SignedMask, masked.Masked, *_KINDS)) and not layer.built:
+        raise ValueError(f"{layer.name} has no weights yet; begin the model with keras.Input, or call it once")
+    if isinstance(layer, (SignedMask, masked.Masked)):
         inner = maskable.chosen(layer.layer) if isinstance(layer, masked.Masked) else {}
         return inner | layer.masked_kernels
     if isinstance(layer, _KINDS):

@@ -74,6 +74,22 @@ def test_masked_weights_do_not_move_by_momentum_or_decay(method, adam):
         assert (np.asarray(kernel.weight)[kept] != start[kept]).any()
 
 
+WRAPPERS = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
+OPTIMIZERS = [
+    its for name, its in vars(keras.optimizers).items() if isinstance(its, type) and name not in WRAPPERS
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda its: its.__name__)
+def test_an_optimizer_leaves_masked_weights_at_0_or_is_refused(optimizer):
+    model = model_of(optimizer=optimizer(0.01))
+    try:
+        fit(model, updates_of("set"), Watch(), epochs=3)
+    except ValueError as error:
+        assert str(error).startswith("masks cannot be changed under this optimizer, ") and optimizer.__name__ in str(error)
+    assert all(np.isfinite(value).all() for value in state(model))
+
+
 @pytest.mark.parametrize("method", ["snip", "set", "granet"])
 def test_training_that_goes_on_is_training_that_was_never_stopped(method, tmp_path):
     """From variables alone: another model, another callback."""
@@ -172,6 +188,14 @@ def test_one_threshold_for_all_layers(rule, tmp_path):
     np.testing.assert_allclose(keras.models.load_model(tmp_path / "x.keras")(X), model(X), rtol=1e-6)
 
 
+def several_inputs():
+    inputs = [keras.Input((10,)) for _ in range(2)]
+    plain = keras.Model(inputs, keras.layers.Dense(4)(keras.layers.add(inputs)), name="several_inputs")
+    model = mask_model(plain, "sparse")
+    model.compile("sgd", "mse")
+    model.fit([X, X], Y, callbacks=[updates_of("rigl")], verbose=0)
+
+
 REFUSED = {
     "`method` must be one of static, magnitude, .*, iterand, global. Received: 'rigel'": lambda: MaskUpdates(
         "rigel", 0.1
@@ -191,9 +215,18 @@ REFUSED = {
     'set needs a model of mask_model\\(model, "sparse"\\)': lambda: fit(model_of("signed"), MaskUpdates("set", 0.1)),
     "iterand needs layers with the rule iterand": lambda: fit(model_of("signed"), MaskUpdates("iterand")),
     "global sets the thresholds of all layers": lambda: fit(model_of("signed"), MaskUpdates("global", 0.1)),
-    "magnitude cannot reach density=0.1: .* in the first 4 of 6": lambda: fit(
+    "magnitude would change nothing: it does so every 10 steps, in the first 4 of 6": lambda: fit(
         model_of(), updates_of("magnitude", density=0.1, every=10)
     ),
+    "set would change nothing: it does so every 100 steps": lambda: fit(model_of(), updates_of("set", every=None)),
+    "iterand would change nothing: it does so every 300 steps, in the first 6 of 6": lambda: fit(
+        model_of("iterand", density=0.25), MaskUpdates("iterand")
+    ),
+    "snip drops or draws no share of its weights; leave out `share`. Received: 0.2": lambda: updates_of("snip", share=0.2),
+    "masks cannot be changed under this optimizer, which moves masked weights; use SGD or Adam. Received: Ftrl": lambda: fit(
+        model_of(optimizer=keras.optimizers.Ftrl()), updates_of("set")
+    ),
+    "gradients need a model with one input and one output. Received: several_inputs": lambda: several_inputs(),
     "density=0.001 leaves 1 weights to 2 layers, each of which needs one": lambda: fit(
         model_of(), updates_of("snip", density=0.001)
     ),

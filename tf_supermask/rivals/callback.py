@@ -70,7 +70,10 @@ class MaskUpdates(keras.callbacks.Callback):
         self.steps = arguments.integer("steps", steps, low=1, optional=True)
         self.seed = arguments.integer("seed", seed, low=0)
         self.until = arguments.share("until", until)
-        self.share = (self.event or self.kind).share if share is None else arguments.share("share", share)
+        self.share = (self.event or self.kind).share
+        if share is not None and self.share is None:
+            raise ValueError(f"{method} drops or draws no share of its weights; leave out `share`. Received: {share!r}")
+        self.share = self.share if share is None else arguments.share("share", share)
         batch_size = arguments.integer("batch_size", batch_size, low=1)
         self.batches = None if data is None else batches_of(data, batch_size, self.seed)
         self._check(density, allocation)
@@ -104,11 +107,9 @@ class MaskUpdates(keras.callbacks.Callback):
         self._check_optimizer()
         if self.event:
             self.event.check(self)
-            self.last = math.inf
         else:
-            self._check_model(steps)
-        if self.event or self.kind.change:
-            self._check_steps_at_once()
+            self._check_model()
+        self.last = self._last_change(steps) if self.event or self.kind.change else 0
         if self.event:
             self.event.begin(self)
         elif self._check_masks():
@@ -124,7 +125,7 @@ class MaskUpdates(keras.callbacks.Callback):
                 f"Received: gradient_accumulation_steps={optimizer.gradient_accumulation_steps}"
             )
 
-    def _check_model(self, steps):
+    def _check_model(self):
         if not self.kernels or not all(kernel.rule.given for kernel in self.kernels.values()):
             raise ValueError(f'{self.method} needs a model of mask_model(model, "sparse"), all of whose masks are set')
         frozen = [name for name, kernel in self.kernels.items() if not kernel.weight.trainable]
@@ -132,16 +133,21 @@ class MaskUpdates(keras.callbacks.Callback):
             raise ValueError(f"{self.method} changes masks of weights that are trained. Frozen: {', '.join(frozen)}")
         self.slots = slots_of(self.model)
         self.gradients = Gradients(self.model) if self.kind.needs_data else None
-        self.last = 0
-        if self.kind.change:
-            if steps is None:
-                raise ValueError(f"{self.method} needs `steps`, those of the whole training: `fit` does not know them")
-            self.last = int(self.until * steps) // self.every * self.every
-            if self.kind.gradual and not self.last:
-                raise ValueError(
-                    f"{self.method} cannot reach density={self.density}: masks change every {self.every} steps, and only in "
-                    f"the first {int(self.until * steps)} of {steps} steps; give a smaller `every`"
-                )
+
+    def _last_change(self, steps):
+        """The step of the last change; infinity for events."""
+        self._check_steps_at_once()
+        if steps is None and self.event:
+            return math.inf
+        if steps is None:
+            raise ValueError(f"{self.method} needs `steps`, those of the whole training: `fit` does not know them")
+        span = steps if self.event else int(self.until * steps)
+        if span < self.every:
+            raise ValueError(
+                f"{self.method} would change nothing: it does so every {self.every} steps, in the first {span} of {steps}; give "
+                "a smaller `every`"
+            )
+        return math.inf if self.event else span // self.every * self.every
 
     def _check_masks(self):
         """Whether the model has no masks yet."""

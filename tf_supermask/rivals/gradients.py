@@ -16,6 +16,8 @@ class Gradients:
     """
 
     def __init__(self, model):
+        if len(getattr(model, "inputs", [model])) != 1 or len(getattr(model, "outputs", [model])) != 1:
+            raise ValueError(f"gradients need a model with one input and one output. Received: {model.name}, with several")
         self.model = model
         self.names = list(sparsity.masked_kernels(model))
         self._compiled = self._of if model.run_eagerly else tf.function(self._of)

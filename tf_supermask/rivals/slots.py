@@ -1,5 +1,10 @@
 """Which variables of an optimizer belong to which trained variable: momenta and other states of the same shape."""
 
+import keras
+
+# Ftrl divides by states that a grown weight has to start with at 0; Muon moves all weights of a matrix together.
+_REFUSED = (keras.optimizers.Ftrl, keras.optimizers.Muon)
+
 
 def slots_of(model):
     """id of a trained variable of a compiled model -> its optimizer's states, variables of its shape.
@@ -8,6 +13,11 @@ def slots_of(model):
     another name or shape: they could move weights that are masked.
     """
     optimizer, slots = model.optimizer, {id(variable): [] for variable in model.trainable_variables}
+    if isinstance(optimizer, _REFUSED):
+        raise ValueError(
+            "masks cannot be changed under this optimizer, which moves masked weights; use SGD or Adam. "
+            f"Received: {type(optimizer).__name__}"
+        )
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
     by_prefix = {f"{variable.path.replace('/', '_')}_": variable for variable in model.trainable_variables}
