@@ -45,6 +45,7 @@ with silence_tensorflow():
     from tf_supermask.evidence import benchmarks
     from tf_supermask.experiments import choices, data, flag_files, training, updates
     from tf_supermask.experiments.callbacks import COLUMNS
+    from tf_supermask.experiments.looped import looped
     from tf_supermask.experiments.shrinking import Shrinking
     from tf_supermask.experiments.spec import Spec
     from tf_supermask.papers.rivals import names, rates
@@ -63,6 +64,7 @@ flags.DEFINE_integer("rounds", 15, "turns of each comparison")
 flags.DEFINE_float("turn_seconds", 0.5, "about how long one turn lasts")
 flags.DEFINE_string("memory_of", None, "internal: print the peak memory of training NETWORK,MASKED in MiB")
 ENDLESS = 10**6
+CALL = 50  # steps of a call
 MATRIX, COPY = 2048, 2**26  # rows and columns of the large product; float32 numbers of the large copy
 # A masked step reads score and weight and writes the kernel; reads the kernel's gradient and the weight and writes the score's
 # gradient; reads it and reads and writes momentum and score. Each is 4 bytes per weight.
@@ -91,7 +93,7 @@ def random_data(spec, count, tests=500):
 
 def step_data(spec):
     """Random images for training steps."""
-    return random_data(spec, 60_000 if spec.model == "fcn" else 5_000)
+    return random_data(spec, 9 * CALL * spec.batch_size if spec.model == "fcn" else 5_000)
 
 
 def stepper(spec):
@@ -102,10 +104,14 @@ def stepper(spec):
 
 def stepper_of(model, spec, dataset, every=0):
     """The same of a compiled model. A call never goes beyond a multiple of `every` steps."""
-    one_call = math.gcd(50, every) if model.jit_compile else 1
-    model.steps_per_execution = one_call
+    one_call = math.gcd(CALL, every) if model.jit_compile else 1
+    if training.steps_in_a_loop(spec, dataset, model, training.Options(), every) > 1 and spec.dialect == "koster":
+        model = looped(model, spec.batch_size, training.metrics())
+        batches = iter(data.batches(dataset, dataclasses.replace(spec, batch_size=one_call * spec.batch_size)))
+    else:
+        model.steps_per_execution = one_call
+        batches = iter(data.batches(dataset, spec))
     step = model.make_train_function() or model.train_function
-    batches = iter(data.batches(dataset, spec))
 
     def run(calls):
         for _ in range(calls):
@@ -200,23 +206,20 @@ def bare_epoch(spec, dataset, evaluate):
 
 def our_epoch(spec, dataset):
     """A function that runs epochs as main does, with callbacks, evaluation and counting."""
-    model = training.compiled(spec, dataset)
-    batches, tests = data.batches(dataset, spec), data.evaluation_batches(dataset, spec)
-    history = {name: [] for name in COLUMNS}
-    callbacks = training._callbacks(
-        spec,
-        dataset,
-        None,
-        training.Options(log=lambda line: None),
-        history,
-        Shrinking(spec, model, len(dataset.train_images)),
+    model, options = training.compiled(spec, dataset), training.Options(log=lambda line: None)
+    several = dataclasses.replace(
+        spec, batch_size=spec.batch_size * training.steps_in_a_loop(spec, dataset, model, options, ())
     )
+    batches, tests = data.batches(dataset, several), data.evaluation_batches(dataset, spec)
+    shrinking = Shrinking(spec, model, len(dataset.train_images))
+    callbacks = training._callbacks(spec, dataset, None, options, {name: [] for name in COLUMNS}, shrinking)
+    trained = looped(model, spec.batch_size, training.metrics())
 
     def run(repeats):
-        model.fit(
+        trained.fit(
             batches,
             epochs=repeats,
-            steps_per_epoch=data.steps_per_epoch(dataset, spec),
+            steps_per_epoch=data.steps_per_epoch(dataset, several),
             validation_data=tests,
             callbacks=callbacks,
             verbose=0,

@@ -24,7 +24,7 @@ from tf_supermask import (
 )
 from tf_supermask.deploy import container, loading
 from tf_supermask.deploy.saved_model import export_keras, export_saved_model
-from tf_supermask.experiments import learned, networks, training
+from tf_supermask.experiments import layer_rows, learned, networks
 
 
 def a_model():
@@ -631,7 +631,7 @@ READERS = {
     "effective_kernel": lambda model, path: [layer.effective_kernel for layer in sparsity.masked_layers(model)],
     "masks_of": lambda model, path: sparsity.masks_of(model),
     "macs": lambda model, path: sparsity.macs(model),
-    "layer_table": lambda model, path: training.layer_table(model),
+    "layer_table": lambda model, path: layer_rows.of_model(model),
     "snapshot": lambda model, path: networks.snapshot(model),
     "remaining": lambda model, path: learned.remaining(model),
     "summary": lambda model, path: summary(model, print_fn=len),

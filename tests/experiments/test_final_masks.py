@@ -7,7 +7,7 @@ from conftest import ROOT
 
 from tf_supermask import sparsity
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import final_masks, networks, records, runs, training
+from tf_supermask.experiments import final_masks, layer_rows, networks, records, runs, training
 from tf_supermask.experiments.spec import Spec
 
 
@@ -28,7 +28,7 @@ def test_a_container_and_its_record_give_the_masks_and_all_other_variables(tiny,
     for layer in model.layers:  # as if trained
         for variable in layer.weights if isinstance(layer, keras.layers.BatchNormalization) else ():
             variable.assign(draw.uniform(0.5, 2, variable.shape))
-    made = dict(initial={}, history={}, final={}, layers=training.layer_table(model), environment={})
+    made = dict(initial={}, history={}, final={}, layers=layer_rows.of_model(model), environment={})
     record = training.finish(run, spec, tiny, model, **made, arrays=networks.snapshot(model))
     assert run.container.exists() and not run.final.exists()
     expected = {layer.name: layer.mask for layer in sparsity.masked_layers(model)}

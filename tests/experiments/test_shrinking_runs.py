@@ -11,7 +11,7 @@ from processes import weights
 from tf_supermask import sparsity
 from tf_supermask.errors import InputError
 from tf_supermask.evidence import statistics
-from tf_supermask.experiments import flag_files, records, runs, shrinking, training
+from tf_supermask.experiments import flag_files, layer_rows, records, runs, shrinking, training
 from tf_supermask.experiments.spec import Spec, differences
 
 QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0, jit_compile=False)
@@ -95,7 +95,7 @@ def test_records_masks_and_containers_are_those_of_the_whole_network(tiny, tmp_p
     assert [row["weight_sha256"] for row in shrunk["layers"]] == [row["weight_sha256"] for row in plain["layers"]]
     run = records.Run(tmp_path / "True", "run", 0)
     model = runs.load_run(run.record)
-    assert training.layer_table(model) == shrunk["layers"]
+    assert layer_rows.of_model(model) == shrunk["layers"]
     agrees, text = runs.verified(run, shrunk, lambda *which: tiny)
     assert agrees, text
     dead = model.get_layer("fc1").mask.any(axis=0) | model.get_layer("fc2").mask.any(axis=1)

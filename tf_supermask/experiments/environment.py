@@ -99,7 +99,7 @@ def _project(path):
     return settings.get("metadata", "name", fallback=None)
 
 
-def runtime_info(environment, model):
-    """`environment` with the compilation of `model` and the load of the machine."""
-    compilation = {"jit_compile": model.jit_compile, "steps_per_execution": model.steps_per_execution}
+def runtime_info(environment, model, steps=None):
+    """`environment` with the compilation of `model` and the load of the machine. `steps`: of a call, if not those of `model`."""
+    compilation = {"jit_compile": model.jit_compile, "steps_per_execution": steps or model.steps_per_execution}
     return environment | compilation | {"load": os.getloadavg()[1]}  # mean of 5 minutes, which shows other processes

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from tf_supermask import conversion, masks, sparsity
-from tf_supermask.experiments import data, form, iterations, networks, records, settings, training
+from tf_supermask.experiments import data, form, iterations, layer_rows, networks, records, settings, training
 from tf_supermask.experiments.callbacks import check_finite
 from tf_supermask.experiments.environment import current_environment, runtime_info
 from tf_supermask.experiments.evaluation import Evaluation
@@ -128,7 +128,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
         initial={"remaining": history["remaining"][0]},
         history=history,
         final=final | {"seconds": time.monotonic() - began},
-        layers=training.layer_table(model),
+        layers=layer_rows.of_model(model),
         environment=runtime_info(environment, model),
         arrays=networks.snapshot(model),
     )

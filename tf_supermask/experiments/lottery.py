@@ -20,7 +20,7 @@ import numpy as np
 
 from tf_supermask import files, sparsity
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import criteria, form, networks, records, settings, training
+from tf_supermask.experiments import criteria, form, layer_rows, networks, records, settings, training
 from tf_supermask.experiments.conditions import PRUNING
 from tf_supermask.experiments.environment import current_environment, runtime_info
 from tf_supermask.experiments.trainer import KEPT, Layer, trainer_of
@@ -157,7 +157,7 @@ def train(spec, dataset, run, options=training.Options(), dense_run=None):
         initial={"remaining": 100.0},
         history=history,
         final={name: history[name][-1] for name in ("test_accuracy", "test_loss", "remaining")},
-        layers=[training.layer_row(name, trainer.initial[name], layer.mask) for name, layer in layers.items()],
+        layers=[layer_rows.row(name, trainer.initial[name], layer.mask) for name, layer in layers.items()],
         environment=runtime_info(environment, trainer.model),
         arrays=arrays,
     )

@@ -6,7 +6,7 @@ from tf_supermask import files
 from tf_supermask.deploy import loading
 from tf_supermask.deploy.container_format import ENDING
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import choices, data, modes, networks, records, training
+from tf_supermask.experiments import choices, data, layer_rows, modes, networks, records
 from tf_supermask.experiments.evaluation import Evaluation
 from tf_supermask.experiments.final_masks import decoded
 from tf_supermask.experiments.spec import Spec
@@ -48,7 +48,7 @@ def rebuild(spec, record, run):
     model = networks.build(spec, tuple(record["data"]["input_shape"]), record["data"]["classes"])
     in_container = run.weights == run.container
     networks.restore(model, _contained(run, record) if in_container else records.load_arrays(run.final))
-    if _comparable(training.layer_table(model), spec) != _comparable(record["layers"], spec):
+    if _comparable(layer_rows.of_model(model), spec) != _comparable(record["layers"], spec):
         raise InputError(f"{run.weights} and {run.record} do not give one model; move both away to train it again")
     return model
 

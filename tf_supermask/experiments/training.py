@@ -17,6 +17,8 @@ from tf_supermask.errors import InputError
 from tf_supermask.experiments import choices, data, device, machines, networks, paths, records, settings, updates
 from tf_supermask.experiments.callbacks import COLUMNS, Checkpoint, Estimate, History, remaining, variables_of
 from tf_supermask.experiments.environment import current_environment, runtime_info
+from tf_supermask.experiments.layer_rows import of_model as layer_table
+from tf_supermask.experiments.looped import looped
 from tf_supermask.experiments.optimizers import Cosine, Plateau, finished, optimizer
 from tf_supermask.experiments.shrinking import Shrink, Shrinking
 
@@ -82,12 +84,25 @@ def compile_model(model, spec, steps, options):
         # Deviation: the paper has a softmax output; from logits the loss is the same number, but is not clipped where the
         # softmax saturates, so that its gradient does not vanish there.
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        # an object: a metric by its name makes variables in the first call, after which TensorFlow traces the step once more
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        metrics=metrics(),
         jit_compile=xla,
         steps_per_execution=steps_per_execution,
     )
     model.optimizer.build(model.trainable_variables)
+
+
+def metrics():
+    # an object: a metric by its name makes variables in the first call, after which TensorFlow traces the step once more
+    return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+
+def steps_in_a_loop(spec, dataset, model, options, events):
+    """Steps that XLA makes in one computation, as `looped.Looped` does: a divisor of those of whole batches. 1 where Keras calls
+    each step: without XLA, for callbacks that act between steps, and on a GPU, where it is not tried yet."""
+    outside = events or spec.augment or spec.affine or options.steps_per_execution or device.has_gpu()
+    if outside or not model.jit_compile:
+        return 1
+    return steps_at_once(max(1, len(dataset.train_images) * spec.passes // spec.batch_size), xla=True)
 
 
 @settings.needed()
@@ -105,7 +120,8 @@ def train(spec, dataset, run=None, options=Options(), dense_run=None):
     shrinking = Shrinking(spec, model, len(dataset.train_images) * spec.passes)
     if run is not None:
         _continue(model, spec, run, history, shrinking, options.log)
-    _fit(spec, dataset, run, options, history, shrinking, events)
+    at_once = steps_in_a_loop(spec, dataset, model, options, events)
+    _fit(spec, dataset, run, options, history, shrinking, events, at_once)
     return model, finish(
         run,
         spec,
@@ -115,25 +131,30 @@ def train(spec, dataset, run=None, options=Options(), dense_run=None):
         history=history,
         final=_final(model, history),
         layers=layer_table(model),
-        environment=runtime_info(environment, model),
+        environment=runtime_info(environment, model, at_once if at_once > 1 else None),
         arrays=networks.snapshot(model),
         shrunk=shrinking.events if spec.shrink else None,
     )
 
 
-def _fit(spec, dataset, run, options, history, shrinking, events):
-    """Trains the network of `shrinking` to the end: one call of `fit` for each size that it has. `events`: callbacks."""
+def _fit(spec, dataset, run, options, history, shrinking, events, at_once):
+    """Trains the network of `shrinking` to the end: one call of `fit` for each size that it has. `events`: callbacks; `at_once`:
+    steps in one computation."""
     if finished(spec, history):
         return
-    epochs, test = data.epochs_of(dataset, spec), data.evaluation_batches(dataset, spec)
+    several = dataclasses.replace(spec, batch_size=spec.batch_size * at_once)  # the images of a call
+    epochs, test = data.epochs_of(dataset, several), data.evaluation_batches(dataset, spec)
     callbacks = [*events, *_callbacks(spec, dataset, run, options, history, shrinking)]
     while not finished(spec, history):
         done = len(history["train_loss"])
-        shrinking.network(done).fit(
+        network = shrinking.network(done)
+        if at_once > 1:
+            network = looped(network, spec.batch_size, metrics())
+        network.fit(
             epochs(done),
             epochs=spec.epochs,
             initial_epoch=done,
-            steps_per_epoch=data.steps_per_epoch(dataset, spec),
+            steps_per_epoch=data.steps_per_epoch(dataset, several),
             validation_data=test,
             callbacks=callbacks,
             shuffle=False,  # `epochs` are in their order
@@ -217,27 +238,4 @@ def _final(model, history):
         "remaining": history["remaining"][-1],
         "csr_compression": sparsity.csr_compression([layer.effective_kernel for layer in masked]) if masked else None,
         "seconds_per_epoch": float(np.mean(history["seconds"])),
-    }
-
-
-def layer_table(model):
-    """`layer_row` of each kernel layer; of a layer without mask with None for both SHA-256."""
-    table = []
-    for layer in sparsity.kernel_layers(model):
-        if isinstance(layer, signed_mask.SignedMask):
-            table.append(layer_row(layer.name, layer.weight, layer.mask))
-        else:
-            row = layer_row(layer.name, layer.kernel, np.ones(layer.kernel.shape, np.int8))
-            table.append(row | {"weight_sha256": None, "mask_sha256": None})
-    return table
-
-
-def layer_row(name, weight, mask):
-    """The entry of a layer in a record: name, shape, counts of -1, 0, +1, and SHA-256 of frozen weight and mask."""
-    return {
-        "name": name,
-        "shape": list(mask.shape),
-        "counts": sparsity.counts(mask),
-        "weight_sha256": files.sha256(weight),
-        "mask_sha256": files.sha256(mask),
     }
