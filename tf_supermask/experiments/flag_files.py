@@ -49,7 +49,7 @@ def define_flags(values=flags.FLAGS):
     define(str, "seeds", "0", "seeds, a run each: 0-49 or 0,3,7", RUNNING)
     xla = "compile with XLA; default: for networks without convolutions, and with --nodeterministic on a GPU"
     define(bool, "jit_compile", None, xla, RUNNING)
-    define(int, "steps_per_execution", None, "steps per call; default: as many as speed training up", RUNNING)
+    define(int, "steps_per_execution", None, "steps per call; default: as many as speed training up, of FCN in one loop", RUNNING)
     bits = "equal bits in any number of jobs: deterministic kernels on a GPU (default there), one thread on a CPU"
     define(bool, "deterministic", None, bits, RUNNING)
     define(str, "progress", "auto", "bar, epoch (one line each), silent or auto", RUNNING)
