@@ -35,6 +35,7 @@ for argument; do
   esac
 done
 [[ $scale =~ ^(quick|reduced|paper)$ ]] || { echo "error: --scale=$scale is unknown; choose from quick, reduced, paper" >&2; exit 2; }
+[[ $prefix =~ ^[[:alnum:]_.-]*$ ]] || { echo "error: no row is named flags/$prefix*.flags" >&2; exit 2; }
 left_out=_check_
 [[ $prefix == *_check* ]] && left_out=none
 # What is left out of the first look: of each table, all networks but one that shows it.

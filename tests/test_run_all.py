@@ -95,6 +95,7 @@ def test_a_prefix_or_another_scale_leaves_no_network_out(run_all):
         ("--scale=big", "choose from quick, reduced, paper"),
         ("--scale", "--scale needs a value: --scale=..."),
         ("nosuch", "no row is named flags/nosuch*.flags"),
+        (" koster", "no row is named flags/ koster*.flags"),
     ],
 )
 def test_bad_input(run_all, argument, message):

@@ -56,7 +56,13 @@ def test_optimizers_without_a_bound_are_named():
         drift.velocities(model)
     model, layer = one_layer((2, 1), 1.0, 0.0)
     model.optimizer.weight_decay = 1.5  # turns signs: a score of -.09 becomes .045
-    with pytest.raises(ValueError, match="must be at most 1. Received: an SGD with 1.5"):
+    with pytest.raises(ValueError, match="must be from 0 to 1. Received: an SGD with 1.5"):
+        drift.drifts(model)
+    model.optimizer.weight_decay = -0.1
+    with pytest.raises(ValueError, match="must be from 0 to 1. Received: an SGD with -0.1"):
+        drift.drifts(model)
+    model.compile(keras.optimizers.SGD(use_ema=True), "mse")
+    with pytest.raises(ValueError, match="Received: SGD with use_ema$"):
         drift.drifts(model)
     model, layer = one_layer((2, 1), 0.1, 0.9)
     layer.trainable = False

@@ -226,6 +226,15 @@ REFUSED = {
     "masks cannot be changed under this optimizer, which moves masked weights; use SGD or Adam. Received: Ftrl": lambda: fit(
         model_of(optimizer=keras.optimizers.Ftrl()), updates_of("set")
     ),
+    "density=0.002 leaves 1 weights to 2 layers, each of which needs one; give": lambda: fit(
+        model_of(), updates_of("set", density=0.002)
+    ),
+    "`data` must have images of the shape \\(10,\\) that the model takes. Received: \\(7,\\)": lambda: fit(
+        model_of(), updates_of("rigl", data=(X[:, :7], Y))
+    ),
+    "`data` must return a batch, images and labels. Received: int": lambda: fit(
+        model_of(), updates_of("rigl", data=lambda step: 1)
+    ),
     "gradients need a model with one input and one output. Received: several_inputs": lambda: several_inputs(),
     "density=0.001 leaves 1 weights to 2 layers, each of which needs one": lambda: fit(
         model_of(), updates_of("snip", density=0.001)

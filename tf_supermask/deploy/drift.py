@@ -62,14 +62,15 @@ def velocities(model):
         return {}
     sgd = model.optimizer
     if type(sgd) is not keras.optimizers.SGD or sgd.use_ema or sgd.gradient_accumulation_steps:
+        given = [name for name in ("use_ema", "gradient_accumulation_steps") if getattr(sgd, name, None)]
         raise ValueError(
             "this needs keras.optimizers.SGD, without averages and accumulated gradients: of others it is not known how far "
-            f"they move a score without gradient. Received: {type(sgd).__name__}"
+            f"they move a score without gradient. Received: {' with '.join([type(sgd).__name__, *given])}"
         )
     decayed = float(sgd.learning_rate) * (sgd.weight_decay or 0)
-    if decayed > 1:
+    if not 0 <= decayed <= 1:
         raise ValueError(
-            "decay has to leave scores their sign, so learning_rate * weight_decay must be at most 1. "
+            "decay has to shrink scores and leave them their sign, so learning_rate * weight_decay must be from 0 to 1. "
             f"Received: an SGD with {decayed:.4g}"
         )
     if not sgd.built or not sgd.momentums:
@@ -112,6 +113,7 @@ def _decayed(model):
                 variable.assign(np.zeros(variable.shape))
             for variable in (*trained, *([rate] if hasattr(rate, "assign") else [])):
                 variable.assign(np.ones(variable.shape))
+            optimizer.iterations.assign(_step_with_a_rate(optimizer))
             optimizer.apply([ops.zeros_like(variable) for variable in trained], trained)
             ends.append([np.asarray(variable).copy() for variable in trained])
     finally:
@@ -119,4 +121,13 @@ def _decayed(model):
         for variable, value in zip(touched, before, strict=True):
             variable.assign(value)
     moved = [bool((one != other).any()) for one, other in zip(*ends, strict=True)]
-    return moved if any(moved) else [True] * len(trained)  # a rate of 0 shows nothing
+    return moved if any(moved) else [True] * len(trained)  # a rate that is always 0 shows nothing, and needs nothing
+
+
+def _step_with_a_rate(optimizer):
+    """A step at which the learning rate is not 0, as it may be now: the present one, or one of any schedule; 0 without any."""
+    for step in (int(optimizer.iterations), *(10**power for power in range(7))):
+        optimizer.iterations.assign(step)
+        if float(optimizer.learning_rate) > 0:
+            return step
+    return 0

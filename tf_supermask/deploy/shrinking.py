@@ -56,7 +56,7 @@ class Shrunk(NamedTuple):
                 written.append((large, values))
         except (IndexError, KeyError, ValueError) as error:
             raise ValueError(
-                f"`model` must be the one that was shrunk, with its layers. Received: {model.name}, whose variables do not fit"
+                f"`model` must be the one that was shrunk, with its layers and optimizer. Received: another, {model.name}"
             ) from error
         for large, values in written:
             large.assign(values)
@@ -68,7 +68,8 @@ def shrink(model):
     A unit of a Dense layer or filter of a convolution is removed, with its rows and columns of weights, scores and momentum, if
     all its incoming and all its outgoing weights are masked, its output is 0 and stays 0, and the momentum that is left can bring
     no score back (the bound is in `tf_supermask.deploy.drift`). Training the smaller model gives the same numbers as training
-    `model`, but for rounding.
+    `model`, but for rounding: sums have fewer terms. Where values are equal before a maximum, or 0 before ReLU, as signed
+    constants make them on images of few grey values, rounding decides, and the two trainings part as those of two seeds do.
 
     Args:
         model: Sequential or functional model with masked layers; it is left as it is. Compiled with SGD, or not compiled; the

@@ -131,6 +131,7 @@ class MaskUpdates(keras.callbacks.Callback):
         frozen = [name for name, kernel in self.kernels.items() if not kernel.weight.trainable]
         if frozen:
             raise ValueError(f"{self.method} changes masks of weights that are trained. Frozen: {', '.join(frozen)}")
+        allocations.in_all([math.prod(kernel.weight.shape) for kernel in self.kernels.values()], self.density)
         self.slots = slots_of(self.model)
         self.gradients = Gradients(self.model) if self.kind.needs_data else None
 

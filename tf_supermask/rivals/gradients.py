@@ -34,6 +34,9 @@ class Gradients:
         return tape.gradient(loss, list(values.values()), unconnected_gradients="zero")
 
     def __call__(self, x, y):
+        given, wanted = np.shape(x)[1:], tuple(self.model.input_shape[1:])
+        if len(given) != len(wanted) or any(size not in (None, its) for size, its in zip(wanted, given, strict=True)):
+            raise ValueError(f"`data` must have images of the shape {wanted} that the model takes. Received: {given}")
         gradients = map(np.asarray, self._compiled(tf.convert_to_tensor(x), tf.convert_to_tensor(y)))
         gradients = dict(zip(self.names, gradients, strict=True))
         wrong = [name for name, gradient in gradients.items() if not np.all(np.isfinite(gradient))]
@@ -45,13 +48,19 @@ class Gradients:
         return gradients
 
 
+def _two(batch):
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+        raise ValueError(f"`data` must return a batch, images and labels. Received: {type(batch).__name__}")
+    return batch
+
+
 def batches_of(data, batch_size, seed):
     """A function from the number of steps to a batch: `data` itself, or one that draws from two arrays, images and labels.
 
     Raises ValueError for anything else, and for arrays of different lengths.
     """
     if callable(data):
-        return data
+        return lambda step: _two(data(step))
     sizes = [len(part) for part in data if hasattr(part, "__len__")] if isinstance(data, (tuple, list)) else []
     if len(sizes) != 2 or len(data) != 2 or sizes[0] != sizes[1] or not sizes[0]:
         raise ValueError(
