@@ -114,8 +114,9 @@ def test_figures(name, monkeypatch):
     assert set(labels) == {"RigL", "SET", "edge-popup", "TWN", "dense"}
     assert figures.rendered(figure, "x").startswith(b"<?xml")
     assert set(its.used) <= set(drawings.FIGURES[name].experiments)
-    with pytest.raises(Missing, match="^1 run of rivals_own_fcn_dense, there are 0$"):
-        figures.draw(drawings.FIGURES[name], MadeUp({}))
+    for number, few in enumerate((MadeUp({}), MadeUp({own("fcn", "signed"): run(75.0)}))):  # one alone is no comparison
+        with pytest.raises(Missing, match=f"^1 run of each of 2 methods on fcn, there are {number}$"):
+            figures.draw(drawings.FIGURES[name], few)
 
 
 ROWS = {its.name: its.specs for its in flag_files.read_all(sorted((ROOT / "flags").glob("rivals_*.flags")))}
