@@ -59,7 +59,7 @@ def test_a_run_has_the_same_bits_with_and_without(tiny, mode):
     assert one == other and records[0]["layers"] == records[1]["layers"]
 
 
-def test_what_acts_between_steps_has_no_loop(tiny):
+def test_what_acts_between_steps_has_no_loop_and_large_images_a_short_one(tiny, monkeypatch):
     def steps(options=QUIET, events=(), **given):
         spec = Spec.of(**{"model": "fcn", "batch_size": 16} | given)
         return training.steps_in_a_loop(spec, tiny, training.compiled(spec, tiny, options), options, events)
@@ -67,3 +67,6 @@ def test_what_acts_between_steps_has_no_loop(tiny):
     assert steps() == 4 and steps(batch_size=100) == 1
     assert steps(dataclasses.replace(QUIET, jit_compile=False)) == steps(events=["a callback"]) == 1
     assert steps(dataclasses.replace(QUIET, steps_per_execution=2)) == steps(affine=0.1) == 1
+    for batches, expected in ((3, 2), (1, 1), (0.5, 1)):
+        monkeypatch.setattr(training, "LOOP_BYTES", int(batches * 16 * 64 * 4))
+        assert steps() == expected

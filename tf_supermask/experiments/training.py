@@ -36,6 +36,9 @@ class Options:
     log: callable = print  # receives a line of text
 
 
+LOOP_BYTES = 2**25  # of float32 images in one call; two more calls are prepared meanwhile
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The run
 
@@ -52,9 +55,9 @@ def use_xla(model):
     return not slow or device.has_gpu()
 
 
-def steps_at_once(steps, xla):
+def steps_at_once(steps, xla, most=100):
     """Steps per call of the training function: a divisor of the steps of an epoch; at most 8 without XLA, as steps are longer."""
-    most = 100 if xla else 8
+    most = max(1, min(most, 100 if xla else 8))
     return max(n for n in range(1, most + 1) if steps % n == 0)
 
 
@@ -97,12 +100,14 @@ def metrics():
 
 
 def steps_in_a_loop(spec, dataset, model, options, events):
-    """Steps that XLA makes in one computation, as `looped.Looped` does: a divisor of those of whole batches. 1 where Keras calls
-    each step: without XLA, for callbacks that act between steps, and on a GPU, where it is not tried yet."""
+    """Steps that XLA makes in one computation, as `looped.Looped` does: a divisor of those of whole batches, whose images fit in
+    LOOP_BYTES. 1 where Keras calls each step: without XLA, for callbacks that act between steps, and on a GPU, where it is not
+    tried yet."""
     outside = events or spec.augment or spec.affine or options.steps_per_execution or device.has_gpu()
     if outside or not model.jit_compile:
         return 1
-    return steps_at_once(max(1, len(dataset.train_images) * spec.passes // spec.batch_size), xla=True)
+    fit_in = LOOP_BYTES // (4 * spec.batch_size * math.prod(dataset.input_shape))
+    return steps_at_once(max(1, len(dataset.train_images) * spec.passes // spec.batch_size), True, fit_in)
 
 
 @settings.needed()
