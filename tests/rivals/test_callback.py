@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tf_supermask import MaskUpdates, mask_model, sparsity
+from tf_supermask import MaskUpdates, mask_layers, mask_model, sparsity
 from tf_supermask.rivals import methods
 from tf_supermask.rivals.gradients import Gradients
 from tf_supermask.rivals.methods import METHODS
@@ -75,6 +75,28 @@ def test_masked_weights_do_not_move_by_momentum_or_decay(method, adam):
 
 
 WRAPPERS = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
+
+
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.out = keras.layers.Dense(4)
+
+    def call(self, x):
+        return self.out(x)
+
+
+def test_gradients_of_a_subclassed_model_and_of_one_with_a_list_of_one_input():
+    own, inputs = Own(), keras.Input((10,))
+    mask_layers(own, rule="sparse")
+    own(X)
+    listed = mask_model(keras.Model([inputs], keras.layers.Dense(4)(inputs)), "sparse")
+    for model in (own, listed):
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        fit(model, updates_of("rigl"))
+        assert np.isclose(densities(model), 0.25, atol=0.03)
+
+
 OPTIMIZERS = [
     its for name, its in vars(keras.optimizers).items() if isinstance(its, type) and name not in WRAPPERS
 ]
