@@ -13,7 +13,7 @@ from tf_supermask import sparsity
 from tf_supermask.deploy.shrinking import Shrinker
 
 SHARE = 0.65  # of the present multiplications, at most so many are left: on FCN two shrinkings, and a third of them in the end
-COMPILING = 4e11  # multiplications in the time that compiling takes: some 6 s, 9 epochs of FCN on 2 cores
+COMPILING = 4e11  # multiplications that make up for compiling, which takes 2 to 6 s: up to 9 epochs of FCN on 2 cores
 _PASSES = 3  # products of a training step: forward, gradients of the inputs, gradients of the kernel
 
 
