@@ -149,24 +149,41 @@ def test_rows_of_cropped_images_differ_in_nothing_else(net):
         assert [dataclasses.replace(spec, augment=True) for spec in ROWS[name]] == ROWS[other]
 
 
-@pytest.mark.parametrize("net", TRIED)
-def test_learning_rates_are_tried_on_validation_images_at_the_settings_of_the_rows(net):
+@pytest.mark.parametrize(
+    "net, methods, images, shorter",
+    [
+        ("fcn", OWN.keys() | WITH_DENSITY.keys(), 60_000, ()),
+        ("conv2", {"dense"}, 50_000, ("epochs",)),
+    ],
+)
+def test_learning_rates_are_tried_on_validation_images_at_the_settings_of_the_rows(net, methods, images, shorter):
     grid = {}
     for name, specs in ROWS.items():
         if names.unlisted(name):
-            _, method, rate = tried(name)
-            grid.setdefault(method, {})[rate] = specs
-    assert set(grid) == OWN.keys() | WITH_DENSITY.keys()
+            where, method, rate = tried(name)
+            assert where in TRIED
+            if where == net:
+                grid.setdefault(method, {})[rate] = specs
+    assert set(grid) == methods
     for method, specs_of in grid.items():
         row = ROWS[at_density(net, method, "0.1") if method in WITH_DENSITY else own(net, method)][0]
-        same = dict.fromkeys(("learning_rate", "splits", "update_every"))
+        same = dict.fromkeys(("learning_rate", "splits", "update_every", *shorter))
         assert 3 < len(specs_of) <= 5
         for rate, (spec,) in specs_of.items():
-            assert spec.splits == "train[:55000],train[55000:]" and spec.learning_rate == float(rate)
+            held_out = images - 5_000
+            assert spec.splits == f"train[:{held_out}],train[{held_out}:]" and spec.learning_rate == float(rate)
             assert {k: v for k, v in vars(spec).items() if k not in same} == {
                 k: v for k, v in vars(row).items() if k not in same
             }
         assert row.learning_rate in {spec.learning_rate for (spec,) in specs_of.values()}
+
+
+@pytest.mark.parametrize("net", ["conv2", "conv2_augmented", "conv4"])
+def test_sparse_training_has_the_dense_networks_rate_on_cifar10(net):
+    (rate,) = {spec.learning_rate for spec in ROWS[own(net, "dense")]}
+    for method in SPARSE:
+        for density in NETS[net].densities:
+            assert {spec.learning_rate for spec in ROWS[at_density(net, method, density)]} == {rate}, method
 
 
 def test_bytes_of_the_dense_network():

@@ -40,6 +40,18 @@ def test_the_best_rate_is_written_to_the_rows_and_of_equal_ones_the_smallest(fla
     assert path.read_text().splitlines() == [*before, "--learning_rate=1"]
 
 
+def test_the_rate_of_the_dense_conv2_is_that_of_all_sparse_training_on_cifar10(tmp_path):
+    shutil.copytree(flag_files.ROWS, tmp_path, dirs_exist_ok=True)
+    grid = {f"rivals_grid_conv2_dense_{rate}": {"test_accuracy": 50 - float(rate)} for rate in ("0.005", "0.01", "0.02", "0.05")}
+    changed = rates.write(MadeUp(grid, runs=1).experiments, tmp_path)
+    assert set(changed) <= set(rates.rows_of("conv2", "dense", tmp_path))
+    for net in ("conv2", "conv2_augmented", "conv4"):
+        rows = [names.own(net, "dense"), *(names.at_density(net, m, d) for m in names.SPARSE for d in names.NETS[net].densities)]
+        specs = {its.name: its.specs for its in flag_files.read_all(rates.rows_of("conv2", "dense", tmp_path))}
+        assert {spec.learning_rate for row in rows for spec in specs[row]} == {0.005}
+    assert not any("edge_popup" in path.name or "own_conv2_twn" in path.name for path in changed)
+
+
 def test_a_grid_that_is_not_complete_chooses_nothing(flags):
     some = {name: its for name, its in GRID.items() if not name.endswith("_1")}
     assert rates.write(MadeUp(some, runs=1).experiments, flags) == []

@@ -27,7 +27,7 @@ NETS = {
     "conv4": Rows("Conv4 on CIFAR-10", "conv4", ("0.04",)),
 }
 AUGMENTED = {"conv2": "conv2_augmented"}  # the same rows on other images: a second column of accuracies
-TRIED = ("fcn",)  # networks on which learning rates are tried
+TRIED = ("fcn", "conv2")  # networks on which learning rates are tried
 
 # key in the names of experiments -> label
 SCORES = {

@@ -53,9 +53,12 @@ def chosen(experiments, folder=flag_files.ROWS):
 
 
 def rows_of(net, method, folder=flag_files.ROWS):
-    """Paths of the flag files whose runs have the rate that was chosen on a network."""
-    part = "density" if method in names.WITH_DENSITY else "own"
-    return [pathlib.Path(folder, f"rivals_{part}_{net}_{method}.flags")]
+    """Paths of the flag files whose runs have the rate that was chosen for a method on a network."""
+    networks, methods = [net], [method]
+    if (net, method) == ("conv2", "dense"):  # sparse training has the dense network's rate, as its authors have it
+        networks, methods = ["conv2", "conv4"], ["dense", *names.SPARSE]
+    name = re.compile(rf"rivals_(own|density|augmented)_({'|'.join(networks)})_({'|'.join(methods)})(_[\d.]+)?\.flags")
+    return sorted(path for path in pathlib.Path(folder).iterdir() if name.fullmatch(path.name))
 
 
 def with_rate(text, rate):
@@ -95,6 +98,12 @@ def _cell(rate, accuracies):
     return f"**{text}**" if rate == best(accuracies) else text
 
 
+def _epochs(net, experiments):
+    """Of the runs that try rates on a network; those that count iterations have as many."""
+    runs = [runs for name, runs in experiments.items() if (names.tried(name) or [None])[0] == net]
+    return max(record["spec"]["epochs"] or 0 for its in runs for record in its)
+
+
 def section(net, experiments):
     """Markdown of the table; '' where no rate was tried."""
     frame = table(net, experiments)
@@ -102,8 +111,9 @@ def section(net, experiments):
         return ""
     return "\n\n".join([
         f"### Learning rates, {names.NETS[net].title}",
-        "Accuracy, %, on the last 5,000 training images, which these runs do not train on; one seed. Methods with a density have "
-        "10 %. The best rate, in bold, is that of all rows of the method; of equal ones the smallest.",
+        f"Accuracy, %, on the last 5,000 training images, which these runs do not train on, after {_epochs(net, experiments)} "
+        "epochs; one seed. Methods with a density have 10 %. The best rate, in bold, is that of all rows of the method; of equal "
+        "ones the smallest.",
         markdown(frame),
     ])  # fmt: skip
 
