@@ -326,8 +326,8 @@ def compare_steps(name):
 def spec_of_method(net, method):
     """The Spec of the row of a method, with a density at 10 %, that never ends."""
     name = names.at_density(net, method, "0.1") if method in names.WITH_DENSITY else names.own(net, method)
-    (path,) = rates.rows_of(net, method)
-    (spec,) = (experiment.specs[0] for experiment in flag_files.read(path) if experiment.name == name)
+    rows = flag_files.read_all(rates.rows_of(net, method))
+    (spec,) = (experiment.specs[0] for experiment in rows if experiment.name == name)
     return spec if spec.epochs is None else dataclasses.replace(spec, epochs=ENDLESS)
 
 
