@@ -93,4 +93,5 @@ def page(source):
     for evidence in source.scales.values():
         parts += [_section(net, evidence, measured) for net in NETS]
         parts += [rates.section(net, evidence.experiments) for net in TRIED]
-    return "\n\n".join([*filter(None, parts)] + findings.of_steps(measured.steps)) or "No records yet."
+    shown = [part for part in parts if part]
+    return "\n\n".join(shown + findings.of_steps(measured.steps)) if shown else "No records yet."
