@@ -48,7 +48,7 @@ with silence_tensorflow():
     from tf_supermask.experiments.looped import looped
     from tf_supermask.experiments.shrinking import Shrinking
     from tf_supermask.experiments.spec import Spec
-    from tf_supermask.papers.rivals import names, rates
+    from tf_supermask.papers.rivals import names
 
 FLAGS = flags.FLAGS
 flags.DEFINE_list(
@@ -325,9 +325,8 @@ def compare_steps(name):
 
 def spec_of_method(net, method):
     """The Spec of the row of a method, with a density at 10 %, that never ends."""
-    name = names.at_density(net, method, "0.1") if method in names.WITH_DENSITY else names.own(net, method)
-    rows = flag_files.read_all(rates.rows_of(net, method))
-    (spec,) = (experiment.specs[0] for experiment in rows if experiment.name == name)
+    part, further = ("density", ["--density=0.1"]) if method in names.WITH_DENSITY else ("own", [])
+    ((spec, *_),) = (its.specs for its in flag_files.read(flag_files.ROWS / f"rivals_{part}_{net}_{method}.flags", further))
     return spec if spec.epochs is None else dataclasses.replace(spec, epochs=ENDLESS)
 
 

@@ -1,4 +1,4 @@
-"""All layers of `keras.layers`, made with small sizes: found by name, so that none is forgotten."""
+"""All layers of `keras.layers`, made with small sizes: found by name, so that none is forgotten. And a subclassed model."""
 
 import functools
 import inspect
@@ -116,3 +116,14 @@ def _shape(name):
 
 def _symbol(x):
     return keras.KerasTensor(x.shape, str(x.dtype))
+
+
+class Subclassed(keras.Model):
+    """A model that has no weights before its first call."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = layers.Dense(4)
+
+    def call(self, x):
+        return self.out(x)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from keras_layers import Subclassed
 
 from tf_supermask import mask_layers, sparsity
 
@@ -86,15 +87,7 @@ def test_multiplications_with_channels_first():
 
 
 def test_a_model_without_weights_yet_is_named():
-    class Own(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.out = keras.layers.Dense(4)
-
-        def call(self, x):
-            return self.out(x)
-
-    model = Own()
+    model = Subclassed()
     mask_layers(model)
     with pytest.raises(ValueError, match=" has no weights yet; begin the model with keras.Input, or call it once"):
         sparsity.masks_of(model)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras_layers import Subclassed
 
 from tf_supermask import MaskUpdates, mask_layers, mask_model, sparsity
 from tf_supermask.rivals import methods
@@ -77,17 +78,8 @@ def test_masked_weights_do_not_move_by_momentum_or_decay(method, adam):
 WRAPPERS = ("Optimizer", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap")
 
 
-class Own(keras.Model):
-    def __init__(self):
-        super().__init__()
-        self.out = keras.layers.Dense(4)
-
-    def call(self, x):
-        return self.out(x)
-
-
 def test_gradients_of_a_subclassed_model_and_of_one_with_a_list_of_one_input():
-    own, inputs = Own(), keras.Input((10,))
+    own, inputs = Subclassed(), keras.Input((10,))
     mask_layers(own, rule="sparse")
     own(X)
     listed = mask_model(keras.Model([inputs], keras.layers.Dense(4)(inputs)), "sparse")

@@ -57,6 +57,9 @@ OWN = {
 }
 WITH_DENSITY = SCORES | SPARSE
 
+# `(network, method)` whose rates are tried -> networks and methods that have its rate; others serve themselves alone
+SERVES = {("conv2", "dense"): (("conv2", "conv4"), ("dense", *SPARSE))}  # the authors of sparse training have the dense rate
+
 
 def at_density(net, method, density):
     return _name(net, "density", f"{method}_{density}")

@@ -54,9 +54,7 @@ def chosen(experiments, folder=flag_files.ROWS):
 
 def rows_of(net, method, folder=flag_files.ROWS):
     """Paths of the flag files whose runs have the rate that was chosen for a method on a network."""
-    networks, methods = [net], [method]
-    if (net, method) == ("conv2", "dense"):  # sparse training has the dense network's rate, as its authors have it
-        networks, methods = ["conv2", "conv4"], ["dense", *names.SPARSE]
+    networks, methods = names.SERVES.get((net, method), ([net], [method]))
     name = re.compile(rf"rivals_(own|density|augmented)_({'|'.join(networks)})_({'|'.join(methods)})(_[\d.]+)?\.flags")
     return sorted(path for path in pathlib.Path(folder).iterdir() if name.fullmatch(path.name))
 
