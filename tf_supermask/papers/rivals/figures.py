@@ -11,7 +11,7 @@ from tf_supermask.evidence.figures import Drawing, grid, percent_ticks
 from tf_supermask.evidence.pages import SIZES
 from tf_supermask.evidence.results import Missing
 from tf_supermask.papers.rivals import readings
-from tf_supermask.papers.rivals.names import NETS, SCORES, SPARSE, experiments
+from tf_supermask.papers.rivals.names import NETS, OWN, SCORES, SPARSE, experiments
 
 _COLORS = *(f"C{number}" for number in range(6)), "0.4"  # the style has six
 _STYLES = {  # frozen weights have full lines, trained ones dashed lines
@@ -19,6 +19,7 @@ _STYLES = {  # frozen weights have full lines, trained ones dashed lines
     for labels, style in ((SCORES.values(), "-"), (SPARSE.values(), "--"))
     for number, label in enumerate(labels)
 }
+_MARKERS = dict(zip(OWN.values(), "osDv^<>", strict=True))
 
 
 def _bytes(evidence):
@@ -50,8 +51,8 @@ def _accuracy(net, place, text, evidence):
         ends = np.array([[run.mean() - run.min(), run.max() - run.mean()] for run in runs]).T.clip(0)  # means are rounded
         style = {"marker": ".", "linewidth": 1.1, "elinewidth": 0.7} | _STYLES[label]
         axes.errorbar(left, [run.mean() for run in runs], ends, label=label, **style)
-    for marker, (label, ((left, run),)) in zip("osDv^<>", points.items(), strict=False):
-        axes.plot([left], [run.mean()], marker, label=label, markersize=5, color="black", fillstyle="none")
+    for label, ((left, run),) in points.items():
+        axes.plot([left], [run.mean()], _MARKERS[label], label=label, markersize=5, color="black", fillstyle="none")
     axes.set_xscale("log")
     axes.invert_xaxis()
     axes.set_xlabel(text)
