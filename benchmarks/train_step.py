@@ -1,7 +1,7 @@
 """What a supermask costs: time per training step of masks against trained weights, and of our epoch against a bare loop.
 
     python benchmarks/train_step.py [--models=fcn,zhou_conv2] [--parts=steps,memory,epoch,methods] [--rounds=15]
-    python benchmarks/train_step.py --parts=methods [--methods=rigl,twn]
+    python benchmarks/train_step.py --parts=methods [--models=fcn,conv2] [--methods=rigl,twn]
 
 Every comparison is made in one process, in turns, and printed as the median of the ratios of neighbouring turns; memory is
 the peak of one process per case. Images are random: no data set is read. Writes train_step.json beside this file.
@@ -366,7 +366,7 @@ def compare_method(net, method, dense):
 
 def compare_methods(results):
     """Measures FLAGS.methods; saves `results` after each."""
-    for net in ("fcn", "conv2"):
+    for net in [net for net in ("fcn", "conv2") if net in FLAGS.models]:
         dense = stepper(spec_of_method(net, "dense"))
         for method in FLAGS.methods:
             results.setdefault("methods", {}).setdefault(net, {})[method] = compare_method(net, method, dense)
