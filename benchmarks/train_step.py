@@ -60,6 +60,8 @@ PARTS = ["steps", "memory", "epoch", "methods"]
 flags.DEFINE_list("parts", PARTS, f"what to measure, of {', '.join(PARTS)}; the rest of the JSON file stays")
 METHODS = [method for method in names.OWN | names.WITH_DENSITY if method != "dense"]
 flags.DEFINE_list("methods", METHODS, "methods of the part `methods`; the others stay")
+for name, known in (("parts", PARTS), ("methods", METHODS)):
+    flags.register_validator(name, lambda given, known=known: set(given) <= set(known), f"choose from {', '.join(known)}")
 flags.DEFINE_integer("rounds", 15, "turns of each comparison")
 flags.DEFINE_float("turn_seconds", 0.5, "about how long one turn lasts")
 flags.DEFINE_string("memory_of", None, "internal: print the peak memory of training NETWORK,MASKED in MiB")

@@ -116,5 +116,6 @@ def of_steps(steps):
         return []
     return [
         "Koster et al. write that edge-popup 'demanded a multiple of the training time'. Here a step of it, with thresholds "
-        f"found by counting rather than by sorting, takes so many times one of dense training: {', '.join(times)}."
+        f"found by counting rather than by sorting, takes so many times one of dense training: {', '.join(times)}. Another "
+        "table has [PyTorch's times with sorting](speed.md#pytorch)."
     ]
