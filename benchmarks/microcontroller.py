@@ -24,7 +24,7 @@ with silence_tensorflow():
     import numpy as np
     import tensorflow as tf
 
-    from tf_supermask.deploy import c_source
+    from tf_supermask.deploy import c_render, c_source
     from tf_supermask.deploy.saved_model import size_of
     from tf_supermask.deploy.tflite import export_tflite
     from tf_supermask.errors import one_line
@@ -207,7 +207,7 @@ def measured(path):
     found["kind"] = "convolutions" if any(len(layer["shape"]) == 4 for layer in record["layers"]) else "dense"
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        for favor in c_source.FAVORS:
+        for favor in c_render.FAVORS:
             program, inputs, found[favor] = compiled(path, images, dataset.test_labels, folder, favor)
             found[favor] |= {"constants": program.constants, "ram": program.ram}
             found[favor] |= {"targets": sizes(folder), "instructions": instructions(folder, inputs)}
@@ -224,7 +224,7 @@ def lines(found):
     for path, one in found.items():
         yield f"{path}: float {one['recorded']:.2f} %; TFLite int8 {one['tflite_int8']:,} bytes; emlearn: {one['emlearn']}"
         yield "  all seeds: " + "; ".join(f"{row['test_accuracy']:.2f} %, {row['weights']:,}" for row in one["seeds"].values())
-        for favor in c_source.FAVORS:
+        for favor in c_render.FAVORS:
             row = one[favor]
             yield f"  for {favor}: {row['test_accuracy']:.2f} %, {row['weights']:,} bytes of weights"
             for target, size in row["targets"].items():

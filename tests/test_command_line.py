@@ -41,6 +41,16 @@ def test_help_is_no_error_and_names_no_folder(monkeypatch, capsys):
     assert stop.value.code == 0 and "--images: a number" in said and "somewhere" not in said
 
 
+@pytest.mark.parametrize("command", ["main", "report", "export", "inspect"])
+def test_help_and_wrong_flags_are_answered_without_tensorflow(command):
+    for given, status in (("--help", 0), ("--nosuch=1", 2)):
+        code = f"import runpy, sys\nsys.argv = ['', {given!r}]\n"
+        code += f"try: runpy.run_module('tf_supermask.{command}', run_name='__main__')\n"
+        code += "finally: assert not {'tensorflow', 'keras', 'pandas'} & set(sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == status and (done.stdout if given == "--help" else done.stderr.startswith("error: "))
+
+
 @pytest.mark.parametrize("flag", ["--help", "--status"])
 def test_a_reader_that_has_read_enough_is_no_error(flag, tmp_path):
     command = [sys.executable, "-m", "tf_supermask.main", flag]

@@ -27,6 +27,13 @@ def shown(monkeypatch, capsys):
     return run
 
 
+def test_products_of_an_export_without_layers_cannot_be_measured(shown, tmp_path, capsys):
+    (tmp_path / "x.tflite").touch()
+    with pytest.raises(SystemExit):
+        shown(tmp_path / "x.tflite", "--images=1")
+    assert "--images is for records, containers and Keras files" in capsys.readouterr().err
+
+
 def network():
     """Dense kernel of -1, 0, 0, 1 times 2."""
     model = keras.Sequential([keras.Input((4,), name="x"), keras.layers.Dense(1, use_bias=False, name="dense")])
@@ -67,8 +74,8 @@ def test_files_of_other_content_are_one_line(name, shown, tmp_path, capsys):
     assert error.startswith(f"error: {tmp_path / name} ") and error.count("\n") == 1
 
 
-def test_a_file_to_inspect_may_be_in_the_home_of_the_user(monkeypatch, tmp_path, capsys):
+def test_a_file_to_inspect_may_be_in_the_home_of_the_user(shown, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(SystemExit):
-        inspect.main(["inspect", "~/x.supermask"])
+        shown("~/x.supermask")
     assert capsys.readouterr().err == f"error: {tmp_path}/x.supermask does not exist\n"

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from tf_supermask import files, report
+from tf_supermask import files, report, reporting
 from tf_supermask.errors import InputError
 from tf_supermask.evidence import ablations, claims, figures, pages, statistics, table_files, tables
 from tf_supermask.evidence.results import Missing
@@ -144,7 +144,7 @@ def test_without_records_everything_says_what_it_needs(nothing, tmp_path):
     (tmp_path / "none").mkdir()
     done = command(f"--results_dir={tmp_path}/none")
     assert done.returncode == 0 and "no records of paper scale" in done.stdout
-    assert (tmp_path / "none" / "figures" / report.OVERVIEW).exists()
+    assert (tmp_path / "none" / "figures" / reporting.OVERVIEW).exists()
     assert [path.stat().st_mtime_ns for path in committed] == before  # pages are of the committed records
 
 
@@ -305,24 +305,23 @@ def test_pages_follow_the_records(found, tmp_path, monkeypatch):
 def test_check_names_a_page_that_is_stale(tmp_path, monkeypatch):
     name, nothing = "docs/reference/criteria.md", catalogue.evidence(tmp_path, "paper")
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(report, "FLAGS", types.SimpleNamespace(pages_dir=tmp_path))
     monkeypatch.setattr(table_files, "stale", lambda *arguments: [])
     monkeypatch.setattr(figures, "stale", lambda *arguments: [])
     monkeypatch.setattr("tf_supermask.evidence.sizes.stale", lambda *arguments: False)
     monkeypatch.setattr(pages, "makers", lambda papers: {name: pages.PAGES[name]})
     text = (ROOT / name).read_text()
     files.write(tmp_path / name, lambda file: file.write(text.encode()))
-    report.check(source_of(nothing, nothing))
+    reporting.check(source_of(nothing, nothing), tmp_path)
     (tmp_path / name).write_text(text.replace("large_final", "big_final"))
     with pytest.raises(InputError, match="stale: .*/docs/reference/criteria.md; run python -m tf_supermask.report"):
-        report.check(source_of(nothing, nothing))
+        reporting.check(source_of(nothing, nothing), tmp_path)
 
 
 def test_check_is_of_the_committed_files_alone(monkeypatch):
-    given = types.SimpleNamespace(scale="paper", results_dir="elsewhere", figures_dir=None, check=True)
+    given = types.SimpleNamespace(scale="paper", results_dir="elsewhere", figures_dir=None, check=True, verify=False)
     monkeypatch.setattr(report, "FLAGS", given)
     with pytest.raises(InputError, match="--check is for the committed files; leave out --results_dir"):
-        report.run("")
+        report.check(["report"])
 
 
 def test_the_rows_of_the_readme_are_rows_of_tables():

@@ -9,6 +9,9 @@ PACKAGE, TESTS = ROOT / "tf_supermask", ROOT / "tests"
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 ELSEWHERE = {  # module -> the file of its tests, where it has another name
     "train.py": "test_main.py",
+    "reporting.py": "test_report.py",
+    "exporting.py": "test_export.py",
+    "inspecting.py": "test_inspect.py",
     "deploy/words.py": "deploy/test_container_format.py",
     "evidence/zoo_files.py": "test_zoo.py",
     "thresholds.py": "test_masks.py",

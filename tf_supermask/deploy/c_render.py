@@ -17,6 +17,7 @@ from tf_supermask.deploy.c_layers import memory_of
 
 MARK = "Made by tf_supermask"
 TYPES = {"int8": ("int8_t", "int32_t"), "float": ("float", "float")}  # arithmetic -> C's types of values and sums
+FAVORS = ("size", "speed")  # what the constants of the weights are chosen for
 MAINS = {  # preprocessing in main.c: type of its input, expression for a pixel
     True: ("float", "pixels[i]"),
     "standardize": ("uint8_t", "(float)((pixels[i] - mean) / deviation)"),

@@ -18,8 +18,6 @@ from tf_supermask.deploy.c_layers import layers_of, memory_of
 from tf_supermask.deploy.stages import stages_of
 from tf_supermask.errors import InputError
 
-FAVORS = ("size", "speed")
-ARITHMETICS = tuple(c_render.TYPES)
 _TAKEN = ("main", "makefile", "run", "clean")  # in lower case: some file systems do not tell cases apart
 
 
@@ -122,8 +120,8 @@ def accuracies(program, images, labels):
 
 def _check(arithmetic, images, main, name, favor, most_flash, most_ram):
     known = {
-        "arithmetic": (arithmetic, ARITHMETICS),
-        "favor": (favor, FAVORS),
+        "arithmetic": (arithmetic, tuple(c_render.TYPES)),
+        "favor": (favor, c_render.FAVORS),
         "main": (main, (False, *c_render.MAINS)),
     }
     for word, (value, values) in known.items():
