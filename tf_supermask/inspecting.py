@@ -14,6 +14,7 @@ from tf_supermask.deploy.saved_model import size_of
 from tf_supermask.deploy.summary import summary
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import runs
+from tf_supermask.experiments.shrinking import event_text
 from tf_supermask.silence import hidden
 
 
@@ -47,6 +48,8 @@ def _record(path):
     print(f"{run.record}: {', '.join(f'{name}={value}' for name, value in spec.items())}")
     print("final: " + ", ".join(f"{name} {value:.4g}" for name, value in final.items()))
     print("made with " + ", ".join(f"{name} {value}" for name, value in record["environment"].items()))
+    for event in record.get("shrunk", ()):
+        print(f"shrunk: {event_text(event)}")
     if run.container.exists():
         print(f"container: {run.container}, {run.container.stat().st_size:,} bytes")
     try:

@@ -312,8 +312,12 @@ def test_layers_that_are_added_keep_the_same_unit():
 
 def test_it_writes_back_to_the_model_that_was_shrunk_only():
     model, wide, other = half_dead(), half_dead(first=SignedMaskDense(3, name="first")), dense()
+    redrawn = half_dead()  # the same but for frozen weights
+    redrawn.layers[0].weight.assign(-redrawn.layers[0].weight)
     shrunk = shrink(model)
-    for wrong in (wide, other):
+    with pytest.raises(ValueError, match="`model` must be a Keras model. Received: NoneType"):
+        shrunk.write_back(None)
+    for wrong in (wide, other, redrawn):
         before = wrong.get_weights()
         with pytest.raises(ValueError, match=f"must be the one that was shrunk.*{wrong.name}"):
             shrunk.write_back(wrong)
@@ -329,6 +333,60 @@ def test_optimizers_without_a_bound_are_refused(optimizer):
         shrink(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]))
     with pytest.raises(ValueError, match="this needs keras.optimizers.SGD, without averages"):
         shrink(compiled(half_dead(), optimizer))
+
+
+def test_momentum_that_never_ends_is_refused():
+    with pytest.raises(ValueError, match="the momentum has to be below 1, .* Received: 1.0"):
+        shrink(compiled(half_dead(), sgd(momentum=1.0)))
+
+
+def test_scores_that_are_frozen_by_themselves_stay_frozen(float64):
+    (x, y), model = data(DENSE), dense()
+    reset(model, 0.02)
+    model.layers[1].score.trainable = False
+    fit(compiled(model, sgd()), x, y, 1)
+    smaller = shrink(model).model
+    assert smaller.layers[1].units < 20 and not smaller.layers[1].score.trainable
+    for its in (model, smaller):
+        fit(its, x, y, 1)
+    np.testing.assert_allclose(smaller(x), model(x), rtol=1e-9, atol=1e-9)
+
+
+class Tenfold:
+    """Trains in its own way."""
+
+    def train_step(self, data):
+        return super().train_step((data[0], data[1]))
+
+
+class Chain(Tenfold, keras.Sequential):
+    pass
+
+
+class Graph(Tenfold, keras.Model):
+    pass
+
+
+class Factor(Graph):
+    def __init__(self, *args, factor=1.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.factor = factor
+
+
+class Made(keras.Sequential):
+    """Trains as all models do."""
+
+    def __init__(self, layers):
+        super().__init__(layers)
+
+
+def test_training_of_its_own_is_kept_or_refused():
+    model = half_dead()
+    assert type(shrink(Graph(model.inputs, model.outputs)).model) is Graph
+    assert len(shrink(Made([keras.Input(DENSE), *model.layers])).kept) == len(shrink(model).kept)
+    for wrong in (Chain([keras.Input(DENSE), *model.layers]), Factor(model.inputs, model.outputs, factor=2.0)):
+        with pytest.raises(ValueError, match=f"Received: {type(wrong).__name__}, with its own train_step"):
+            shrink(wrong)
 
 
 def test_a_loss_that_cannot_be_made_again_is_named():

@@ -73,6 +73,25 @@ def test_an_estimate_is_without_tracing(train, test, epoch, monkeypatch):
     assert said == [f"  one epoch takes about {seconds:.3f}, this run {seconds * (4 - epoch):.3f} more"]
 
 
+def test_an_estimate_that_was_wrong_is_corrected_once(monkeypatch):
+    """Epochs take 100 s, from the sixth on 20 s."""
+    clock, said = [0.0], []
+    monkeypatch.setattr(callbacks.time, "perf_counter", lambda: clock[0])
+    estimate, epochs = callbacks.Estimate(Spec.of(epochs=40), said.append), [100.0] * 5 + [20.0] * 35
+    ends, right = np.cumsum(epochs), []
+    for number, seconds in enumerate(epochs):
+        if number in (0, 5):  # two calls of `fit`: the network has shrunk
+            estimate.on_train_begin()
+        for batch in (1, 3):
+            clock[0] = ends[number] - seconds * (1 - (batch + 1) / 4)
+            estimate.on_train_batch_end(batch)
+        for batch in (0, 1):
+            estimate.on_test_batch_end(batch)
+        estimate.on_epoch_end(number)
+        right.append(abs(estimate.promised - ends[-1]) <= max(0.25 * (ends[-1] - clock[0]), 3))
+    assert not any(right[:5]) and all(right[5:]) and len(said) == 2
+
+
 def test_estimate_after_the_first_epoch(tiny):
     said = []
     training.train(spec_of(epochs=3), tiny, options=dataclasses.replace(QUIET, log=said.append))

@@ -73,6 +73,8 @@ def velocities(model):
             "decay has to shrink scores and leave them their sign, so learning_rate * weight_decay must be from 0 to 1. "
             f"Received: an SGD with {decayed:.4g}"
         )
+    if float(sgd.momentum) >= 1:
+        raise ValueError(f"the momentum has to be below 1, or a score never comes to rest. Received: {float(sgd.momentum)}")
     if not sgd.built or not sgd.momentums:
         return {}
     if len(sgd.momentums) != len(model.trainable_variables):
@@ -88,8 +90,8 @@ def exclude_the_same(model, other):
     configuration of an optimizer does not name."""
     pairs = zip(_decayed(model), other.trainable_variables, strict=True)
     left_out = [variable for is_decayed, variable in pairs if not is_decayed]
+    other.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
     if left_out:
-        other.optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
         other.optimizer.exclude_from_weight_decay(left_out)
 
 

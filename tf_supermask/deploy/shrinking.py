@@ -12,6 +12,8 @@ does without gradient moves none of these scores to where its mask is not 0: `dr
 each step. Clipping by norm or by value sees a gradient of which only zeros are left out.
 """
 
+import inspect
+import itertools
 from typing import NamedTuple
 
 import keras
@@ -32,6 +34,9 @@ _STEADY = (
     keras.layers.Add,
 )  # fmt: skip
 
+_HARMLESS = {"build", "call", "compute_output_shape", "from_config", "get_config"}  # methods that do not train
+_PASSED_ON = {"self", "args", "kwargs", "inputs", "outputs", "name", "trainable"}  # arguments that Keras gives a clone
+
 
 class Shrunk(NamedTuple):
     """A smaller model, and where its units were.
@@ -47,11 +52,17 @@ class Shrunk(NamedTuple):
 
     def write_back(self, model):
         """Copies all variables, and those of the optimizer, to their places in `model`, the larger one. The scores of units
-        that were removed stay as they are there: their mask is 0. Raises ValueError for a model that does not fit."""
+        that were removed stay as they are there: their mask is 0. Raises ValueError for a model that does not fit, by its layers,
+        its frozen weights or its optimizer; nothing is written then."""
+        cloning.keras_model(model)
+        velocities(self.model)  # raises ValueError for an optimizer that the larger model cannot have had
+        frozen = {id(layer.weight) for layer in model.layers if isinstance(layer, SignedMask) and not layer.weight.trainable}
         written = []
         try:
             for large, small, index in _paired(model, self):
                 values = np.asarray(large).copy()
+                if id(large) in frozen and not np.array_equal(values[index], np.asarray(small)):
+                    raise ValueError(f"{large.path} has other values")
                 values[index] = np.asarray(small)
                 written.append((large, values))
         except (IndexError, KeyError, ValueError) as error:
@@ -73,7 +84,8 @@ def shrink(model):
 
     Args:
         model: Sequential or functional model with masked layers; it is left as it is. Compiled with SGD, or not compiled; the
-            latter counts as having no momentum.
+            latter counts as having no momentum. The product of learning rate and weight decay has to be from 0 to 1 now, and
+            with a schedule in all steps to come, which are not looked at.
 
     Returns: `Shrunk`, a tuple `(model, kept)`: the smaller model, and layer name -> `(inputs, units)`, the indices of its input
         features and units in `model`. Its method `write_back(model)` copies what was trained, and the state of the optimizer, to
@@ -82,7 +94,8 @@ def shrink(model):
         what any other layer touches is kept, and so are units with a bias and layers with `rescale` or a rule that samples.
 
     Raises:
-        ValueError: the model has no masks, Keras can make no clone of it, or the momentum of its optimizer has no known bound.
+        ValueError: the model has no masks, Keras can make no clone of it, its class trains in a way that the clone does not, or
+            the momentum of its optimizer has no known bound.
     """
     shrinker = Shrinker(model)
     if not any(hasattr(type(layer), "masked_kernels") for layer in graph.inside(model)):
@@ -147,7 +160,10 @@ class Shrinker:
             return cloning.copied(layer, **changed)
 
         small, pairs = cloning.cloned(self.model, remade)
+        _check_training(self.model, small)
         for layer, copy in pairs:
+            for variable, other in zip(layer.weights, copy.weights, strict=True):
+                other.trainable = variable.trainable  # of one by itself, which no configuration names
             if layer.name not in kept:
                 cloning.carry(layer, copy)
         if self.model.compiled and not small.compiled:
@@ -202,6 +218,19 @@ def _pin(layer, step):
         step.channels.pin([*step.inputs, step.result], f"{layer.name} ({type(layer).__name__}) may use any of them")
     elif masked and not (regular and layer.bias is None):
         step.channels.pin([step.result], f"{layer.name} has a bias or an activity regularizer")
+
+
+def _check_training(model, small):
+    """Raises ValueError for a model whose class trains in its own way, if its copy is of another class or lacks what the class
+    was given."""
+    own = list(itertools.takewhile(lambda its: not its.__module__.startswith("keras."), type(model).__mro__))
+    methods = {name for its in own for name in vars(its) if hasattr(keras.Model, name) and not name.startswith("_")}
+    given = {name for its in own if "__init__" in vars(its) for name in inspect.signature(its.__init__).parameters}
+    if methods - _HARMLESS and (type(small) is not type(model) or given - _PASSED_ON):
+        raise ValueError(
+            f"`model` must train as Keras' models do, or be functional and of a class without arguments of its own. Received: "
+            f"{type(model).__name__}, with its own {', '.join(sorted(methods - _HARMLESS))}"
+        )
 
 
 def _shrinkable(layer):

@@ -92,40 +92,50 @@ class Checkpoint(keras.callbacks.Callback):
             self.last = time.monotonic()
 
 
+_RECENT = 5  # epochs, at most, whose mean duration is that of those to come
+_SHARE, _SECONDS = 0.2, 3  # an end is as promised if it is off by this share of the time that is left, or by so many seconds
+
+
 class Estimate(keras.callbacks.Callback):
-    """Logs how long an epoch and the rest of the run take; `log(text)` receives the line. It does so after the first epoch of
-    each `fit`, since a network that has shrunk is faster; after the second one where all steps of the first are one call, whose
-    time is that of tracing and compiling, too."""
+    """Logs how long an epoch and the rest of the run take; `log(text)` receives the line.
+
+    It does so after the first epoch; after the second one where all steps of the first are one call, whose time is that of tracing
+    and compiling, too. It does so again as soon as the end is no longer as promised: the first epoch was unlike the others, the
+    machine has other work, the network has shrunk.
+    """
 
     def __init__(self, spec, log):
         super().__init__()
-        self.spec, self.log = spec, log
+        self.spec, self.log, self.promised = spec, log, math.nan
 
     def on_train_begin(self, logs=None):
-        self.open, self.first = True, True
-        self.ends = {"train": [], "test": []}
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.began = time.perf_counter()
+        self.calls, self.ends = {"train": [], "test": []}, []
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.open:
-            self.ends["train"].append((batch, time.perf_counter()))
+        self._add("train", batch)
 
     def on_test_batch_end(self, batch, logs=None):
-        if self.open:
-            self.ends["test"].append((batch, time.perf_counter()))
+        self._add("test", batch)
+
+    def _add(self, kind, batch):
+        if not self.ends:  # in the first epoch
+            self.calls[kind].append((batch, time.perf_counter()))
+
+    def _seconds(self):
+        """Of one epoch, nan if not known yet."""
+        if len(self.ends) == 1:
+            return sum(map(_without_tracing, self.calls.values()))
+        recent = self.ends[-_RECENT - 1 :]
+        return (recent[-1] - recent[0]) / (len(recent) - 1)
 
     def on_epoch_end(self, epoch, logs=None):
-        if not self.open:
-            return
-        seconds = time.perf_counter() - self.began
-        if self.first:
-            seconds = sum(map(_without_tracing, self.ends.values()))
-        left = self.spec.epochs - epoch - 1
-        self.first, self.open = False, math.isnan(seconds)
-        if not self.open:
-            self.log(f"  one epoch takes about {duration(seconds)}, this run {duration(seconds * left)} more")
+        self.ends.append(time.perf_counter())
+        seconds = self._seconds()
+        left = seconds * (self.spec.epochs - epoch - 1)
+        end = self.ends[-1] + left
+        if not math.isnan(end) and not abs(end - self.promised) <= max(_SHARE * left, _SECONDS):
+            self.promised = end
+            self.log(f"  one epoch takes about {duration(seconds)}, this run {duration(left)} more")
 
 
 def _without_tracing(ends):

@@ -81,6 +81,11 @@ class Shrinking:
             self.live = {name: np.isin(np.arange(sizes[name]), units) for name, units in state["live"].items()}
 
 
+def event_text(event):
+    """In words: an entry of `Shrinking.events`, and so of the record."""
+    return f"after epoch {event['epoch']} its layers have {'-'.join(map(str, event['units'].values()))} units, all others are dead"
+
+
 class Shrink(keras.callbacks.Callback):
     """Brings the whole network up to date after each epoch, and ends `fit` where a smaller one is due."""
 

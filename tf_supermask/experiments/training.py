@@ -20,7 +20,7 @@ from tf_supermask.experiments.environment import current_environment, runtime_in
 from tf_supermask.experiments.layer_rows import of_model as layer_table
 from tf_supermask.experiments.looped import looped
 from tf_supermask.experiments.optimizers import Cosine, Plateau, finished, optimizer
-from tf_supermask.experiments.shrinking import Shrink, Shrinking
+from tf_supermask.experiments.shrinking import Shrink, Shrinking, event_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,6 +153,8 @@ def _fit(spec, dataset, run, options, history, shrinking, events, at_once):
     while not finished(spec, history):
         done = len(history["train_loss"])
         network = shrinking.network(done)
+        if shrinking.events and shrinking.events[-1]["epoch"] == done:
+            options.log(f"  {event_text(shrinking.events[-1])}")
         if at_once > 1:
             network = looped(network, spec.batch_size, metrics())
         network.fit(
