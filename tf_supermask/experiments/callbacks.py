@@ -99,8 +99,8 @@ _SHARE, _SECONDS = 0.2, 3  # an end is as promised if it is off by this share of
 class Estimate(keras.callbacks.Callback):
     """Logs how long an epoch and the rest of the run take; `log(text)` receives the line.
 
-    It does so after the first epoch; after the second one where all steps of the first are one call, whose time is that of tracing
-    and compiling, too. It does so again as soon as the end is no longer as promised: the first epoch was unlike the others, the
+    It does so after the first epoch; after the second one where all steps of the first are one call, whose time is that of
+    tracing and compiling, too. It does so again as soon as the end is no longer as promised: the first epoch was unlike the others, the
     machine has other work, the network has shrunk.
     """
 

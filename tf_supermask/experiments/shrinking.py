@@ -83,7 +83,8 @@ class Shrinking:
 
 def event_text(event):
     """In words: an entry of `Shrinking.events`, and so of the record."""
-    return f"after epoch {event['epoch']} its layers have {'-'.join(map(str, event['units'].values()))} units, all others are dead"
+    units = "-".join(map(str, event["units"].values()))
+    return f"after epoch {event['epoch']} its layers have {units} units, all others are dead"
 
 
 class Shrink(keras.callbacks.Callback):
