@@ -97,6 +97,10 @@ def test_layers_of_a_density(rule, tmp_path):
             {"density": 0.1, "rule": "sparse"},
             "from the callback MaskUpdates: give it the density. Received: density=0.1",
         ),
+        (
+            {"threshold": 1.0, "rule": "sparse"},
+            "has masks that the callback MaskUpdates sets, no threshold. Received: threshold=1.0",
+        ),
         ({"rule": "edge_popup"}, "'edge_popup' needs `density`, the share of weights to keep, such as density=0.1"),
     ],
 )

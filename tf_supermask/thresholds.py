@@ -25,6 +25,8 @@ def threshold_of(name, threshold=None, relative_threshold=None, density=None):
     if not known.chooses and given.keys() - {"threshold"}:
         where = "from the callback MaskUpdates: give it the density" if known.given else "by itself"
         raise ValueError(f"Rule {name!r} gets its density {where}. Received: {received}")
+    if known.given and threshold not in (None, known.threshold):
+        raise ValueError(f"Rule {name!r} has masks that the callback MaskUpdates sets, no threshold. Received: {received}")
     if known.needs_density and not given:
         raise ValueError(f"Rule {name!r} needs `density`, the share of weights to keep, such as density=0.1")
     if density is not None:

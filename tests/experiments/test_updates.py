@@ -90,6 +90,7 @@ def test_methods_of_one_spec_differ_in_their_masks(tiny):
             "magnitude would change nothing: .*; give a smaller --update_every",
         ),
         ({"method": "snip", "density": 1e-5}, "density=1e-05 leaves 1 weights to 3 layers, each of which needs one"),
+        ({"mode": "edge_popup", "density": 1e-5}, "density=1e-05 leaves 1 weights to 3 layers, each of which needs one"),
     ],
 )
 def test_densities_that_cannot_be_reached_are_one_line(given, message, tiny):

@@ -202,12 +202,44 @@ def test_one_threshold_for_all_layers(rule, tmp_path):
     np.testing.assert_allclose(keras.models.load_model(tmp_path / "x.keras")(X), model(X), rtol=1e-6)
 
 
+def test_a_layer_of_small_scores_keeps_its_largest_under_one_threshold():
+    model = model_of("edge_popup", relative_threshold=0.5)
+    small = model.layers[1]
+    small.score.assign(np.asarray(small.score) * 1e-3)
+    updates = MaskUpdates("global", 0.1, steps=30)
+    updates.set_model(model)
+    for step in (0, 3, 30):  # 50 % at first
+        updates.prepare(30)
+        updates.event.change(updates, step)
+    score = np.abs(small.score)
+    np.testing.assert_array_equal(small.mask != 0, score == score.max())
+    other = np.abs(model.layers[0].score)
+    np.testing.assert_array_equal(model.layers[0].mask != 0, other >= np.sort(other, axis=None)[-(168 - int(0.9 * 168))])
+
+
+def test_states_of_other_masks_are_cleared_where_training_goes_on():
+    """As after EarlyStopping(restore_best_weights=True), which knows weights only."""
+    model, watch = model_of(), Watch()
+    fit(model, updates_of("set", steps=30))
+    best = model.get_weights()
+    fit(model, updates_of("set", steps=30), initial_epoch=2, epochs=4)
+    model.set_weights(best)
+    fit(model, updates_of("set", every=3, steps=30), watch, initial_epoch=4, epochs=5)
+    assert len(watch.counts) == 3
+
+
 def several_inputs():
     inputs = [keras.Input((10,)) for _ in range(2)]
     plain = keras.Model(inputs, keras.layers.Dense(4)(keras.layers.add(inputs)), name="several_inputs")
     model = mask_model(plain, "sparse")
     model.compile("sgd", "mse")
     model.fit([X, X], Y, callbacks=[updates_of("rigl")], verbose=0)
+
+
+def counted_by_keras():
+    model = model_of()
+    model.compile("sgd", "mse", steps_per_execution="auto")
+    return model
 
 
 REFUSED = {
@@ -237,8 +269,17 @@ REFUSED = {
         model_of("iterand", density=0.25), MaskUpdates("iterand")
     ),
     "snip drops or draws no share of its weights; leave out `share`. Received: 0.2": lambda: updates_of("snip", share=0.2),
-    "masks cannot be changed under this optimizer, which moves masked weights; use SGD or Adam. Received: Ftrl": lambda: fit(
+    "masks cannot be changed under this optimizer, which moves masked weights or has states .*Received: Ftrl": lambda: fit(
         model_of(optimizer=keras.optimizers.Ftrl()), updates_of("set")
+    ),
+    "masks cannot be changed under this optimizer, .*begin at another number than 0; use SGD.*Received: Adagrad": lambda: fit(
+        model_of(optimizer=keras.optimizers.Adagrad()), updates_of("set")
+    ),
+    "masks change after a number of steps; give `compile` a number. Received: steps_per_execution=\"auto\"": lambda: fit(
+        counted_by_keras(), updates_of("set")
+    ),
+    "masks cannot be set for weights that are not finite: those of .*dense.*. The training diverged": lambda: fit(
+        model_of(optimizer=keras.optimizers.SGD(1e30)), updates_of("magnitude")
     ),
     "density=0.002 leaves 1 weights to 2 layers, each of which needs one; give": lambda: fit(
         model_of(), updates_of("set", density=0.002)

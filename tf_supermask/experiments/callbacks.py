@@ -100,8 +100,8 @@ class Estimate(keras.callbacks.Callback):
     """Logs how long an epoch and the rest of the run take; `log(text)` receives the line.
 
     It does so after the first epoch; after the second one where all steps of the first are one call, whose time is that of
-    tracing and compiling, too. It does so again as soon as the end is no longer as promised: the first epoch was unlike the others, the
-    machine has other work, the network has shrunk.
+    tracing and compiling, too. It does so again as soon as the end is no longer as promised: the first epoch was unlike the
+    others, the machine has other work, the network has shrunk.
     """
 
     def __init__(self, spec, log):

@@ -1,8 +1,12 @@
 """The events of a run in which masks are set rather than trained, or weights are drawn again: Spec -> MaskUpdates."""
 
+import math
+
+from tf_supermask import sparsity
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import data
 from tf_supermask.experiments.choices import SPARSE
+from tf_supermask.rivals.allocation import in_all
 from tf_supermask.rivals.callback import MaskUpdates
 from tf_supermask.rivals.gradients import batches_of
 
@@ -18,10 +22,12 @@ def prepared(spec, dataset, model):
     Raises InputError where the density cannot be reached.
     """
     made = _made(spec, dataset)
-    if made is None:
-        return []
-    made.set_model(model)
     try:
+        if spec.density is not None:
+            in_all([math.prod(kernel.score.shape) for kernel in sparsity.masked_kernels(model).values()], spec.density)
+        if made is None:
+            return []
+        made.set_model(model)
         made.prepare(made.steps)
     except ValueError as error:
         raise InputError(str(error).replace("`every`", "--update_every")) from error

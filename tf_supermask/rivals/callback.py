@@ -15,7 +15,7 @@ import tensorflow as tf
 from tf_supermask import arguments, sparsity
 from tf_supermask.rivals import allocation as allocations
 from tf_supermask.rivals import events
-from tf_supermask.rivals.gradients import Gradients, batches_of
+from tf_supermask.rivals.gradients import DIVERGED, Gradients, batches_of
 from tf_supermask.rivals.methods import METHODS, Goal, Network
 from tf_supermask.rivals.slots import slots_of
 
@@ -29,11 +29,13 @@ class MaskUpdates(keras.callbacks.Callback):
 
     Masked weights are 0 and do not move: neither gradients nor momentum nor decay reach them. A weight that is grown starts at
     0, with a new state of the optimizer. Masks of a model that has some already are not set again at the start, so that `fit`
-    can go on. Steps are those that the optimizer has made, in earlier calls of `fit` too.
+    can go on. Steps are those that the optimizer has made, in earlier calls of `fit` too. A callback that saves the model between
+    two epochs' ends, as `ModelCheckpoint(save_freq=100)`, has to come after this one in the list.
 
     Two further methods are events of score-based rules: `iterand` draws pruned weights of the rule `iterand` again from the
     initializer of their layer; `global` sets one threshold for all layers of a rule such as `edge_popup`, so that together they
-    have `density`; they need `relative_threshold`, with which a layer has its threshold as a variable.
+    have `density`, each its largest score at least; of equal scores at the threshold none or all are kept. It needs
+    `relative_threshold`, with which a layer has its threshold as a variable.
 
     Args:
         method: a key of `rivals.methods.METHODS`, `iterand` or `global`.
@@ -114,6 +116,8 @@ class MaskUpdates(keras.callbacks.Callback):
             self.event.begin(self)
         elif self._check_masks():
             self._change(self.kind.start, 0, 0.0)
+        else:  # the optimizer may have states of other masks, as after EarlyStopping(restore_best_weights=True)
+            self._clear(self.masks())
 
     def _check_optimizer(self):
         optimizer = getattr(self.model, "optimizer", None)
@@ -173,6 +177,10 @@ class MaskUpdates(keras.callbacks.Callback):
 
     def _check_steps_at_once(self):
         at_once = self.model.steps_per_execution
+        if at_once == "auto":
+            raise ValueError(
+                'masks change after a number of steps; give `compile` a number. Received: steps_per_execution="auto"'
+            )
         if self.every % at_once:
             raise ValueError(
                 f"`every` must be a multiple of the model's steps_per_execution, {at_once}. Received: {self.every}"
@@ -218,14 +226,20 @@ class MaskUpdates(keras.callbacks.Callback):
             return self.gradients(*self.batches(next(batch)))
 
         weights = {name: np.asarray(kernel.weight) for name, kernel in self.kernels.items()}
+        wrong = [name for name, weight in weights.items() if not np.isfinite(weight).all()]
+        if wrong:
+            raise ValueError(f"masks cannot be set for weights that are not finite: those of {', '.join(wrong)}. {DIVERGED}")
         goal = Goal(self.density, self.allocation, self.share, progress)
         after = change(Network(weights, before, gradients, self.generators(step)), goal)
+        self._clear({name: before[name] & mask for name, mask in after.items()})
+        self._show(after)
+
+    def _clear(self, masks):
+        """Sets weights outside the masks to 0, and their states."""
         for name, kernel in self.kernels.items():
-            stay = tf.constant(before[name] & after[name])
             for variable in (kernel.weight, *self.slots[id(kernel.weight)]):
                 value = tf.convert_to_tensor(variable)
-                variable.assign(tf.where(stay, value, tf.zeros_like(value)))
-        self._show(after)
+                variable.assign(tf.where(tf.constant(masks[name]), value, tf.zeros_like(value)))
 
     def _show(self, masks):
         for name, kernel in self.kernels.items():

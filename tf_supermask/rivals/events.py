@@ -85,6 +85,12 @@ def global_threshold(scores, count):
     return tf.where(tf.reduce_any(flat > high), high, low)
 
 
+def just_below(number):
+    """The largest float32 below a scalar tensor. A layer whose threshold it is keeps its largest score: one without weights would
+    stop all signals, and its scores would have no gradient to come back by."""
+    return tf.math.nextafter(number, tf.constant(-np.inf, number.dtype))
+
+
 _RAMP = 0.1  # of the training: 10 of the authors' 100 epochs
 
 
@@ -102,11 +108,10 @@ def _begin(updates):
 
     @tf.function
     def set_thresholds(count):
-        threshold = global_threshold(
-            [kernel.rule.compared(tf.convert_to_tensor(kernel.score)) for kernel in kernels], count
-        )
-        for kernel in kernels:
-            kernel.threshold.assign(threshold)
+        scores = [kernel.rule.compared(tf.convert_to_tensor(kernel.score)) for kernel in kernels]
+        threshold = global_threshold(scores, count)
+        for kernel, score in zip(kernels, scores, strict=True):
+            kernel.threshold.assign(tf.minimum(threshold, just_below(tf.reduce_max(score))))
 
     updates.set_thresholds = set_thresholds
     _set_threshold(updates, int(updates.model.optimizer.iterations))

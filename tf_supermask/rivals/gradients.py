@@ -7,6 +7,8 @@ import tensorflow as tf
 from tf_supermask import sparsity
 from tf_supermask.masked_kernel import kernels_from
 
+DIVERGED = "The training diverged"
+
 
 class Gradients:
     """`gradients(x, y)`: name of a kernel -> d loss / d (weight * mask) as an array, at the present weights and masks.
@@ -43,8 +45,8 @@ class Gradients:
         wrong = [name for name, gradient in gradients.items() if not np.all(np.isfinite(gradient))]
         if wrong:
             raise ValueError(
-                f"masks cannot be chosen by gradients that are not finite: those of {', '.join(wrong)}. The training diverged, "
-                "or `data` has values that are not finite"
+                f"masks cannot be chosen by gradients that are not finite: those of {', '.join(wrong)}. {DIVERGED}, or `data` "
+                "has values that are not finite"
             )
         return gradients
 

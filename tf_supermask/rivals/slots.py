@@ -2,8 +2,8 @@
 
 import keras
 
-# Ftrl divides by states that a grown weight has to start with at 0; Muon moves all weights of a matrix together.
-_REFUSED = (keras.optimizers.Ftrl, keras.optimizers.Muon)
+# States of Ftrl and Adagrad do not begin at 0, as those of a grown weight do; Muon moves all weights of a matrix together.
+_REFUSED = (keras.optimizers.Ftrl, keras.optimizers.Adagrad, keras.optimizers.Muon)
 
 
 def slots_of(model):
@@ -15,7 +15,8 @@ def slots_of(model):
     optimizer, slots = model.optimizer, {id(variable): [] for variable in model.trainable_variables}
     if isinstance(optimizer, _REFUSED):
         raise ValueError(
-            "masks cannot be changed under this optimizer, which moves masked weights; use SGD or Adam. "
+            "masks cannot be changed under this optimizer, which moves masked weights or has states that begin at another number "
+            "than 0; use SGD or Adam. "
             f"Received: {type(optimizer).__name__}"
         )
     if not optimizer.built:
