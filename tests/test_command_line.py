@@ -51,6 +51,14 @@ def test_help_and_wrong_flags_are_answered_without_tensorflow(command):
         assert done.returncode == status and (done.stdout if given == "--help" else done.stderr.startswith("error: "))
 
 
+def test_ctrl_c_during_an_import_acts_after_it_and_is_one_line():
+    code = "import os, signal\nfrom tf_supermask import command_line\n"
+    code += "with command_line.output_may_be_closed(), command_line.interrupted_afterwards():\n"
+    code += "    os.kill(os.getpid(), signal.SIGINT); print('imported')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("imported\n", "error: stopped\n", 130)
+
+
 @pytest.mark.parametrize("flag", ["--help", "--status"])
 def test_a_reader_that_has_read_enough_is_no_error(flag, tmp_path):
     command = [sys.executable, "-m", "tf_supermask.main", flag]

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import threading
 
 from absl import flags
 
@@ -24,10 +25,13 @@ def fail(error, code=2):
 
 @contextlib.contextmanager
 def output_may_be_closed():
-    """Ends the command without an error where the reader of its output has read enough, as in `... | head`."""
+    """Ends the command without an error where the reader of its output has read enough, as in `... | head`, and with one line
+    after Ctrl-C."""
     try:
         yield
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        fail("stopped", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes what is left at its end
         sys.exit(128 + signal.SIGPIPE)  # as other commands, which the signal ends
@@ -56,6 +60,22 @@ def parse(argv):
 
 
 @contextlib.contextmanager
+def interrupted_afterwards():
+    """Lets Ctrl-C act at the end of the block only: in the middle of their import, libraries make errors of their own of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: signals.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if signals:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
 def silence_tensorflow():
     """Hides standard error during an import of TensorFlow, unless the import fails or TF_CPP_MIN_LOG_LEVEL is set below 3.
 
@@ -69,7 +89,7 @@ def silence_tensorflow():
         if given.lower() not in ("0", "1", "false", "true"):
             raise InputError(f"{ONEDNN} must be 0 or 1, or not be set. Received: {given!r}, which TensorFlow would ignore")
         require_tensorflow()
-        with contextlib.nullcontext() if show else hidden(2):
+        with interrupted_afterwards(), contextlib.nullcontext() if show else hidden(2):
             _import_keras()
             yield
     except InputError as error:

@@ -14,7 +14,7 @@ from tf_supermask.papers import catalogue
 
 COMMITTED = ("paper", "reduced")  # scales whose records, figures and pages are committed
 OVERVIEW = "tables.md"
-NEXT = """Next: bash run_all.sh --all                                          the other networks at this scale
+NEXT = """Next: bash run_all.sh --all                                          all networks at quick scale
       bash run_all.sh --scale=paper koster_table1_ --seeds=0-4     Table 1 as published, on MNIST
       python -m tf_supermask.export --help                         a trained network as a file of a few kilobytes"""
 

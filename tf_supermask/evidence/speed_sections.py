@@ -34,10 +34,10 @@ def speed(folder):
         "A training step",
         {"time": time, "memory, MiB": memory},
         f"An FCN epoch with evaluation and callbacks takes {epoch['ours_over_bare']:.2f} times a bare "
-        f"`tf.function` loop that trains and evaluates on the same arrays ({epoch['ours_s']:.2f} s; training alone "
+        f"`tf.function` loop that trains and evaluates on the same arrays (ours {epoch['ours_s']:.2f} s; training alone "
         f"{epoch['training_over_bare']:.2f} times). {machines(steps, environment, 'TensorFlow')}\n\n"
         f"A round of lottery tickets of FC with its validations takes {lottery['training_over_bare']:.2f} times a bare compiled "
-        f"loop ({1000 * lottery['ours_s'] / lottery['steps']:.2f} ms a step). The {lottery['masks']} masks of a dense run (11 "
+        f"loop (ours {1000 * lottery['ours_s'] / lottery['steps']:.2f} ms a step). The {lottery['masks']} masks of a dense run (11 "
         f"criteria, 25 levels) are evaluated on 10,000 images in {lottery['supermasks_s']:.1f} s, "
         f"{lottery['supermasks_over_dense']:.2f} of the dense run's time, at {lottery['supermasks_gflops']:.0f} GFLOP/s; "
         f"the product of the first layer alone reaches {lottery['product_gflops']:.0f}.",
@@ -179,7 +179,7 @@ def replayed(folder):
     def note(rows, environment):
         return (
             "The sum of all training steps and of compiling, without evaluation: steps are timed in turns with dense ones, at "
-            f"the widths of the record. {machines(rows, environment)}"
+            f"the widths of the record, which shrank by the rule of its commit. {machines(rows, environment)}"
         )
 
     return _section(folder, "replay", "Committed runs that shrank", cells, note)
