@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tf_supermask import SignedMaskConv2D, SignedMaskDense, masks
+from tf_supermask import Masked, SignedMaskConv2D, SignedMaskDense, masks
 
 # every way to make a layer: (class, arguments, input shape)
 LAYERS = {
@@ -205,6 +205,24 @@ def test_a_bernoulli_mask_is_a_new_sample_at_each_use(make):
     again = make(rule="bernoulli", score_initializer=keras.initializers.Constant(1.0), sample_seed=3)
     again.weight_initializer = lambda shape, dtype: np.asarray(layer.weight)
     np.testing.assert_array_equal(again(x), first)
+
+
+@pytest.mark.parametrize("rule", ["bernoulli", "binaryconnect_stochastic"])
+def test_a_saved_model_draws_on(rule, tmp_path):
+    inputs = keras.Input((6,))
+    layers = [SignedMaskDense(5, rule=rule), Masked(keras.layers.Dense(4), rule=rule), SignedMaskDense(3, rule="signed")]
+    model = keras.Sequential([inputs, *layers])
+    x = batch((4, 6))
+    for _ in range(3):
+        model(x, training=True)
+    model.save(tmp_path / "x.keras")
+    model.save_weights(tmp_path / "x.weights.h5")
+    loaded, filled = keras.models.load_model(tmp_path / "x.keras"), keras.models.clone_model(model)
+    filled.load_weights(tmp_path / "x.weights.h5")
+    for _ in range(2):
+        expected = np.asarray(model(x, training=True))
+        for other in (loaded, filled):
+            np.testing.assert_allclose(other(x, training=True), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("make", [lambda **k: SignedMaskDense(40, **k), lambda **k: SignedMaskConv2D(8, 3, **k)])

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import itertools
 import textwrap
 import warnings
 
@@ -80,6 +81,27 @@ def cloned(model, make, inputs=None):
             warnings.simplefilter("ignore")  # Keras warns of losses that are lambdas
             clone.compile_from_config(model.get_compile_config())
     return clone, pairs
+
+
+_HARMLESS = {"build", "call", "compute_output_shape", "from_config", "get_config"}  # methods that do not train
+_PASSED_ON = {"self", "args", "kwargs", "inputs", "outputs", "name", "trainable"}  # arguments that Keras gives a clone
+
+
+def same_training(model, clone, pairs):
+    """Freezes in a clone the variables that are frozen by themselves in the model. Raises ValueError for a model whose class
+    trains in its own way, if the clone is of another class or lacks what the class was given."""
+    for layer, copy in pairs:
+        if isinstance(layer, keras.layers.Layer):
+            for variable, other in zip(layer.weights, copy.weights, strict=True):
+                other.trainable = variable.trainable
+    own = list(itertools.takewhile(lambda its: not its.__module__.startswith("keras."), type(model).__mro__))
+    methods = {name for its in own for name in vars(its) if hasattr(keras.Model, name) and not name.startswith("_")}
+    given = {name for its in own if "__init__" in vars(its) for name in inspect.signature(its.__init__).parameters}
+    if methods - _HARMLESS and (type(clone) is not type(model) or given - _PASSED_ON):
+        raise ValueError(
+            f"`model` must train as Keras' models do, or be functional and of a class without arguments of its own. Received: "
+            f"{type(model).__name__}, with its own {', '.join(sorted(methods - _HARMLESS))}"
+        )
 
 
 def copied(layer, /, **changes):

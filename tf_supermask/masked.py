@@ -14,11 +14,11 @@ import keras
 from keras import ops
 
 from tf_supermask import arguments, graph, initializers, maskable, masks, thresholds
-from tf_supermask.masked_kernel import MaskedKernel, add_scales, add_score
+from tf_supermask.masked_kernel import MaskedKernel, SavesDraws, add_scales, add_score
 
 
 @keras.saving.register_keras_serializable("tf_supermask")
-class Masked(keras.layers.Wrapper):
+class Masked(SavesDraws, keras.layers.Wrapper):
     """A layer with supermasks: it computes what `layer` does with `weight * mask(score)` for each of its kernels.
 
     The weights stay in `layer`, frozen; the scores are this layer's variables, float32 under every precision policy. All other

@@ -13,6 +13,7 @@ from keras import ops
 from tf_supermask import initializers, latent, masks
 from tf_supermask.density import density_threshold
 
+_GENERATOR = "seed_generator"  # key in files
 _KERNEL_OF = contextvars.ContextVar("MaskedKernel -> kernel", default=None)
 
 
@@ -24,6 +25,22 @@ def kernels_from(kernel_of):
         yield
     finally:
         _KERNEL_OF.reset(token)
+
+
+class SavesDraws:
+    """For a layer that may have a `seed_generator`: its state is saved with the weights, so that the next mask that is drawn is
+    the one that would have come next. Keras saves no states of generators."""
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        if hasattr(self, "seed_generator"):
+            store[_GENERATOR] = self.seed_generator.state
+
+    def load_own_variables(self, store):
+        names = set(store.keys())
+        super().load_own_variables({name: store[name] for name in names - {_GENERATOR}})
+        if _GENERATOR in names and hasattr(self, "seed_generator"):  # older files have none
+            self.seed_generator.state.assign(store[_GENERATOR])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,10 +10,10 @@ import keras
 from keras import ops
 
 from tf_supermask import arguments, graph, initializers, masks, thresholds
-from tf_supermask.masked_kernel import MaskedKernel, add_scales, add_score, same_everywhere
+from tf_supermask.masked_kernel import MaskedKernel, SavesDraws, add_scales, add_score, same_everywhere
 
 
-class SignedMask(keras.layers.Layer):
+class SignedMask(SavesDraws, keras.layers.Layer):
     """Base class of masked layers: weight, score, threshold, bias.
 
     Args:

@@ -12,8 +12,6 @@ does without gradient moves none of these scores to where its mask is not 0: `dr
 each step. Clipping by norm or by value sees a gradient of which only zeros are left out.
 """
 
-import inspect
-import itertools
 from typing import NamedTuple
 
 import keras
@@ -33,9 +31,6 @@ _STEADY = (
     keras.layers.GlobalAveragePooling2D, keras.layers.Activation, keras.layers.ReLU, keras.layers.ELU, keras.layers.LeakyReLU,
     keras.layers.Add,
 )  # fmt: skip
-
-_HARMLESS = {"build", "call", "compute_output_shape", "from_config", "get_config"}  # methods that do not train
-_PASSED_ON = {"self", "args", "kwargs", "inputs", "outputs", "name", "trainable"}  # arguments that Keras gives a clone
 
 
 class Shrunk(NamedTuple):
@@ -83,9 +78,8 @@ def shrink(model):
     constants make them on images of few grey values, rounding decides, and the two trainings part as those of two seeds do.
 
     Args:
-        model: Sequential or functional model with masked layers; it is left as it is. Compiled with SGD, or not compiled; the
-            latter counts as having no momentum. The product of learning rate and weight decay has to be from 0 to 1 now, and
-            with a schedule in all steps to come, which are not looked at.
+        model: Sequential or functional model with masked layers; it is left as it is. Compiled with SGD, or not compiled, which
+            counts as without momentum. Learning rate times weight decay has to be from 0 to 1, at all steps of a schedule too.
 
     Returns: `Shrunk`, a tuple `(model, kept)`: the smaller model, and layer name -> `(inputs, units)`, the indices of its input
         features and units in `model`. Its method `write_back(model)` copies what was trained, and the state of the optimizer, to
@@ -160,10 +154,8 @@ class Shrinker:
             return cloning.copied(layer, **changed)
 
         small, pairs = cloning.cloned(self.model, remade)
-        _check_training(self.model, small)
+        cloning.same_training(self.model, small, pairs)
         for layer, copy in pairs:
-            for variable, other in zip(layer.weights, copy.weights, strict=True):
-                other.trainable = variable.trainable  # of one by itself, which no configuration names
             if layer.name not in kept:
                 cloning.carry(layer, copy)
         if self.model.compiled and not small.compiled:
@@ -220,19 +212,6 @@ def _pin(layer, step):
         step.channels.pin([step.result], f"{layer.name} has a bias or an activity regularizer")
 
 
-def _check_training(model, small):
-    """Raises ValueError for a model whose class trains in its own way, if its copy is of another class or lacks what the class
-    was given."""
-    own = list(itertools.takewhile(lambda its: not its.__module__.startswith("keras."), type(model).__mro__))
-    methods = {name for its in own for name in vars(its) if hasattr(keras.Model, name) and not name.startswith("_")}
-    given = {name for its in own if "__init__" in vars(its) for name in inspect.signature(its.__init__).parameters}
-    if methods - _HARMLESS and (type(small) is not type(model) or given - _PASSED_ON):
-        raise ValueError(
-            f"`model` must train as Keras' models do, or be functional and of a class without arguments of its own. Received: "
-            f"{type(model).__name__}, with its own {', '.join(sorted(methods - _HARMLESS))}"
-        )
-
-
 def _shrinkable(layer):
     """Whether a layer is masked, and the mask of each weight depends on its own score alone and changes no other weight."""
     if type(layer) not in _MASKED:
@@ -266,8 +245,6 @@ def _paired(model, shrunk):
     others = velocities(small)
     for variable, velocity in velocities(model).items():
         yield velocity, others[partner[variable]], index[variable]
-    scalars = (
-        [variable for variable in of.optimizer.variables if not len(variable.shape)] for of in (model, small)
-    )
+    scalars = ([its for its in of.optimizer.variables if not len(its.shape)] for of in (model, small))
     for variable, other in zip(*scalars, strict=True):
         yield variable, other, ...

@@ -37,8 +37,8 @@ def speed(folder):
         f"`tf.function` loop that trains and evaluates on the same arrays (ours {epoch['ours_s']:.2f} s; training alone "
         f"{epoch['training_over_bare']:.2f} times). {machines(steps, environment, 'TensorFlow')}\n\n"
         f"A round of lottery tickets of FC with its validations takes {lottery['training_over_bare']:.2f} times a bare compiled "
-        f"loop (ours {1000 * lottery['ours_s'] / lottery['steps']:.2f} ms a step). The {lottery['masks']} masks of a dense run (11 "
-        f"criteria, 25 levels) are evaluated on 10,000 images in {lottery['supermasks_s']:.1f} s, "
+        f"loop (ours {1000 * lottery['ours_s'] / lottery['steps']:.2f} ms a step). The {lottery['masks']} masks of a dense run "
+        f"(11 criteria, 25 levels) are evaluated on 10,000 images in {lottery['supermasks_s']:.1f} s, "
         f"{lottery['supermasks_over_dense']:.2f} of the dense run's time, at {lottery['supermasks_gflops']:.0f} GFLOP/s; "
         f"the product of the first layer alone reaches {lottery['product_gflops']:.0f}.",
     )

@@ -10,14 +10,13 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tf_supermask import arguments, sparsity
 from tf_supermask.rivals import allocation as allocations
 from tf_supermask.rivals import events
 from tf_supermask.rivals.gradients import DIVERGED, Gradients, batches_of
 from tf_supermask.rivals.methods import METHODS, Goal, Network
-from tf_supermask.rivals.slots import slots_of
+from tf_supermask.rivals.slots import clear, slots_of
 
 
 class MaskUpdates(keras.callbacks.Callback):
@@ -237,9 +236,7 @@ class MaskUpdates(keras.callbacks.Callback):
     def _clear(self, masks):
         """Sets weights outside the masks to 0, and their states."""
         for name, kernel in self.kernels.items():
-            for variable in (kernel.weight, *self.slots[id(kernel.weight)]):
-                value = tf.convert_to_tensor(variable)
-                variable.assign(tf.where(tf.constant(masks[name]), value, tf.zeros_like(value)))
+            clear((kernel.weight, *self.slots[id(kernel.weight)]), masks[name])
 
     def _show(self, masks):
         for name, kernel in self.kernels.items():

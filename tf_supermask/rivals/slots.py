@@ -1,6 +1,7 @@
 """Which variables of an optimizer belong to which trained variable: momenta and other states of the same shape."""
 
 import keras
+from keras import ops
 
 # States of Ftrl and Adagrad do not begin at 0, as those of a grown weight do; Muon moves all weights of a matrix together.
 _REFUSED = (keras.optimizers.Ftrl, keras.optimizers.Adagrad, keras.optimizers.Muon)
@@ -33,3 +34,9 @@ def slots_of(model):
             )
         slots[id(by_prefix[prefix])].append(state)
     return slots
+
+
+def clear(variables, mask):
+    """Sets the elements of variables outside a bool array to 0."""
+    for variable in variables:
+        variable.assign(ops.where(mask, variable, ops.zeros_like(variable)))
