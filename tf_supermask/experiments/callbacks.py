@@ -123,8 +123,8 @@ class Estimate(keras.callbacks.Callback):
 
     def _seconds(self):
         """Of one epoch, nan if not known yet."""
-        if len(self.ends) == 1:
-            return sum(map(_without_tracing, self.calls.values()))
+        if len(self.ends) == 1:  # better than nothing, where nothing is promised yet
+            return sum(map(_without_tracing, self.calls.values())) if math.isnan(self.promised) else math.nan
         recent = self.ends[-_RECENT - 1 :]
         return (recent[-1] - recent[0]) / (len(recent) - 1)
 
