@@ -92,7 +92,7 @@ def same_training(model, clone, pairs):
     trains in its own way, if the clone is of another class or lacks what the class was given."""
     for layer, copy in pairs:
         if isinstance(layer, keras.layers.Layer):
-            for variable, other in zip(layer.weights, copy.weights, strict=True):
+            for variable, other in zip(layer.weights, copy.weights, strict=False):
                 other.trainable = variable.trainable
     own = list(itertools.takewhile(lambda its: not its.__module__.startswith("keras."), type(model).__mro__))
     methods = {name for its in own for name in vars(its) if hasattr(keras.Model, name) and not name.startswith("_")}
