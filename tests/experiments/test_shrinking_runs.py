@@ -81,6 +81,8 @@ def test_records_masks_and_containers_are_those_of_the_whole_network(tiny, tmp_p
     shrunk = train(spec, tiny, tmp_path / "True", options=dataclasses.replace(QUIET, log=said.append))
     sizes = ["-".join(map(str, event["units"].values())) for event in shrunk["shrunk"]]
     assert sizes and [line.split()[6] for line in said if line.startswith("  after epoch ")] == sizes
+    estimates = [line for line in said if not line.startswith("  after epoch ")]
+    assert estimates and all(line.startswith("  one epoch takes about ") for line in estimates)
     plain = train(spec_of(shrink=False), tiny, tmp_path / "False")
     assert shrunk["shrunk"] and "shrunk" not in plain
     units = shrunk["shrunk"][-1]["units"]

@@ -68,7 +68,10 @@ def test_corrected_for_the_number_of_tests():
 def test_the_sentence_on_the_time_of_edge_popup():
     assert findings.of_steps({}) == [] and findings.of_steps({"fcn": {"rigl": 1.1}}) == []
     (text,) = findings.of_steps({"fcn": {"edge_popup": 1.512}, "conv2": {"edge_popup": 2.0}})
-    assert "takes so many times one of dense training: 1.51 on fcn, 2.00 on conv2." in text
+    assert text.endswith(
+        "takes so many times one of dense training: 1.51 on fcn, 2.00 on conv2. Another table has "
+        "[PyTorch's times with sorting](speed.md#pytorch)."
+    )
 
 
 def test_a_run_that_diverged_is_shown():

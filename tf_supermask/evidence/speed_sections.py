@@ -9,6 +9,7 @@ import pathlib
 import pandas as pd
 
 from tf_supermask.evidence.benchmarks import load, machines, measurements, milliseconds
+from tf_supermask.experiments.shrinking import units_text
 
 
 def speed(folder):
@@ -169,7 +170,7 @@ def replayed(folder):
         return {
             "run": name,
             "epochs": ", ".join(str(stage["epochs"]) for stage in row["stages"]),
-            "units": "; ".join(["all", *("-".join(map(str, units.values())) for units in row["units"])]),
+            "units": "; ".join(["all", *map(units_text, row["units"])]),
             "a step / dense": ", ".join(f"{stage['step_over_dense']:.2f}" for stage in row["stages"]),
             "dense, s": milliseconds(row["dense_s"]),
             "shrinking, s": milliseconds(row["shrinking_s"]),

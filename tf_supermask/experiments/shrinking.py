@@ -81,10 +81,14 @@ class Shrinking:
             self.live = {name: np.isin(np.arange(sizes[name]), units) for name, units in state["live"].items()}
 
 
+def units_text(units):
+    """206-99-10, of masked layer -> number of its units."""
+    return "-".join(map(str, units.values()))
+
+
 def event_text(event):
     """In words: an entry of `Shrinking.events`, and so of the record."""
-    units = "-".join(map(str, event["units"].values()))
-    return f"after epoch {event['epoch']} its layers have {units} units, all others are dead"
+    return f"after epoch {event['epoch']} its layers have {units_text(event['units'])} units, all others are dead"
 
 
 class Shrink(keras.callbacks.Callback):
