@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tf_supermask import SignedMaskConv2D, SignedMaskDense, conversion
-from tf_supermask.deploy import allowed, architecture, container, container_format, loading, short_form
+from tf_supermask.deploy import allowed, architecture, container, container_format, loading, remasking, short_form
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import networks
 from tf_supermask.experiments.spec import Spec
@@ -219,6 +219,36 @@ def test_weights_of_the_users_own(kind, bytes_each, tmp_path, capsys):
                 np.testing.assert_array_equal(one, two if other is plain.layers[-1] else rounded)
 
 
+@pytest.mark.parametrize(
+    "rule, kind, version, bytes_most",
+    [("ttq", "signs and two scales", 5, 900), ("sparse", "a mask and the weights that are left", 4, 9000)],
+)
+def test_trained_kernels(rule, kind, version, bytes_most, capsys):
+    """Oracle: the kernels that the model multiplies with. TTQ keeps two numbers for each, sparse training all that are left."""
+    model = conversion.mask_model(
+        keras.Sequential([keras.Input((20,)), keras.layers.Dense(100), keras.layers.Dense(10)]), rule, verbose=False
+    )
+    for number, layer in enumerate(model.layers):
+        draw = np.random.default_rng(number)
+        if rule == "ttq":
+            layer.score.assign(draw.normal(size=layer.score.shape))
+            layer.scales.assign([0.7 + number, 1.3])
+        else:
+            layer.weight.assign(draw.normal(size=layer.weight.shape))
+            layer.score.assign(draw.integers(0, 2, layer.score.shape))
+    content = container.packed(model, verbose=True)
+    assert content[4] == version and len(content) < bytes_most
+    assert ("no seed draws" in capsys.readouterr().out) == (rule == "sparse")
+    contents = loading.parsed(content, "x")
+    assert {kernel.kind for kernel in contents.kernels.values()} == {kind}
+    for one, two in zip(loading.built(contents).layers, model.layers, strict=True):
+        np.testing.assert_array_equal(one.kernel, two.effective_kernel)
+        assert rule != "ttq" or len(np.unique(one.kernel)) == 3
+    again = remasking.remasked(loading.built(contents), contents.kernels)
+    for one, two in zip(again.layers, model.layers, strict=True):
+        np.testing.assert_array_equal(one.effective_kernel, two.effective_kernel)
+
+
 def _kernels(layer):
     return [np.asarray(kernel.array()) for kernel in layer.masked_kernels.values()]
 
@@ -232,7 +262,7 @@ def test_damaged_headers_of_own_weights_are_refused():
     content = container.packed(conversion.mask_model(keras.Sequential([keras.Input((4,)), layer]), keep_weights=True))
     start = 5 + container_format.CHECKSUM_BYTES
     description, headers, rest = container_format.opened(content[4], content[start:])
-    for own in (["float64", 12], ["float32", -1], ["float32", 11], ["float32"], "float32"):
+    for own in (["float64", 12], ["float32", -1], ["float32", 11], ["float32"], "float32", ["by_sign", 12], ["by_sign", 3]):
         headers[layer.name]["own"] = own
         body = container_format.headed(description, headers) + rest
         with pytest.raises(InputError, match="is damaged"):

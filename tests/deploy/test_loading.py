@@ -519,7 +519,7 @@ def test_headers_that_lie_are_refused(change, tmp_path):
 def test_newer_versions_and_other_files_are_named(content, tmp_path):
     path = tmp_path / "x.supermask"
     path.write_bytes(sealed(VERSION + 1, content[HEAD:]))
-    with pytest.raises(InputError, match=r"version 5, newer than 4; update"):
+    with pytest.raises(InputError, match=r"version 6, newer than 5; update"):
         loading.read(path)
     path.write_bytes(sealed(1, content[HEAD:]))
     with pytest.raises(InputError, match=r"version 1, which is not read any more; export its run again"):

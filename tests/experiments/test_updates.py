@@ -45,7 +45,7 @@ def test_a_run_its_files_and_the_model_that_is_read_again(name, tiny, tmp_path):
     kept = record["final"]["remaining"]
     assert kept == pytest.approx(10, abs=0.1) if spec.density else kept == 100 or spec.mode in ("twn", "ttq")
     again, x = runs.load_run(run.record), np.random.default_rng(0).normal(size=(4, 8, 8, 1)).astype(np.float32)
-    has_codes = name not in ("ttq", "binaryconnect_stochastic", "sparse")
+    has_codes = name not in ("binaryconnect_stochastic", "sparse")
     assert run.container.exists() == has_codes
     if not spec.sampled:
         np.testing.assert_allclose(again(x), model(x), rtol=1e-4, atol=1e-5)

@@ -27,7 +27,6 @@ from tf_supermask import arguments, cloning, conversion, files, graph
 from tf_supermask.deploy import allowed, architecture, coding, level_codes, loading, own_weights, short_form
 from tf_supermask.deploy.container_format import (
     ENDING,
-    VERSION,
     Kernel,
     check_size,
     deflated,
@@ -36,6 +35,7 @@ from tf_supermask.deploy.container_format import (
     key_of,
     sealed,
     slow_draw,
+    version_for,
 )
 from tf_supermask.errors import InputError, one_line
 
@@ -90,9 +90,10 @@ def packed(model, own="float32", verbose=False):
         )
     headers, blocks, arrays, codes = _encoded(plain, masked, own)
     description = _description(model, plain, headers)
-    if verbose and blocks:
+    stored = 4 * sum(own_weights.length(its["own"]) for its in headers.values() if its.get("own", "")[:1] == [own])
+    if verbose and stored:
         print(
-            f"{model.name}: weights that no seed draws take {sum(map(len, blocks)):,} bytes as {own}, before deflation "
+            f"{model.name}: weights that no seed draws take {stored:,} bytes as {own}, before deflation "
             "(own_weights='float16' rounds them; verbose=False hides this line)"
         )
     arrays = b"".join(blocks + arrays)
@@ -137,7 +138,7 @@ def renewed(contents):
 
 
 def _bytes(description, headers, arrays, codes):
-    return sealed(VERSION, headed(description, headers) + deflated(arrays) + codes)
+    return sealed(version_for(headers), headed(description, headers) + deflated(arrays) + codes)
 
 
 def _exact(layer, array):
@@ -186,15 +187,12 @@ def _kernel(source, kernel):
     coded = level_codes.codes_of(kernel, source.rule.levels if source else 1)
     if coded is not None or source is None:
         return coded and Kernel(*coded)
-    if source.rule.given or source.rule.latent:
-        raise InputError(
-            f"the kernel of {source.layer.name} is trained, and is not codes times one scale, which {ENDING} files hold; "
-            "save the model with Keras"
-        )
     weight, layer = np.asarray(source.weight), source.layer
     initializer = keras.initializers.serialize(getattr(layer, "weight_initializer", None))
     if (
         initializer is None
+        or source.rule.given
+        or source.rule.latent
         or slow_draw(initializer, weight.shape)
         or not np.array_equal(drawn(initializer, weight.shape), weight)
     ):

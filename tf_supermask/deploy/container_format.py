@@ -16,13 +16,14 @@ from tf_supermask.deploy.words import WORDS
 from tf_supermask.errors import InputError
 
 MAGIC, ENDING = b"SMSK", ".supermask"
-OLDEST, VERSION = 2, 4  # versions that are read
+OLDEST, VERSION = 2, 5  # versions that are read
+_ONE_SIZE = 4  # the last version that has no kernels of two sizes; written where there are none
 _ZLIB = 3  # the last version whose streams are of zlib, each after its length, and without WORDS
 CHECKSUM_BYTES = 16
 MOST_HEADER, MOST_OBJECTS = 2**22, 2**16  # bytes of a header, objects and lists in it
 MOST_PRODUCTS = 2**30  # of the decomposition of weights that are drawn: it takes about a second
 _ANY_SIZE, _WEIGHTS_PER_BYTE, _NUMBERS_PER_BYTE = 2**24, 2**14, 16  # see check_size
-_AS_TEXT = {"draw": "draws", "own": "own"}  # parts of a kernel's header that are text in VERSION, and where
+_AS_TEXT = {"draw": "draws", "own": "own"}  # parts of a kernel's header that are text in what is written, and where
 
 
 @dataclasses.dataclass
@@ -39,7 +40,8 @@ class Kernel:
     def kind(self):
         """What a file has of the kernel."""
         if self.own is not None:
-            return "a mask and the weights that are left"
+            two = own_weights.sizes_by_sign(self.array()) is not None
+            return "signs and two scales" if two else "a mask and the weights that are left"
         return "signs and a scale" if self.draw is None else "a mask and a seed"
 
     def array(self):
@@ -84,13 +86,18 @@ def key_of(layer, place):
     return f"{layer}/{place}" if place else layer  # names of layers have no slash
 
 
+def version_for(headers):
+    """The version of a file with headers of kernels: the oldest that is still written and has them all."""
+    return VERSION if any(its.get("own", "")[:1] == [own_weights.BY_SIGN] for its in headers.values()) else _ONE_SIZE
+
+
 def sealed(version, body):
     """The bytes of a file: magic, version, checksum, `body`."""
     return MAGIC + bytes([version]) + hashlib.sha256(bytes([version]) + body).digest()[:CHECKSUM_BYTES] + body
 
 
 def headed(description, headers):
-    """The beginning of a body of VERSION: Keras' `description`, and the headers of the kernels by their keys. The arrays,
+    """The beginning of a body that is written: Keras' `description`, and the headers of the kernels by their keys. The arrays,
     deflated, and the codes follow. Raises InputError if the description is too long."""
     text = {"model": short_form.shortened(description), "kernels": list(headers)}
     for part in _AS_TEXT:

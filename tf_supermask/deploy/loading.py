@@ -74,7 +74,8 @@ class Contents:
             kernels = {name: _decoded(header, decoder) for name, header in self.headers.items()}
             rest = self._all_arrays if self._own else ()
             for key, size in self._own.items():
-                kernels[key].own, rest = own_weights.unpacked(self.headers[key]["own"], rest[:size]), rest[size:]
+                block, rest = rest[:size], rest[size:]
+                kernels[key].own = own_weights.unpacked(self.headers[key]["own"], block, kernels[key].codes)
             return kernels
 
 

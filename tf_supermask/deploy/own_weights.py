@@ -1,7 +1,8 @@
 """Weights of a container that are neither signed constants nor drawn from a seed: those that are left of a kernel.
 
 Their signs are among the codes. Their sizes are a block of float32, or of float16 to which they are rounded, at the start of the
-arrays. Its header is `[type, how many]`, and it takes a whole number of float32.
+arrays. Its header is `[type, how many]`, and it takes a whole number of float32. Where all that are positive have one size, and
+all that are negative another one, as in TTQ, the block is these two sizes, and its type is "by_sign".
 """
 
 import numpy as np
@@ -9,14 +10,18 @@ import numpy as np
 from tf_supermask.errors import InputError
 
 TYPES = {"float32": "<f4", "float16": "<f2"}
+BY_SIGN = "by_sign"
+_STORED = TYPES | {BY_SIGN: "<f4"}
 
 
 def packed(kernel, name, kind):
     """`(header, block)` of a kernel. Raises InputError if numbers of a type cannot hold it; `name` is for the message."""
     left = np.abs(kernel[kernel != 0])
+    if left.size > 2 and (two := sizes_by_sign(kernel)) is not None:
+        left, kind = two, BY_SIGN
     with np.errstate(over="ignore"):
-        block = left.astype(TYPES[kind])
-    if kind == "float32" and not np.array_equal(block.astype(left.dtype), left):
+        block = left.astype(_STORED[kind])
+    if kind != "float16" and not np.array_equal(block.astype(left.dtype), left):
         raise InputError(f"{name} has weights of {left.dtype} that float32, as files hold it, cannot")
     if not np.isfinite(block).all() or not block.all():
         raise InputError(f"{name} has weights that are too large or too small for {kind}; use own_weights='float32'")
@@ -24,18 +29,25 @@ def packed(kernel, name, kind):
     return [kind, block.size], content + bytes(-len(content) % 4)
 
 
+def sizes_by_sign(kernel):
+    """The one size of all positive values of a kernel, and that of all negative ones; None where either have none or several."""
+    sizes = [np.unique(np.abs(kernel[sign * kernel > 0])) for sign in (1, -1)]
+    return np.concatenate(sizes) if all(size.size == 1 for size in sizes) else None
+
+
 def length(header):
     """How many float32 a block takes. Raises ValueError if there is no such header."""
     kind, count = header
-    if kind not in TYPES or not isinstance(count, int) or count < 0:
+    if kind not in _STORED or not isinstance(count, int) or count < 0 or kind == BY_SIGN and count != 2:
         raise ValueError("weights of no type or number")
-    return -(-count * np.dtype(TYPES[kind]).itemsize // 4)
+    return -(-count * np.dtype(_STORED[kind]).itemsize // 4)
 
 
-def unpacked(header, numbers):
-    """The sizes of weights from their block, an array of float32. The result is float32."""
+def unpacked(header, numbers, codes):
+    """The sizes of the weights that are not 0, in their order, from their block, an array of float32. The result is float32."""
     kind, count = header
-    return np.frombuffer(numbers.tobytes(), TYPES[kind])[:count].astype(np.float32)
+    sizes = np.frombuffer(numbers.tobytes(), _STORED[kind])[:count].astype(np.float32)
+    return np.where(codes[codes != 0] > 0, *sizes) if kind == BY_SIGN else sizes
 
 
 def placed(codes, sizes):

@@ -70,10 +70,10 @@ def weights_are_drawn(mode):
 
 
 def has_codes(mode, distribution):
-    """Whether the trained kernels of a mask rule are codes, which a container holds, times a scale or drawn weights."""
+    """Whether the trained kernels of a mask rule are codes, which a container holds, times scales or drawn weights."""
     return (
         weights_are_drawn(mode)
-        or mode in ("twn", "binaryconnect")
+        or mode in ("twn", "ttq", "binaryconnect")
         or (mode, distribution) == ("iterand", "signed_constant")
     )
 
