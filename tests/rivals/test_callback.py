@@ -228,6 +228,20 @@ def test_states_of_other_masks_are_cleared_where_training_goes_on():
     assert len(watch.counts) == 3
 
 
+@pytest.mark.parametrize("method", ["magnitude", "granet"])
+def test_a_training_that_ends_before_its_density_says_so(method, recwarn):
+    """As with EarlyStopping, and in a second `fit` that does not know the steps of the first."""
+    model = model_of()
+    stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", True))
+    for epochs, last in ((10, 22), (1, 2)):
+        with pytest.warns(UserWarning, match=rf"{method} reaches density=0.25 .* step {last}; after \d steps it is 0\.\d+"):
+            fit(model, updates_of(method), stop, epochs=epochs)
+    whole = model_of()
+    recwarn.clear()
+    fit(whole, updates_of(method))
+    assert np.isclose(densities(whole), 0.25, atol=0.03) and not recwarn.list
+
+
 def several_inputs():
     inputs = [keras.Input((10,)) for _ in range(2)]
     plain = keras.Model(inputs, keras.layers.Dense(4)(keras.layers.add(inputs)), name="several_inputs")

@@ -7,13 +7,14 @@ as one that was never stopped.
 
 import itertools
 import math
+import warnings
 
 import keras
 import numpy as np
 
 from tf_supermask import arguments, sparsity
 from tf_supermask.rivals import allocation as allocations
-from tf_supermask.rivals import events
+from tf_supermask.rivals import checks, events
 from tf_supermask.rivals.gradients import DIVERGED, Gradients, batches_of
 from tf_supermask.rivals.methods import METHODS, Goal, Network
 from tf_supermask.rivals.slots import clear, slots_of
@@ -105,7 +106,7 @@ class MaskUpdates(keras.callbacks.Callback):
     def prepare(self, steps):
         """Sets the first masks where the model has none, before a training of `steps` steps."""
         self.kernels, self.total = sparsity.masked_kernels(self.model), steps
-        self._check_optimizer()
+        checks.optimizer(self.model, self.method)
         if self.event:
             self.event.check(self)
         else:
@@ -118,29 +119,19 @@ class MaskUpdates(keras.callbacks.Callback):
         else:  # the optimizer may have states of other masks, as after EarlyStopping(restore_best_weights=True)
             self._clear(self.masks())
 
-    def _check_optimizer(self):
-        optimizer = getattr(self.model, "optimizer", None)
-        if optimizer is None:
-            raise ValueError(f"{self.method} needs a compiled model: call its `compile` first")
-        if optimizer.gradient_accumulation_steps:
-            raise ValueError(
-                f"{self.method} counts the steps of the optimizer, which has to make one for each batch. "
-                f"Received: gradient_accumulation_steps={optimizer.gradient_accumulation_steps}"
-            )
-
     def _check_model(self):
         if not self.kernels or not all(kernel.rule.given for kernel in self.kernels.values()):
             raise ValueError(f'{self.method} needs a model of mask_model(model, "sparse"), all of whose masks are set')
         frozen = [name for name, kernel in self.kernels.items() if not kernel.weight.trainable]
         if frozen:
             raise ValueError(f"{self.method} changes masks of weights that are trained. Frozen: {', '.join(frozen)}")
-        allocations.in_all([math.prod(kernel.weight.shape) for kernel in self.kernels.values()], self.density)
+        allocations.in_all(self.sizes(), self.density)
         self.slots = slots_of(self.model)
         self.gradients = Gradients(self.model) if self.kind.needs_data else None
 
     def _last_change(self, steps):
         """The step of the last change; infinity for events."""
-        self._check_steps_at_once()
+        checks.steps_at_once(self.model, self.every, (self.params or {}).get("steps"))
         if steps is None and self.event:
             return math.inf
         if steps is None:
@@ -155,41 +146,27 @@ class MaskUpdates(keras.callbacks.Callback):
 
     def _check_masks(self):
         """Whether the model has no masks yet."""
-        masks = self.masks().values()
-        kept, size = sum(np.count_nonzero(mask) for mask in masks), sum(mask.size for mask in masks)
-        done = int(self.model.optimizer.iterations)
-        if kept == size:
+        density, done = self._density(), int(self.model.optimizer.iterations)
+        if density == 1:
             if self.kind.change and self.density < 1 and done >= self.last:
                 raise ValueError(
                     f"{self.method} changes masks until step {self.last}, but the optimizer has made {done} steps; `steps` has "
                     "to be those of the whole training, earlier calls of `fit` included, or compile with a new optimizer"
                 )
             return True
-        missed = kept / size - self.density
-        rounding = 0.01 * self.density + len(masks) / size  # a weight for each layer, and a hundredth
-        if missed < -rounding or not self.kind.gradual and missed > rounding:
+        if density < self.density - self._rounding() or not self.kind.gradual and density > self.density + self._rounding():
             raise ValueError(
-                f"{self.method} goes on with the masks that the model has, whose density is {kept / size:.4g}; mask a model "
+                f"{self.method} goes on with the masks that the model has, whose density is {density:.4g}; mask a model "
                 f"without masks, or give that density. Received: density={self.density}"
             )
         return False
 
-    def _check_steps_at_once(self):
-        at_once = self.model.steps_per_execution
-        if at_once == "auto":
-            raise ValueError(
-                'masks change after a number of steps; give `compile` a number. Received: steps_per_execution="auto"'
-            )
-        if self.every % at_once:
-            raise ValueError(
-                f"`every` must be a multiple of the model's steps_per_execution, {at_once}. Received: {self.every}"
-            )
-        steps = (self.params or {}).get("steps")
-        if steps and steps % at_once:
-            raise ValueError(
-                f"steps_per_execution must divide the {steps} steps of an epoch, so that masks change at the right step. "
-                f"Received: {at_once}"
-            )
+    def _density(self):
+        """The share of all masked weights that is kept."""
+        return sum(np.count_nonzero(mask) for mask in self.masks().values()) / sum(self.sizes())
+
+    def _rounding(self):
+        return 0.01 * self.density + len(self.kernels) / sum(self.sizes())  # a weight for each layer, and a hundredth
 
     def on_epoch_begin(self, epoch, logs=None):
         self.before = int(self.model.optimizer.iterations)
@@ -203,8 +180,23 @@ class MaskUpdates(keras.callbacks.Callback):
         elif self.kind.change:
             self._change(self.kind.change, step, step / self.last)
 
+    def on_train_end(self, logs=None):
+        if self.steps or not (self.kind and self.kind.gradual):  # with `steps` of its own a training can be one of several
+            return
+        density = self._density()
+        if density > self.density + self._rounding():
+            warnings.warn(
+                f"{self.method} reaches density={self.density} with its change at step {self.last}; after "
+                f"{int(self.model.optimizer.iterations)} steps it is {density:.4g}",
+                stacklevel=2,
+            )
+
     # -----------------------------------------------------------------------------------------------------------------
     # What
+
+    def sizes(self):
+        """Number of weights of each kernel."""
+        return [math.prod(kernel.weight.shape) for kernel in self.kernels.values()]
 
     def masks(self):
         """Name of a kernel -> bool array."""

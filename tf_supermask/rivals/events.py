@@ -4,7 +4,6 @@ iterand   each pruned weight is drawn again with a probability, every so many st
 global    one threshold for the scores of all layers (Diffenderfer and Kailkhura 2022)
 """
 
-import math
 from typing import Callable, NamedTuple
 
 import keras
@@ -104,7 +103,7 @@ def _begin(updates):
     if updates.total is None:
         raise ValueError("global needs `steps`, those of the whole training: `fit` does not know them")
     kernels = list(updates.kernels.values())
-    in_all([math.prod(kernel.score.shape) for kernel in kernels], updates.density)
+    in_all(updates.sizes(), updates.density)
 
     @tf.function
     def set_thresholds(count):
@@ -118,9 +117,8 @@ def _begin(updates):
 
 
 def _set_threshold(updates, step):
-    size = sum(math.prod(kernel.score.shape) for kernel in updates.kernels.values())
     density = ramped_density(updates.density, step / updates.total)
-    updates.set_thresholds(tf.constant(kept(size, density), tf.int32))
+    updates.set_thresholds(tf.constant(kept(sum(updates.sizes()), density), tf.int32))
 
 
 EVENTS = {
