@@ -223,8 +223,10 @@ def test_weights_of_the_users_own(kind, bytes_each, tmp_path, capsys):
     "rule, kind, version, bytes_most",
     [("ttq", "signs and two scales", 5, 900), ("sparse", "a mask and the weights that are left", 4, 9000)],
 )
-def test_trained_kernels(rule, kind, version, bytes_most, capsys):
-    """Oracle: the kernels that the model multiplies with. TTQ keeps two numbers for each, sparse training all that are left."""
+@pytest.mark.parametrize("scales", [(0.7, 1.3), (0.0, 1.3), (0.0, 0.0)])
+def test_trained_kernels(rule, kind, version, bytes_most, scales, capsys):
+    """Oracle: the kernels that the model multiplies with, and its masks. TTQ keeps two numbers for each, sparse training all that
+    are left. Scales of TTQ can be 0, which hides weights that the mask keeps."""
     model = conversion.mask_model(
         keras.Sequential([keras.Input((20,)), keras.layers.Dense(100), keras.layers.Dense(10)]), rule, verbose=False
     )
@@ -232,7 +234,7 @@ def test_trained_kernels(rule, kind, version, bytes_most, capsys):
         draw = np.random.default_rng(number)
         if rule == "ttq":
             layer.score.assign(draw.normal(size=layer.score.shape))
-            layer.scales.assign([0.7 + number, 1.3])
+            layer.scales.assign(scales)
         else:
             layer.weight.assign(draw.normal(size=layer.weight.shape))
             layer.score.assign(draw.integers(0, 2, layer.score.shape))
@@ -243,7 +245,8 @@ def test_trained_kernels(rule, kind, version, bytes_most, capsys):
     assert {kernel.kind for kernel in contents.kernels.values()} == {kind}
     for one, two in zip(loading.built(contents).layers, model.layers, strict=True):
         np.testing.assert_array_equal(one.kernel, two.effective_kernel)
-        assert rule != "ttq" or len(np.unique(one.kernel)) == 3
+        codes = contents.kernels[two.name].codes.reshape(two.mask.shape)
+        np.testing.assert_array_equal(codes, two.mask if rule == "ttq" else np.sign(two.effective_kernel))
     again = remasking.remasked(loading.built(contents), contents.kernels)
     for one, two in zip(again.layers, model.layers, strict=True):
         np.testing.assert_array_equal(one.effective_kernel, two.effective_kernel)

@@ -126,7 +126,7 @@ def _encoded(plain, masked, own):
             header |= {"levels": levels} if levels else {}
             header |= {"scale": float(kernel.scale)} | ({"draw": kernel.draw} if kernel.draw else {})
             if kernel.own is not None:
-                header["own"], block = own_weights.packed(kernel.own, layer.name, own)
+                header["own"], block = own_weights.packed(kernel.codes, kernel.own, layer.name, own)
                 blocks.append(block)
             headers[key_of(layer.name, place)] = header
     return headers, blocks, arrays, encoder.get_compressed().astype("<u4").tobytes()
@@ -185,7 +185,8 @@ def _kernel(source, kernel):
     if source and not np.isfinite(kernel).all():
         raise InputError(f"{source.layer.name} has weights that are not finite; train the network again, from finite ones")
     coded = level_codes.codes_of(kernel, source.rule.levels if source else 1)
-    if coded is not None or source is None:
+    two_scales = source is not None and source.rule.scales
+    if source is None or coded is not None and not (two_scales and not np.asarray(source.scales).all()):
         return coded and Kernel(*coded)
     weight, layer = np.asarray(source.weight), source.layer
     initializer = keras.initializers.serialize(getattr(layer, "weight_initializer", None))
@@ -196,7 +197,8 @@ def _kernel(source, kernel):
         or slow_draw(initializer, weight.shape)
         or not np.array_equal(drawn(initializer, weight.shape), weight)
     ):
-        return Kernel(np.sign(kernel).astype(np.int8), 1.0, own=kernel)
+        # the signs of a mask remain where its scale is 0
+        return Kernel(source.mask() if two_scales else np.sign(kernel).astype(np.int8), 1.0, own=kernel)
     codes, levels = source.mask(), source.rule.levels
     remaining = np.abs(codes).sum() / levels
     scale = np.float32(kernel.size / remaining if layer.rescale and remaining else 1) / np.float32(levels)

@@ -40,7 +40,7 @@ class Kernel:
     def kind(self):
         """What a file has of the kernel."""
         if self.own is not None:
-            two = own_weights.sizes_by_sign(self.array()) is not None
+            two = own_weights.sizes_by_sign(self.codes, self.array()) is not None
             return "signs and two scales" if two else "a mask and the weights that are left"
         return "signs and a scale" if self.draw is None else "a mask and a seed"
 

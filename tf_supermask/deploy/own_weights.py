@@ -14,24 +14,26 @@ BY_SIGN = "by_sign"
 _STORED = TYPES | {BY_SIGN: "<f4"}
 
 
-def packed(kernel, name, kind):
-    """`(header, block)` of a kernel. Raises InputError if numbers of a type cannot hold it; `name` is for the message."""
-    left = np.abs(kernel[kernel != 0])
-    if left.size > 2 and (two := sizes_by_sign(kernel)) is not None:
+def packed(codes, kernel, name, kind):
+    """`(header, block)` of a kernel, of which weights are left where codes are not 0. Raises InputError if numbers of a type
+    cannot hold it; `name` is for the message."""
+    left = np.abs(kernel[codes != 0])
+    if left.size > 2 and (two := sizes_by_sign(codes, kernel)) is not None:
         left, kind = two, BY_SIGN
     with np.errstate(over="ignore"):
         block = left.astype(_STORED[kind])
     if kind != "float16" and not np.array_equal(block.astype(left.dtype), left):
         raise InputError(f"{name} has weights of {left.dtype} that float32, as files hold it, cannot")
-    if not np.isfinite(block).all() or not block.all():
+    if not np.isfinite(block).all() or not block.all() and kind != BY_SIGN:
         raise InputError(f"{name} has weights that are too large or too small for {kind}; use own_weights='float32'")
     content = block.tobytes()
     return [kind, block.size], content + bytes(-len(content) % 4)
 
 
-def sizes_by_sign(kernel):
-    """The one size of all positive values of a kernel, and that of all negative ones; None where either have none or several."""
-    sizes = [np.unique(np.abs(kernel[sign * kernel > 0])) for sign in (1, -1)]
+def sizes_by_sign(codes, kernel):
+    """The one size of all values of a kernel where codes are positive, and that where they are negative; None where either have
+    none or several. A size can be 0."""
+    sizes = [np.unique(np.abs(kernel[codes == sign])) for sign in (1, -1)]
     return np.concatenate(sizes) if all(size.size == 1 for size in sizes) else None
 
 

@@ -85,8 +85,9 @@ def verified(run, record, load):
         return None, "not verifiable: its masks are sampled, its accuracy is a mean over samples"
     if not run.container.exists():
         return None, "not verifiable: no container beside the record"
-    model = loading.load(run.container)
-    counts = {layer.name: int(np.count_nonzero(layer.kernel)) for layer in model.layers if hasattr(layer, "kernel")}
+    contents = loading.read(run.container)
+    model = loading.built(contents)
+    counts = {name: int(np.count_nonzero(kernel.codes)) for name, kernel in contents.kernels.items()}
     expected = {row["name"]: row["counts"][0] + row["counts"][2] for row in record["layers"]}
     dataset = load(spec.dataset, tuple(record["data"]["input_shape"]), spec.splits)
     _, accuracy = Evaluation(model, data.evaluation_arrays(dataset, spec))()
