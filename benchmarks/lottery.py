@@ -86,7 +86,7 @@ def bare(spec, dataset):
 def all_supermasks(spec, dataset):
     """A function that evaluates the paper's criteria at all levels on the test images, made-up final weights."""
     network = one_shot.Untrained(spec, dataset)
-    del network.sets["val"]
+    del network.evaluations["val"]
     draw = np.random.default_rng(0)
     initial = {name: np.asarray(kernel).copy() for name, kernel in network.kernels.items()}
     finals = {name: kernel + draw.normal(size=kernel.shape, scale=0.05) for name, kernel in initial.items()}

@@ -103,6 +103,18 @@ def test_latent_weights_start_as_weights_do(wrapped):
         assert len(layer.trainable_variables) == (2 if rule == "ttq" else 1)
 
 
+@pytest.mark.parametrize("rule", ["signed", "sparse", "twn", "binaryconnect"])
+def test_only_frozen_weights_start_as_signed_constants(rule):
+    """Those that are trained start as in dense networks, unless the caller says how."""
+    plain = keras.Sequential([keras.Input((N_IN,)), keras.layers.Dense(UNITS)])
+    models = [mask_model(plain, rule, **its) for its in ({}, {"scheme": "he"}, {"distribution": "uniform"})]
+    values = [np.asarray(kernel_of(model.layers[0]).start) for model in models]
+    sizes = [len(np.unique(np.abs(value))) for value in values]
+    assert sizes == [1, 1, N_IN * UNITS] if rule == "signed" else sizes == [N_IN * UNITS] * 3
+    assert np.isclose(np.abs(values[1]).max(), np.sqrt(2 / N_IN)) == (rule == "signed")
+    assert np.array_equal(values[0], values[1]) == (rule != "signed")
+
+
 def test_mpt_on_signed_constants_is_edge_popup():
     """alpha is the constant."""
     models = [

@@ -23,6 +23,7 @@ ELSEWHERE = {  # module -> the file of its tests, where it has another name
     "experiments/conditions.py": "experiments/test_spec.py",
     "experiments/rival_settings.py": "experiments/test_spec.py",
     "gradients.py": "test_masks.py",
+    "rivals/checks.py": "rivals/test_callback.py",
     "rivals/events.py": "rivals/test_callback.py",
     "rivals/gradients.py": "rivals/test_callback.py",
     "rivals/method_names.py": "rivals/test_methods.py",

@@ -7,22 +7,22 @@ from tf_supermask.signed_mask import SignedMask
 
 
 def mask_model(
-    model, rule="signed", filter=choosing.all_layers, scheme="elus", distribution="signed_constant", keep_weights=False, seed=0,
+    model, rule="signed", filter=choosing.all_layers, scheme=None, distribution=None, keep_weights=False, seed=0,
     threshold=None, relative_threshold=None, rescale=False, score_initializer="glorot_uniform", use_bias=None, verbose=True,
     density=None,
 ):  # fmt: skip
     """A clone of a Sequential or functional model with masks: frozen weights, trained scores. Compile it before training.
 
     Dense and Conv2D layers become `SignedMaskDense` and `SignedMaskConv2D`, those with a regularizer or constraint of the kernel
-    and all other layers with kernels become `Masked`, also in models inside the model. Embeddings have no kernel; `Masked` masks
-    one by name.
+    and all others with kernels `Masked`, also in models inside. Embeddings have no kernel; `Masked` masks one by name.
 
     Args:
         model: built Sequential or functional model; it is not changed.
         filter: `layer -> bool`, which of the layers with kernels get masks, or `(layer, name of the kernel) -> bool`, which of
             their kernels do. All others keep their weights.
-        scheme: size of the frozen weights, "elus", "elu", "he", "xavier", "elus_resnet" or "pytorch".
-        distribution: theirs, "signed_constant", "uniform", "normal" or "truncated_normal".
+        scheme: size of the weights, "elus" (default), "elu", "he", "xavier", "elus_resnet" or "pytorch".
+        distribution: theirs, "signed_constant" (default), "uniform", "normal" or "truncated_normal". Rules that train weights, as
+            "sparse" does, have the defaults "he" and "normal".
         keep_weights: freeze the kernels of the model in place of new ones.
         seed: int >= 0; each layer gets its own from it and from the position of the layer among the model's Dense and Conv2D
             layers, or among its others. None draws one, which `keras.utils.set_random_seed` makes reproducible.

@@ -5,7 +5,7 @@ import random
 
 import keras
 
-from tf_supermask import arguments, choosing, cloning, initializers, maskable
+from tf_supermask import arguments, choosing, cloning, initializers, maskable, masks
 from tf_supermask.layers import SignedMaskConv2D, SignedMaskDense
 from tf_supermask.masked import Masked
 
@@ -26,6 +26,9 @@ class Forms:
     """Makes the masked forms of the layers of a model. Arguments are those of `mask_model`; `masked` are those of the layers."""
 
     def __init__(self, scheme, distribution, score_initializer, seed, keep_weights, use_bias=None, **masked):
+        rule = masks.rule(masked["rule"])
+        usual = ("he", "normal") if rule.latent or rule.given else ("elus", "signed_constant")
+        scheme, distribution = (its if given is None else given for given, its in zip((scheme, distribution), usual, strict=True))
         self.scheme = arguments.choice("scheme", scheme, initializers.SCHEMES)
         self.distribution, self.score_initializer = distribution, score_initializer
         self.seed, self.masked = seed_of(seed), masked

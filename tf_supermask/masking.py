@@ -6,7 +6,7 @@ from tf_supermask import arguments, choosing, cloning, conversion, forms, graph,
 
 
 def mask_layers(
-    model, rule="signed", filter=choosing.all_layers, scheme="elus", distribution="signed_constant", keep_weights=False, seed=0,
+    model, rule="signed", filter=choosing.all_layers, scheme=None, distribution=None, keep_weights=False, seed=0,
     threshold=None, relative_threshold=None, rescale=False, score_initializer="glorot_uniform", use_bias=None, verbose=True,
     density=None,
 ):  # fmt: skip
@@ -21,7 +21,7 @@ def mask_layers(
 
     Args:
         filter: `layer -> bool`: names of kernels are known only after the first call.
-        scheme, distribution: of the frozen weights of Dense and Conv2D layers and of models inside; those of other layers are
+        scheme, distribution: of the weights of Dense and Conv2D layers and of models inside; those of other layers are
             what the layer itself draws.
         keep_weights: freeze what every layer itself draws, or has already in a model inside.
         seed: each layer gets its own from it and from the path of attributes that leads to the layer.

@@ -23,7 +23,7 @@ from tf_supermask.rivals.slots import clear, slots_of
 class MaskUpdates(keras.callbacks.Callback):
     """Sets and changes the masks of a model of `mask_model(model, "sparse")`, whose weights are trained.
 
-        model = mask_model(model, "sparse", distribution="normal", scheme="he")
+        model = mask_model(model, "sparse")
         model.compile(keras.optimizers.SGD(0.05, 0.9), loss)
         model.fit(x, y, epochs=10, callbacks=[MaskUpdates("rigl", density=0.1, data=(x, y))])
 

@@ -1,0 +1,50 @@
+"""Each script of benchmarks/ measures and writes its file, in small turns."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+FCN, TURNS = "koster_table1_fcn_signed_elus", ("--rounds=1", "--turn_seconds=0.01")
+FEW = {  # script -> flags with which it takes less than two minutes
+    "formats": (f"--runs=results/{FCN}/seed0",),
+    "gpu": ("--networks=fcn", "--dataset=digits8", "--epochs=2", "--rounds=1", "--jobs=1,2", "--row=", "--minutes=3"),
+    "inference": (f"--runs=results/{FCN}/seed0", "--batches=1", *TURNS),
+    "jobs": ("--rounds=1", "--runs=1"),
+    "lottery": ("--steps=200", *TURNS),
+    "masked": ("--models=fcn", *TURNS),
+    "microcontroller": ("--runs=results/zoo_mnist_small16_sparse/seed0",),
+    "onednn": ("--models=fcn", *TURNS),
+    "peers": ("--models=fcn", *TURNS),
+    "replay": (f"--runs={FCN}/seed14", *TURNS),
+    "sequences": ("--epochs=1", "--seeds=1"),
+    "shrinking": ("--networks=fcn", "--epochs=2", "--rounds=1", "--images=2000"),
+    "train_step": ("--models=fcn", "--methods=rigl,twn", *TURNS),
+}
+
+
+def test_every_script_is_run():
+    scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py") if "benchmarks.save(__file__" in path.read_text()}
+    assert scripts == FEW.keys()
+
+
+@pytest.mark.skipif(not os.environ.get("BENCHMARKS"), reason="BENCHMARKS is not set: takes ten minutes")
+@pytest.mark.parametrize("script", FEW)
+def test_a_benchmark_measures_and_writes(script, tmp_path):
+    """In a copy of the folder, since measurements are written beside the scripts."""
+    if script == "peers":
+        pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[peers]'")
+    shutil.copytree(ROOT / "benchmarks", tmp_path / "benchmarks", ignore=shutil.ignore_patterns("*.json"))
+    for name in ("results", "flags"):
+        os.symlink(ROOT / name, tmp_path / name)
+    done = subprocess.run(
+        [sys.executable, f"benchmarks/{script}.py", *FEW[script]], cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    written = list((tmp_path / "benchmarks").glob("*.json"))
+    assert [path.stem for path in written] == [script] and json.loads(written[0].read_text())["environment"]["processor"]
