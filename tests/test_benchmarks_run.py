@@ -32,7 +32,7 @@ def test_every_script_is_run():
     assert scripts == FEW.keys()
 
 
-@pytest.mark.skipif(not os.environ.get("BENCHMARKS"), reason="BENCHMARKS is not set: takes ten minutes")
+@pytest.mark.skipif(not os.environ.get("BENCHMARKS"), reason="BENCHMARKS is not set: takes a quarter of an hour")
 @pytest.mark.parametrize("script", FEW)
 def test_a_benchmark_measures_and_writes(script, tmp_path):
     """In a copy of the folder, since measurements are written beside the scripts."""
