@@ -28,6 +28,7 @@ class Forms:
     def __init__(self, scheme, distribution, score_initializer, seed, keep_weights, use_bias=None, **masked):
         rule = masks.rule(masked["rule"])
         usual = ("he", "normal") if rule.latent or rule.given else ("elus", "signed_constant")
+        usual = ("pytorch", "uniform") if rule.clipped else usual  # most of it within the bound
         scheme, distribution = (its if given is None else given for given, its in zip((scheme, distribution), usual, strict=True))
         self.scheme = arguments.choice("scheme", scheme, initializers.SCHEMES)
         self.distribution, self.score_initializer = distribution, score_initializer
@@ -58,17 +59,16 @@ class Forms:
         shared |= {"name": layer.name, "dtype": layer.dtype_policy} | self.use_bias
         return made(**shared | self.drawn(position) | self.masked | changes)
 
-    def general(self, layer, position, kernels=None):
-        """Masked around a layer, which it takes over."""
-        drawn = self.drawn(position)
-        del drawn["weight_initializer"]
+    def general(self, layer, position, kernels=None, keep_weights=True):
+        """Masked around a layer, which it takes over. `keep_weights`: its weights are those that it draws, or has."""
+        drawn = self.drawn(position) | ({"weight_initializer": None} if keep_weights else {})
         return Masked(layer, kernels=kernels, **drawn | self.masked)
 
     def of(self, layer, choice):
         """The masked form of a built layer, not built; `choice`: a `choosing.Choice`."""
         if has_special_form(layer):
             return self.special(layer, choice.position)
-        return self.general(cloning.copied(layer), choice.position, choice.kernels)
+        return self.general(cloning.copied(layer), choice.position, choice.kernels, self.keep_weights)
 
     def fill(self, source, target, choice):
         """Gives the built masked form of a layer the variables of the layer and, without `keep_weights`, new kernels."""

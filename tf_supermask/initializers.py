@@ -189,3 +189,13 @@ def needed(name, initializer):
     if made is None:
         raise arguments.refused(name, "an initializer or the name of one", initializer)
     return made
+
+
+def at(position, initializer):
+    """The initializer of the scores of the kernel at a position in its layer: of one with a seed, another seed for each."""
+    if position == 0 or not isinstance(initializer, keras.initializers.Initializer):
+        return initializer
+    config = initializer.get_config()
+    if isinstance(config.get("seed"), int):
+        config["seed"] = layer_seed(config["seed"], str(position), "score")
+    return type(initializer).from_config(config)

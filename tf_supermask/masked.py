@@ -37,6 +37,7 @@ class Masked(SavesDraws, keras.layers.Wrapper):
         score_initializer: initializer of the scores. Of an initializer with a seed, each kernel after the first gets another
             seed, from this one and its position.
         sample_seed: seed of the thresholds that a rule that samples draws.
+        weight_initializer: what the callback `MaskUpdates("iterand")` draws weights with; by default that of `layer`.
         kwargs: name, dtype and trainable; by default those of `layer`.
 
     Raises:
@@ -58,6 +59,7 @@ class Masked(SavesDraws, keras.layers.Wrapper):
         score_initializer="glorot_uniform",
         sample_seed=None,
         density=None,
+        weight_initializer=None,
         **kwargs,
     ):
         # Keras tells tensors from options, and finds masks, by the names of arguments; it reads them in its own __init__.
@@ -70,6 +72,7 @@ class Masked(SavesDraws, keras.layers.Wrapper):
         self.kernels = None if kernels is None else _names(kernels)
         self.score_initializer = initializers.needed("score_initializer", score_initializer)
         self.sample_seed = arguments.integer("sample_seed", sample_seed, low=0, optional=True)
+        self.weight_initializer = weight_initializer and initializers.needed("weight_initializer", weight_initializer)
         self.supports_masking = layer.supports_masking
         self._masked = []  # MaskedKernels
 
@@ -110,7 +113,7 @@ class Masked(SavesDraws, keras.layers.Wrapper):
         """The MaskedKernel of a variable, which is frozen."""
         prefix = re.sub(r"\W", "_", name)
         exact = {"dtype": "float32", "autocast": False}
-        initializer = _at(position, self.score_initializer)
+        initializer = initializers.at(position, self.score_initializer)
         rule, threshold = masks.rule(self.rule), self.threshold
         score = add_score(self, f"{prefix}_score", kernel.shape, initializer, **exact)
         if self.relative_threshold is not None:
@@ -215,6 +218,7 @@ class Masked(SavesDraws, keras.layers.Wrapper):
             "kernels": self.kernels,
             "score_initializer": keras.initializers.serialize(self.score_initializer),
             "sample_seed": self.sample_seed,
+            "weight_initializer": self.weight_initializer and keras.initializers.serialize(self.weight_initializer),
         }
 
 
@@ -236,13 +240,3 @@ def _names(kernels):
     if not isinstance(kernels, (list, tuple)) or not kernels or not all(isinstance(name, str) for name in kernels):
         raise arguments.refused("kernels", "names in a list, such as ['kernel']", kernels)
     return list(kernels)
-
-
-def _at(position, initializer):
-    """The initializer of the kernel at a position: of one with a seed, another seed for each."""
-    if position == 0 or not isinstance(initializer, keras.initializers.Initializer):
-        return initializer
-    config = initializer.get_config()
-    if isinstance(config.get("seed"), int):
-        config["seed"] = initializers.layer_seed(config["seed"], str(position), "score")
-    return type(initializer).from_config(config)

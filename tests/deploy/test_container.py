@@ -223,7 +223,7 @@ def test_weights_of_the_users_own(kind, bytes_each, tmp_path, capsys):
     "rule, kind, version, bytes_most",
     [("ttq", "signs and two scales", 5, 900), ("sparse", "a mask and the weights that are left", 4, 9000)],
 )
-@pytest.mark.parametrize("scales", [(0.7, 1.3), (0.0, 1.3), (0.0, 0.0)])
+@pytest.mark.parametrize("scales", [(0.7, 1.3), (0.0, 1.3), (0.0, 0.0)], ids=str)
 def test_trained_kernels(rule, kind, version, bytes_most, scales, capsys):
     """Oracle: the kernels that the model multiplies with, and its masks. TTQ keeps two numbers for each, sparse training all that
     are left. Scales of TTQ can be 0, which hides weights that the mask keeps."""
@@ -252,6 +252,33 @@ def test_trained_kernels(rule, kind, version, bytes_most, scales, capsys):
         np.testing.assert_array_equal(one.effective_kernel, two.effective_kernel)
 
 
+@pytest.mark.parametrize("latent", [[1, 1, 1, 1], [1, -1, 0, 0], [-1, 1, 1, 1], [-1, -1, -1, 0], [1]], ids=str)
+@pytest.mark.parametrize("scales", [(0, 0.9), (0.9, 0), (0, 0), (0.9, 0.9)], ids=str)
+def test_two_scales_of_few_weights(latent, scales):
+    """Oracle: mask and kernel of the layer. Of one sign, of two weights, of one."""
+    layer = SignedMaskDense(1, rule="ttq")
+    model = keras.Sequential([keras.Input((len(latent),)), layer])
+    layer.score.assign(np.reshape(latent, (-1, 1)))
+    layer.scales.assign(scales)
+    contents = loading.parsed(container.packed(model), "x")
+    np.testing.assert_array_equal(loading.built(contents).layers[0].kernel, layer.effective_kernel)
+    np.testing.assert_array_equal(contents.kernels[layer.name].codes.ravel(), layer.mask.ravel())
+
+
+def test_weights_that_are_kept_and_0():
+    """As sparse training grows them where an input is always 0: they stay in the mask of a file."""
+    model = conversion.mask_model(keras.Sequential([keras.Input((6,)), keras.layers.Dense(5)]), "sparse", verbose=False)
+    (layer,) = model.layers
+    layer.score.assign(np.random.default_rng(0).integers(0, 2, (6, 5)))
+    weight = np.array(layer.weight)
+    weight[:2] = 0
+    layer.weight.assign(weight)
+    contents = loading.parsed(container.packed(model, "float16"), "x")
+    again = remasking.remasked(loading.built(contents), contents.kernels, "sparse")
+    np.testing.assert_array_equal(again.layers[0].mask, layer.mask)
+    np.testing.assert_allclose(again.layers[0].effective_kernel, layer.effective_kernel, rtol=1e-3)
+
+
 def _kernels(layer):
     return [np.asarray(kernel.array()) for kernel in layer.masked_kernels.values()]
 
@@ -265,11 +292,33 @@ def test_damaged_headers_of_own_weights_are_refused():
     content = container.packed(conversion.mask_model(keras.Sequential([keras.Input((4,)), layer]), keep_weights=True))
     start = 5 + container_format.CHECKSUM_BYTES
     description, headers, rest = container_format.opened(content[4], content[start:])
-    for own in (["float64", 12], ["float32", -1], ["float32", 11], ["float32"], "float32", ["by_sign", 12], ["by_sign", 3]):
+    for own in (["float64", 12], ["float32", -1], ["float32", 11], ["float32"], "float32", ["by_sign", 12], ["by_sign", 2]):
         headers[layer.name]["own"] = own
         body = container_format.headed(description, headers) + rest
         with pytest.raises(InputError, match="is damaged"):
             loading.built(loading.parsed(container_format.sealed(content[4], body), "x"))
+
+
+def test_files_that_lie_about_two_scales_are_refused():
+    """With a checksum that is right: of an older version, sizes that are no sizes, codes that go on."""
+    layer = SignedMaskDense(3, rule="ttq", score_initializer="glorot_uniform")
+    model = keras.Sequential([keras.Input((4,)), layer])
+    layer.score.assign(np.random.default_rng(0).normal(size=(4, 3)))
+    layer.scales.assign([0.5, 2])
+    content = container.packed(model)
+    start = 5 + container_format.CHECKSUM_BYTES
+    description, headers, rest = container_format.opened(5, content[start:])
+    codes = loading.parsed(content, "x").codes
+    head = container_format.headed(description, headers)
+    lies = {"of version 4": container_format.sealed(4, content[start:])}
+    lies["codes"] = container_format.sealed(5, content[start:] + bytes(400))
+    for size in (-0.5, np.inf, np.nan):
+        sizes = container_format.deflated(np.array([size, 1], "<f4").tobytes())
+        lies[size] = container_format.sealed(5, head + sizes + codes)
+    for lie in lies.values():
+        with pytest.raises(InputError, match="^x is damaged"):
+            loading.built(loading.parsed(lie, "x"))
+    assert loading.built(loading.parsed(container_format.sealed(5, head + rest), "x")).count_params() == 12
 
 
 def test_scales_that_float32_cannot_hold_are_refused():

@@ -135,6 +135,7 @@ def test_another_density_than_that_of_the_file_is_refused(tmp_path):
     [
         ("bernoulli", "`rule` must not sample, since the masks of a file are given. Received: 'bernoulli'"),
         ("binary", "`rule` cannot make the mask of conv; use 'signed' or 'signed_2_levels' or 'signed_4_levels'. Received"),
+        ("ttq", "`rule` must not train latent weights, which a file does not hold. Received: 'ttq'"),
         ("none", "`rule` must be one of"),
     ],
 )

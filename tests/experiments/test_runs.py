@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from tf_supermask import load_run
+from tf_supermask import load, load_run, save
 from tf_supermask.deploy import compaction, loading
 from tf_supermask.deploy.saved_model import export_keras, export_saved_model
 from tf_supermask.deploy.tflite import export_tflite
@@ -82,6 +82,35 @@ def test_a_container_is_verified_against_its_record(made, tiny, tmp_path):
     other["layers"][0]["counts"][0] += 1
     assert verified(other)[0] is False
     assert runs.verified(records.Run(tmp_path, "none", 0), record, None)[0] is None
+
+
+def test_a_damaged_container_differs_from_its_record(made, tmp_path):
+    """`report --verify` goes on with the others."""
+    _, run, record = made
+    copy = records.Run(tmp_path, "copy", 0)
+    copy.container.parent.mkdir()
+    content = bytearray(run.container.read_bytes())
+    content[-1] ^= 1
+    copy.container.write_bytes(content)
+    assert runs.verified(copy, record, None) == (False, f"{copy.container} is damaged: its checksum does not match")
+
+
+@pytest.mark.parametrize("mode", ["ttq", "twn", "binaryconnect", "iterand"])
+def test_trained_weights_of_which_only_the_container_is_there(mode, tiny, tmp_path):
+    """As in a clone, which has no `.final.npz` of them. Oracle: the model that was trained."""
+    own = {"density": 0.5, "weight_distribution": "signed_constant", "update_every": 2} if mode == "iterand" else {}
+    spec, run = Spec.of(mode=mode, epochs=1, batch_size=32, **own), records.Run(tmp_path, "x", 0)
+    model, record = training.train(spec, tiny, run, QUIET)
+    run.final.unlink()
+    again = load_run(run.record)
+    np.testing.assert_array_equal(again(images()), model(images()))
+    save(again, tmp_path / "y.supermask", verbose=False)
+    for ours, its in zip(load(tmp_path / "y.supermask").weights, load(run.container).weights, strict=True):
+        np.testing.assert_array_equal(ours, its)
+    record["layers"][0]["counts"][0] += 1
+    records.save(run, record)
+    with pytest.raises(InputError, match="do not give one model; move both away"):
+        load_run(run.record)
 
 
 def test_what_is_no_trained_network_is_named(made, tiny, tmp_path):

@@ -230,16 +230,39 @@ def test_states_of_other_masks_are_cleared_where_training_goes_on():
 
 @pytest.mark.parametrize("method", ["magnitude", "granet"])
 def test_a_training_that_ends_before_its_density_says_so(method, recwarn):
-    """As with EarlyStopping, and in a second `fit` that does not know the steps of the first."""
+    """As with EarlyStopping; and a second `fit` that does not know the steps of the first, and is too short, is refused."""
     model = model_of()
     stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(model, "stop_training", True))
-    for epochs, last in ((10, 22), (1, 2)):
-        with pytest.warns(UserWarning, match=rf"{method} reaches density=0.25 .* step {last}; after \d steps it is 0\.\d+"):
-            fit(model, updates_of(method), stop, epochs=epochs)
+    with pytest.warns(UserWarning, match=rf"{method} reaches density=0.25 .* step 22; after 3 steps it is 0\.\d+"):
+        fit(model, updates_of(method), stop, epochs=10)
+    with pytest.raises(ValueError, match="changes masks until step 2, but the optimizer has made 3 steps"):
+        fit(model, updates_of(method), epochs=1)
     whole = model_of()
     recwarn.clear()
     fit(whole, updates_of(method))
     assert np.isclose(densities(whole), 0.25, atol=0.03) and not recwarn.list
+
+
+DRAWN = [keras.layers.Dense(6, kernel_regularizer="l2"), keras.layers.Conv1D(4, 2), keras.layers.LSTM(3)]
+
+
+@pytest.mark.parametrize("keep_weights", [False, True])
+@pytest.mark.parametrize("layer", DRAWN)
+def test_layers_of_all_kinds_are_drawn_again_as_they_were_drawn(layer, keep_weights, tmp_path):
+    """Of signed constants one size is left; of the layer's own weights many are. Saved and read again, too."""
+    shape = (10,) if isinstance(layer, keras.layers.Dense) else (5, 2)
+    plain = keras.Sequential([keras.Input(shape), layer, keras.layers.Flatten(), keras.layers.Dense(4)])
+    model = mask_model(plain, "iterand", density=0.2, scheme="he", keep_weights=keep_weights)
+    model.save(tmp_path / "x.keras")
+    model = keras.models.load_model(tmp_path / "x.keras")
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = {name: np.array(kernel.weight) for name, kernel in sparsity.masked_kernels(model).items()}
+    model.fit(X.reshape(-1, *shape), Y, 16, callbacks=[MaskUpdates("iterand", every=1, share=0.9)], verbose=0)
+    for name, kernel in sparsity.masked_kernels(model).items():
+        now, was = np.asarray(kernel.weight), before[name]
+        assert np.mean(now != was) > (0.5 if keep_weights else 0.2)
+        assert (len(np.unique(np.abs(now))) == 1) == (not keep_weights)
+        assert keep_weights or np.isclose(np.abs(now).max(), np.abs(was).max())
 
 
 def several_inputs():

@@ -184,9 +184,10 @@ def _kernel(source, kernel):
     MaskedKernel, or None."""
     if source and not np.isfinite(kernel).all():
         raise InputError(f"{source.layer.name} has weights that are not finite; train the network again, from finite ones")
-    coded = level_codes.codes_of(kernel, source.rule.levels if source else 1)
-    two_scales = source is not None and source.rule.scales
-    if source is None or coded is not None and not (two_scales and not np.asarray(source.scales).all()):
+    coded, signs = level_codes.codes_of(kernel, source.rule.levels if source else 1), np.sign(kernel).astype(np.int8)
+    if source and (source.rule.given or source.rule.scales):  # weights that the mask keeps can be trained to 0
+        signs = np.where(kernel == 0, source.mask(), signs)
+    if source is None or coded is not None and np.array_equal(signs, np.sign(coded[0])):
         return coded and Kernel(*coded)
     weight, layer = np.asarray(source.weight), source.layer
     initializer = keras.initializers.serialize(getattr(layer, "weight_initializer", None))
@@ -197,8 +198,7 @@ def _kernel(source, kernel):
         or slow_draw(initializer, weight.shape)
         or not np.array_equal(drawn(initializer, weight.shape), weight)
     ):
-        # the signs of a mask remain where its scale is 0
-        return Kernel(source.mask() if two_scales else np.sign(kernel).astype(np.int8), 1.0, own=kernel)
+        return Kernel(signs, 1.0, own=kernel)
     codes, levels = source.mask(), source.rule.levels
     remaining = np.abs(codes).sum() / levels
     scale = np.float32(kernel.size / remaining if layer.rescale and remaining else 1) / np.float32(levels)

@@ -148,6 +148,8 @@ def opened(version, body):
     for part, name in _AS_TEXT.items():
         for key, its in header.get(name, {}).items():
             headers[key][part] = its
+    if version < version_for(headers):
+        raise ValueError("kernels of a later version")
     return short_form.full(header["model"]), headers, bits.rest()
 
 

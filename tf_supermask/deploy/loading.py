@@ -72,6 +72,8 @@ class Contents:
         with _damage(self.name):
             decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(self.codes, "<u4").astype(np.uint32))
             kernels = {name: _decoded(header, decoder) for name, header in self.headers.items()}
+            if not decoder.maybe_exhausted():
+                raise ValueError("codes that go on after the last kernel")
             rest = self._all_arrays if self._own else ()
             for key, size in self._own.items():
                 block, rest = rest[:size], rest[size:]
@@ -152,7 +154,7 @@ def _check_header(header):
             raise ValueError(f"weights of the shape {shapes[1][:_MOST_AXES]} that take too long to draw")
     if "own" in header:
         own_weights.length(header["own"])
-        if header["own"][1] > math.prod(shapes[0]):
+        if "draw" in header or header["own"][1] > math.prod(shapes[0]):
             raise ValueError("more weights than its kernel has")
 
 

@@ -18,23 +18,26 @@ def packed(codes, kernel, name, kind):
     """`(header, block)` of a kernel, of which weights are left where codes are not 0. Raises InputError if numbers of a type
     cannot hold it; `name` is for the message."""
     left = np.abs(kernel[codes != 0])
-    if left.size > 2 and (two := sizes_by_sign(codes, kernel)) is not None:
+    two = sizes_by_sign(codes, kernel)
+    if two is not None and left.size > two.size:
         left, kind = two, BY_SIGN
     with np.errstate(over="ignore"):
         block = left.astype(_STORED[kind])
     if kind != "float16" and not np.array_equal(block.astype(left.dtype), left):
         raise InputError(f"{name} has weights of {left.dtype} that float32, as files hold it, cannot")
-    if not np.isfinite(block).all() or not block.all() and kind != BY_SIGN:
+    if not np.isfinite(block).all() or not np.array_equal(block == 0, left == 0):
         raise InputError(f"{name} has weights that are too large or too small for {kind}; use own_weights='float32'")
     content = block.tobytes()
     return [kind, block.size], content + bytes(-len(content) % 4)
 
 
 def sizes_by_sign(codes, kernel):
-    """The one size of all values of a kernel where codes are positive, and that where they are negative; None where either have
-    none or several. A size can be 0."""
+    """The one size of all values of a kernel where codes are positive, and that where they are negative, 0 where there are none;
+    None where either have several. A size can be 0."""
     sizes = [np.unique(np.abs(kernel[codes == sign])) for sign in (1, -1)]
-    return np.concatenate(sizes) if all(size.size == 1 for size in sizes) else None
+    if any(size.size > 1 for size in sizes):
+        return None
+    return np.array([size.item() if size.size else 0 for size in sizes], kernel.dtype)
 
 
 def length(header):
@@ -49,6 +52,8 @@ def unpacked(header, numbers, codes):
     """The sizes of the weights that are not 0, in their order, from their block, an array of float32. The result is float32."""
     kind, count = header
     sizes = np.frombuffer(numbers.tobytes(), _STORED[kind])[:count].astype(np.float32)
+    if not (np.isfinite(sizes) & (sizes >= 0)).all():
+        raise ValueError("weights whose size is no number, or below 0")
     return np.where(codes[codes != 0] > 0, *sizes) if kind == BY_SIGN else sizes
 
 

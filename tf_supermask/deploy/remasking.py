@@ -24,15 +24,17 @@ def remasked(model, kernels, rule="signed", seed=0, threshold=None, density=None
     Args:
         model: plain model, Sequential or functional, whose kernels are those of `kernels`.
         kernels: key of a kernel -> Kernel of the file. Each gets a mask that `mask_model` can give one.
-        rule: mask rule, one that does not sample.
+        rule: mask rule, one that does not sample and has no latent weights, which files do not hold.
         seed: seed of signs, int >= 0, or None to draw one.
         threshold, density: arguments of the masked layers, see `SignedMaskDense`.
 
     Raises:
-        ValueError: the rule samples, or cannot make one of the masks.
+        ValueError: the rule samples, has latent weights, or cannot make one of the masks.
     """
     if masks.rule(rule).sampled:
         raise ValueError(f"`rule` must not sample, since the masks of a file are given. Received: {rule!r}")
+    if masks.rule(rule).latent:
+        raise ValueError(f"`rule` must not train latent weights, which a file does not hold. Received: {rule!r}")
     variables = {key_of(layer.name, i): v for layer in model.layers for i, v in enumerate(layer.weights)}
     coded = {id(variables[key]): kernel for key, kernel in kernels.items()}
     names = {name: coded.get(id(variable)) for name, (_, variable) in sparsity.kernels(model).items()}

@@ -15,6 +15,9 @@ from tf_supermask.experiments.spec import Spec
 def load_run(path):
     """The trained Keras model of a run, with its masks.
 
+    Of a mode that trains or redraws weights, as `ttq`, a repository keeps only the container. The model then is that of
+    `tf_supermask.load(container, masked=True)`: the same function, with frozen weights.
+
     Args:
         path: of the record, with or without `.json`.
 
@@ -45,12 +48,34 @@ def find_run(path):
 
 def rebuild(spec, record, run):
     """The model of a finished run, from its spec and its `.final.npz` or container. Raises InputError."""
-    model = networks.build(spec, tuple(record["data"]["input_shape"]), record["data"]["classes"])
     in_container = run.weights == run.container
+    if in_container and not choices.weights_are_drawn(spec.mode):
+        return _remasked(record, run)
+    model = networks.build(spec, tuple(record["data"]["input_shape"]), record["data"]["classes"])
     networks.restore(model, _contained(run, record) if in_container else records.load_arrays(run.final))
     if _comparable(layer_rows.of_model(model), spec) != _comparable(record["layers"], spec):
-        raise InputError(f"{run.weights} and {run.record} do not give one model; move both away to train it again")
+        raise InputError(_NOT_ONE.format(run.weights, run.record))
     return model
+
+
+_NOT_ONE = "{} and {} do not give one model; move both away to train it again"
+
+
+def _remasked(record, run):
+    """The model of a container of trained weights, with masks. Raises InputError where the record has other counts."""
+    if _counts(loading.read(run.container)) != _kept(record):
+        raise InputError(_NOT_ONE.format(run.container, run.record))
+    return loading.load(run.container, masked=True)
+
+
+def _counts(contents):
+    """Layer name -> number of weights that remain, of the Contents of a container."""
+    return {name: int(np.count_nonzero(kernel.codes)) for name, kernel in contents.kernels.items()}
+
+
+def _kept(record):
+    """The same of a record."""
+    return {row["name"]: row["counts"][0] + row["counts"][2] for row in record["layers"]}
 
 
 def _contained(run, record):
@@ -85,10 +110,12 @@ def verified(run, record, load):
         return None, "not verifiable: its masks are sampled, its accuracy is a mean over samples"
     if not run.container.exists():
         return None, "not verifiable: no container beside the record"
-    contents = loading.read(run.container)
-    model = loading.built(contents)
-    counts = {name: int(np.count_nonzero(kernel.codes)) for name, kernel in contents.kernels.items()}
-    expected = {row["name"]: row["counts"][0] + row["counts"][2] for row in record["layers"]}
+    try:
+        contents = loading.read(run.container)
+        model, counts = loading.built(contents), _counts(contents)
+    except InputError as error:
+        return False, str(error)
+    expected = _kept(record)
     dataset = load(spec.dataset, tuple(record["data"]["input_shape"]), spec.splits)
     _, accuracy = Evaluation(model, data.evaluation_arrays(dataset, spec))()
     images = abs(accuracy - record["final"]["test_accuracy"]) * len(dataset.test_labels) / 100

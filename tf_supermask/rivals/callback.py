@@ -30,7 +30,8 @@ class MaskUpdates(keras.callbacks.Callback):
     Masked weights are 0 and do not move: neither gradients nor momentum nor decay reach them. A weight that is grown starts at
     0, with a new state of the optimizer. Masks of a model that has some already are not set again at the start, so that `fit`
     can go on. Steps are those that the optimizer has made, in earlier calls of `fit` too. A callback that saves the model between
-    two epochs' ends, as `ModelCheckpoint(save_freq=100)`, has to come after this one in the list.
+    two epochs' ends, as `ModelCheckpoint(save_freq=100)`, has to come after this one in the list, and one that
+    restores weights at the end, as `EarlyStopping(restore_best_weights=True)`, before it.
 
     Two further methods are events of score-based rules: `iterand` draws pruned weights of the rule `iterand` again from the
     initializer of their layer; `global` sets one threshold for all layers of a rule such as `edge_popup`, so that together they
@@ -147,12 +148,13 @@ class MaskUpdates(keras.callbacks.Callback):
     def _check_masks(self):
         """Whether the model has no masks yet."""
         density, done = self._density(), int(self.model.optimizer.iterations)
+        dense = density > self.density + self._rounding() if self.kind.gradual else density == 1
+        if dense and self.kind.change and self.density < 1 and done >= self.last:
+            raise ValueError(
+                f"{self.method} changes masks until step {self.last}, but the optimizer has made {done} steps; `steps` has "
+                "to be those of the whole training, earlier calls of `fit` included, or compile with a new optimizer"
+            )
         if density == 1:
-            if self.kind.change and self.density < 1 and done >= self.last:
-                raise ValueError(
-                    f"{self.method} changes masks until step {self.last}, but the optimizer has made {done} steps; `steps` has "
-                    "to be those of the whole training, earlier calls of `fit` included, or compile with a new optimizer"
-                )
             return True
         if density < self.density - self._rounding() or not self.kind.gradual and density > self.density + self._rounding():
             raise ValueError(

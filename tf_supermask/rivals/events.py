@@ -30,22 +30,22 @@ def _check_redrawn(updates):
     for name, kernel in updates.kernels.items():
         if kernel.layer.rule != "iterand":
             raise ValueError(f"iterand needs layers with the rule iterand. Received: {name} with {kernel.layer.rule}")
-        if "seed" not in _initializer(kernel).get_config():
+        initializer = _initializer(kernel)
+        if not isinstance(initializer, keras.initializers.Initializer) or "seed" not in initializer.get_config():
             raise ValueError(
-                f"iterand draws weights of {name} again, whose initializer has no seed; use He, ELUS or one of Keras'"
+                f"iterand draws weights of {name} again, whose initializer is not known or has no seed; use He, ELUS or one "
+                "of Keras', as `weight_initializer` of a layer with masks"
             )
     if not updates.kernels:
         raise ValueError("iterand needs layers with the rule iterand. Received a model without masks")
 
 
 def _initializer(kernel):
-    """What the weights of a layer are drawn from; of a layer of Keras with masks, that of its kernel."""
-    layer = kernel.layer
-    initializer = getattr(layer, "weight_initializer", None)
-    if initializer is None:
-        place = kernel.name.split("/")[-1].replace("kernel", "kernel_initializer")
-        initializer = getattr(layer.layer, place, None)
-    return initializer if isinstance(initializer, keras.initializers.Initializer) else keras.initializers.Zeros()
+    """What the weights of a layer are drawn from; of a layer of Keras with masks, that of its kernel, or None."""
+    if kernel.layer.weight_initializer is not None:
+        return kernel.layer.weight_initializer
+    names = f"{kernel.name}_initializer", f"{kernel.name.removesuffix('_kernel')}_initializer"  # recurrent_initializer
+    return next((getattr(kernel.layer.layer, name) for name in names if hasattr(kernel.layer.layer, name)), None)
 
 
 def redraw(weight, mask, fresh, share, generator):
