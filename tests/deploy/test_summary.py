@@ -46,6 +46,16 @@ def test_summary_of_sampled_masks_is_of_one_sample():
     assert its["compact_macs"] == 2 * (its["units"] - its["dead_units"])
 
 
+def test_kernels_of_two_scales_have_codes():
+    """As many bytes as those of one scale with the same signs."""
+    model = mask_model(keras.Sequential([keras.Input((20,)), keras.layers.Dense(30, name="a")]), "ttq")
+    coded = []
+    for scales in ([1, 1], [0.5, 2]):
+        model.layers[0].scales.assign(scales)
+        coded.append(summary(model, print_fn=len)["a"]["coded_bytes"])
+    assert coded[0] == coded[1] > 0
+
+
 def test_summary_counts_and_prints():
     """Oracle: numpy on the kernels of the stripped model."""
     masked = mask_model(a_model(), distribution="uniform")

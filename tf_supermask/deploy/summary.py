@@ -5,7 +5,7 @@ import numpy as np
 
 from tf_supermask import arguments, graph, sparsity
 from tf_supermask.conversion import stripped
-from tf_supermask.deploy import coding, level_codes
+from tf_supermask.deploy import coding, level_codes, own_weights
 from tf_supermask.deploy.compaction import Analysis
 from tf_supermask.deploy.container import kernel_views, view_of
 from tf_supermask.errors import printable
@@ -87,7 +87,9 @@ def _rows(plain, kernels, masked, analysis):
     for name, (layer, variable) in kernels.items():
         kernel = np.asarray(variable)
         levels = masked[id(variable)].rule.levels if id(variable) in masked else 1
-        coded = level_codes.codes_of(kernel, levels)
+        coded, signs = level_codes.codes_of(kernel, levels), np.sign(kernel).astype(np.int8)
+        if coded is None and own_weights.sizes_by_sign(signs, kernel) is not None:
+            coded = signs, None
         minus, zero, plus = sparsity.counts(kernel)
         makes_units = getattr(layer, "kernel", None) is variable
         alive, units = makes_units and analysis.units(layer) or (None, kernel.shape[-1])
