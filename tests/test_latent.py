@@ -112,7 +112,8 @@ def test_only_frozen_weights_start_as_signed_constants(rule):
     sizes = [len(np.unique(np.abs(value))) for value in values]
     assert sizes == [1, 1, N_IN * UNITS] if rule == "signed" else sizes == [N_IN * UNITS] * 3
     assert np.isclose(np.abs(values[1]).max(), np.sqrt(2 / N_IN)) == (rule == "signed")
-    assert np.array_equal(values[0], values[1]) == (rule != "signed")
+    assert np.array_equal(values[0], values[1]) == (rule in ("sparse", "twn"))
+    assert rule != "binaryconnect" or np.mean(np.abs(values[0]) <= glorot_size((N_IN, UNITS))) > 0.95
 
 
 def test_mpt_on_signed_constants_is_edge_popup():

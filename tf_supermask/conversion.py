@@ -22,7 +22,7 @@ def mask_model(
             their kernels do. All others keep their weights.
         scheme: size of the weights, "elus" (default), "elu", "he", "xavier", "elus_resnet" or "pytorch".
         distribution: theirs, "signed_constant" (default), "uniform", "normal" or "truncated_normal". Rules that train weights, as
-            "sparse" does, have the defaults "he" and "normal".
+            "sparse" does, have the defaults "he" and "normal", BinaryConnect "pytorch" and "uniform".
         keep_weights: freeze the kernels of the model in place of new ones.
         seed: int >= 0; each layer gets its own from it and from the position of the layer among the model's Dense and Conv2D
             layers, or among its others. None draws one, which `keras.utils.set_random_seed` makes reproducible.
