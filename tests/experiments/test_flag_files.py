@@ -121,6 +121,20 @@ def test_a_row_with_lists_is_an_experiment_for_each_combination(tmp_path):
         flag_files.read(path)
 
 
+def test_one_of_the_values_of_a_row_is_trained_as_the_row_trains_it():
+    """By the same name, with the same settings: a row that is trained in parts."""
+    path = ROOT / "flags" / "rivals_density_conv2_rigl.flags"
+    whole = {experiment.name: experiment.specs for experiment in flag_files.read(path)}
+    assert len(whole) == 2
+    for name, specs in whole.items():
+        flag = f"--density={specs[0].density}"
+        values = flags.FlagValues()
+        flag_files.define_flags(values)
+        values(flag_files.expanded(["command", f"--flagfile={path}", flag], values))
+        for (part,) in (flag_files.read(path, [flag]), flag_files.described(values)):
+            assert (part.name, part.specs) == (name, specs)
+
+
 @pytest.mark.parametrize(
     "arguments, names",
     [

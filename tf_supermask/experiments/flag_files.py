@@ -21,7 +21,7 @@ from tf_supermask.experiments.spec import ROUNDING, Spec, differences
 RUNNING, FILES = "running", "files"
 ROWS = flagfile.CHECKOUT / "flags"  # the rows of the papers; an installed package has none
 _DEFINE = {str: flags.DEFINE_string, int: number_flags.define_integer, float: number_flags.define_float}
-_DEFINE |= {bool: flags.DEFINE_boolean, pathlib.Path: paths.define_path}
+_DEFINE |= {bool: flags.DEFINE_boolean, pathlib.Path: paths.define_path, list: number_flags.define_list}
 
 
 class Experiment(NamedTuple):
@@ -40,7 +40,7 @@ def define_flags(values=flags.FLAGS):
             group, help_ = field.metadata["group"], field.metadata["help"]
             if names := names_of(field):
                 help_ += f" ({', '.join(names)})"
-            kind = str if field.name in _LISTS else field.type
+            kind = list if field.name in _LISTS else field.type
             _DEFINE[kind](field.name, None, help_, flag_values=values, module_name=group)
 
     def define(kind, name, default, help_, group):
@@ -84,8 +84,8 @@ _LISTS = ("criterion", "mask1_action", "mask0_action", "score_value", "density",
 def described(values):
     """The Experiments that parsed flags describe: one, or one for each combination of listed values. Raises InputError.
 
-    The values of a list are appended to the name. Without --experiment the name is that of the row with the same settings, so
-    that records count as the row's. Names and settings are unique.
+    The values of a list are appended to the name, also where a later flag leaves one of them. Without --experiment the name is
+    that of the row with the same settings, so that records count as the row's. Names and settings are unique.
     """
     names = [field.name for field in dataclasses.fields(Spec) if field.name != "seed"]
     given = {name: values[name].value for name in names if values[name].value is not None}
@@ -96,7 +96,7 @@ def described(values):
     for chosen in itertools.product(*lists.values()):
         settings = given | {field: _typed(field, value) for field, value in zip(lists, chosen, strict=True)}
         specs = [Spec.of(seed=seed, **settings) for seed in seeds]
-        listed = [pair for pair in zip(lists, chosen, strict=True) if len(lists[pair[0]]) > 1]
+        listed = [pair for pair in zip(lists, chosen, strict=True) if values[pair[0]].several]
         experiment = Experiment(name + _joined(listed) if name else name_of(specs[0], listed), specs, listed=listed)
         if any(other.name == experiment.name or other.specs == specs for other in experiments):
             raise InputError(f"two of the listed combinations are {experiment.name}; list each value once")

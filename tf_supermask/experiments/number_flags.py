@@ -1,5 +1,5 @@
-"""Flags whose values are numbers, with errors that say what a number is to be: absl passes Python's own on. And seeds, which are
-several."""
+"""Flags whose values are numbers, with errors that say what a number is to be: absl passes Python's own on. And those that can
+have several values, and seeds."""
 
 import re
 
@@ -41,6 +41,22 @@ def define_integer(name, default, help, flag_values=flags.FLAGS, lower_bound=Non
 def define_float(name, default, help, flag_values=flags.FLAGS, **kwargs):
     """A flag of a number, as `flags.DEFINE_float`."""
     flags.DEFINE(_Float(), name, default, help, flag_values, flags.ArgumentSerializer(), **kwargs)
+
+
+class _List(flags.Flag):
+    """`several`: whether a text that it was given, as that of a flag file before the command line's, has several values."""
+
+    several = False
+
+    def parse(self, argument):
+        super().parse(argument)
+        self.several = self.several or isinstance(argument, str) and "," in argument
+
+
+def define_list(name, default, help, flag_values=flags.FLAGS, **kwargs):
+    """A flag of a text, in which commas stand between values: a `_List`."""
+    made = _List(flags.ArgumentParser(), flags.ArgumentSerializer(), name, default, help)
+    flags.DEFINE_flag(made, flag_values, **kwargs)
 
 
 _MOST_SEEDS = 100_000
