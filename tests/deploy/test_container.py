@@ -265,6 +265,19 @@ def test_two_scales_of_few_weights(latent, scales):
     np.testing.assert_array_equal(contents.kernels[layer.name].codes.ravel(), layer.mask.ravel())
 
 
+@pytest.mark.parametrize("rescale", [False, True])
+def test_layers_of_one_kernel_and_of_several_that_are_drawn_and_rescaled(rescale, tmp_path):
+    """Oracle: the model itself."""
+    layers = [keras.Input((5, 3)), keras.layers.LSTM(4), keras.layers.Dense(3, kernel_regularizer="l2")]
+    model = conversion.mask_model(keras.Sequential(layers), distribution="uniform", rescale=rescale)
+    for variable in model.trainable_variables:
+        variable.assign(np.random.default_rng(0).normal(size=variable.shape) * 0.02)
+    container.save(model, tmp_path / "x.supermask")
+    again = conversion.strip_masks(loading.load(tmp_path / "x.supermask", masked=True))
+    for ours, its in zip(again.get_weights(), conversion.strip_masks(model).get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, its)
+
+
 def test_weights_that_are_kept_and_0():
     """As sparse training grows them where an input is always 0: they stay in the mask of a file."""
     model = conversion.mask_model(keras.Sequential([keras.Input((6,)), keras.layers.Dense(5)]), "sparse", verbose=False)

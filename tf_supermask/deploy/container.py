@@ -190,9 +190,10 @@ def _kernel(source, kernel):
     if source is None or coded is not None and np.array_equal(signs, np.sign(coded[0])):
         return coded and Kernel(*coded)
     weight, layer = np.asarray(source.weight), source.layer
-    initializer = keras.initializers.serialize(getattr(layer, "weight_initializer", None))
+    initializer = keras.initializers.serialize(layer.weight_initializer)
     if (
         initializer is None
+        or len(layer.masked_kernels) > 1  # each is drawn with another seed, which the layer does not say
         or source.rule.given
         or source.rule.latent
         or slow_draw(initializer, weight.shape)

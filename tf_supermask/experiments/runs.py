@@ -5,6 +5,7 @@ import numpy as np
 from tf_supermask import files
 from tf_supermask.deploy import loading
 from tf_supermask.deploy.container_format import ENDING
+from tf_supermask.deploy.remasking import remasked
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import choices, data, layer_rows, modes, networks, records
 from tf_supermask.experiments.evaluation import Evaluation
@@ -63,9 +64,10 @@ _NOT_ONE = "{} and {} do not give one model; move both away to train it again"
 
 def _remasked(record, run):
     """The model of a container of trained weights, with masks. Raises InputError where the record has other counts."""
-    if _counts(loading.read(run.container)) != _kept(record):
+    contents = loading.read(run.container)
+    if _counts(contents) != _kept(record):
         raise InputError(_NOT_ONE.format(run.container, run.record))
-    return loading.load(run.container, masked=True)
+    return remasked(loading.built(contents), contents.kernels)
 
 
 def _counts(contents):
