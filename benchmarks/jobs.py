@@ -64,7 +64,7 @@ def main(argv):
             for kind, rows in turns.items()
         }
         print(network, found[network], flush=True)
-    benchmarks.save(__file__, found | {"runs": FLAGS.runs})
+    benchmarks.save(__file__, found | {"runs": FLAGS.runs, "rounds": FLAGS.rounds})
 
 
 if __name__ == "__main__":

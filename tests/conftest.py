@@ -23,7 +23,8 @@ signal.signal(
 
 def pytest_collection_modifyitems(items):
     """The longest files first: as the last ones of a worker they would leave the others idle."""
-    items.sort(key=lambda item: "scheduling" not in item.path.parts and item.path.name != "test_report.py")
+    long = ("test_report.py", "test_main.py", "test_training.py")
+    items.sort(key=lambda item: "scheduling" not in item.path.parts and item.path.name not in long)
 
 
 @pytest.fixture(autouse=True)
