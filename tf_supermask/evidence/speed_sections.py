@@ -202,7 +202,8 @@ def many(folder):
         }
 
     def note(rows, environment):
-        return f"{environment['runs']} short runs in each turn, with all that a user waits for."
+        runs = f"{environment['runs']} short runs in each turn, with all that a user waits for."
+        return f"{runs} {machines(rows, environment)}"
 
     return _section(folder, "jobs", "Many runs", cells, note)
 
