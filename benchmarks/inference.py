@@ -19,8 +19,9 @@ with silence_tensorflow():
     import keras
     import numpy as np
     import tensorflow as tf
+    from tiles import multiplications
 
-    from tf_supermask import conversion, sparsity
+    from tf_supermask import conversion
     from tf_supermask.deploy import compaction, matmul
     from tf_supermask.deploy.saved_model import export_saved_model
     from tf_supermask.deploy.tflite import export_tflite
@@ -35,7 +36,7 @@ flags.DEFINE_list(
     [
         "results/koster_table1_fcn_signed_elus/seed0",
         "results/koster_check_conv2_signed_shuffled/seed0",
-        "results/reduced/koster_table12_conv4_signed_elus/seed0",
+        "results/reduced/koster_check_conv4_signed_shuffled/seed0",
         "results/koster_check_conv8_signed_8_epochs/seed0",
     ],
     "records of masked runs",
@@ -122,12 +123,6 @@ KINDS = {
     "products": product_gain,
     "call_ms": call_alone,
 }
-
-
-def multiplications(model, tile=1):
-    """Those of a network whose layers have a whole number of tiles of units."""
-    units = {name: kernel.shape[-1] for name, (_, kernel) in sparsity.kernels(model).items()}
-    return sum(count / units[name] * -(-units[name] // tile) * tile for name, count in sparsity.macs(model).items())
 
 
 def tiles():

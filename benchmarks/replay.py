@@ -3,7 +3,8 @@
 Whole runs of convolutional networks take hours. Here each network that a run had is built again, with as many units as its record
 says, and its training step is timed in turns with the dense network's, in one process. A run takes the sum of its epochs' steps,
 and of the compilations, which are timed as the first step of each network. Evaluation is left out on both sides. Images are
-random: no data set is read. Writes replay.json beside this file.
+random: no data set is read. Beside a step are the multiplications that are left, as they are and with the units of each layer
+rounded up to whole tiles, as kernels compute them. Writes replay.json beside this file.
 """
 
 import pathlib
@@ -16,6 +17,7 @@ from tf_supermask.command_line import silence_tensorflow
 
 with silence_tensorflow():
     import numpy as np
+    from tiles import multiplications
     from train_step import spec_of, step_data, stepper_of
 
     from tf_supermask import sparsity
@@ -28,6 +30,7 @@ RESULTS = pathlib.Path(__file__).parent.parent / "results"
 FLAGS = flags.FLAGS  # --rounds and --turn_seconds are those of train_step.py
 flags.DEFINE_list("runs", ["koster_table1_fcn_signed_elus/seed14", "koster_table12_conv2_signed_elus/seed0"], "records")
 IMAGES = {"mnist": 60_000, "cifar10": 50_000}
+TILE = 16  # units that oneDNN's kernels take at a time: float32 in a register of AVX-512
 
 
 def at_widths(spec, dataset, units):
@@ -62,6 +65,7 @@ def replay(name):
     runs, calls, firsts = zip(*timed, strict=True)
     turns = time_interleaved([*runs], FLAGS.rounds, FLAGS.turn_seconds)
     step = [statistics.median(times) / calls[0] for times in turns]
+    left = [[multiplications(model, tile) for model in models[1:]] for tile in (1, TILE)]
     steps = -(-IMAGES[record["spec"]["dataset"]] // masked.batch_size)
     whole = epochs * steps * step[0] + firsts[0]
     shrinking = sum(epochs * steps * each for epochs, each in zip(stages, step[1:], strict=True)) + sum(firsts[1:])
@@ -69,8 +73,10 @@ def replay(name):
         "epochs": epochs,
         "stages": [
             {"epochs": length, "step_ms": 1e3 * each, "step_over_dense": each / step[0], "first_call_s": first}
-            for length, each, first in zip(stages, step[1:], firsts[1:], strict=True)
+            | {"left": plain / left[0][0], "left_in_tiles": tiled / left[1][0]}
+            for length, each, first, plain, tiled in zip(stages, step[1:], firsts[1:], *left, strict=True)
         ],
+        "tile": TILE,
         "units": [event["units"] for event in record["shrunk"]],
         "dense_step_ms": 1e3 * step[0],
         "dense_s": whole,

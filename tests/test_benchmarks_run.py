@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 
+import keras
 import pytest
 from conftest import ROOT
 
@@ -30,6 +32,23 @@ FEW = {  # script -> flags with which it takes less than two minutes
 def test_every_script_is_run():
     scripts = {path.stem for path in (ROOT / "benchmarks").glob("*.py") if "benchmarks.save(__file__" in path.read_text()}
     assert scripts == FEW.keys()
+
+
+def test_the_runs_that_are_measured_are_committed():
+    scripts = "".join(path.read_text() for path in (ROOT / "benchmarks").glob("*.py"))
+    named = re.findall(r'"(?:results/)?([\w/.]+/seed\d+)"', scripts)
+    missing = [name for name in named if not (ROOT / "results" / f"{name}.json").exists()]
+    assert len(named) > 9 and not missing
+
+
+def test_multiplications_are_counted_in_whole_tiles(monkeypatch):
+    """Of 3-33-10 units: each layer has as many units as its tiles, but its inputs as they are."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import tiles
+
+    network = keras.Sequential([keras.Input((4,)), *map(keras.layers.Dense, (3, 33, 10))])
+    assert tiles.multiplications(network) == 4 * 3 + 3 * 33 + 33 * 10
+    assert tiles.multiplications(network, 16) == 4 * 16 + 3 * 48 + 33 * 16
 
 
 @pytest.mark.skipif(not os.environ.get("BENCHMARKS"), reason="BENCHMARKS is not set: takes a quarter of an hour")

@@ -87,8 +87,11 @@ def test_what_is_faster_than_pytorch_is_below_one(tmp_path):
 
 
 def test_what_a_committed_run_took_is_by_width(tmp_path):
-    stages = [{"epochs": 27, "step_over_dense": 1.009}, {"epochs": 73, "step_over_dense": 0.657}]
-    row = {"stages": stages, "units": [{"fc1": 46, "out": 10}], "dense_s": 7423, "shrinking_s": 5582}
+    stages = [
+        {"epochs": 27, "step_over_dense": 1.009, "left": 1, "left_in_tiles": 1},
+        {"epochs": 73, "step_over_dense": 0.657, "left": 0.5, "left_in_tiles": 0.687},
+    ]
+    row = {"stages": stages, "tile": 16, "units": [{"fc1": 46, "out": 10}], "dense_s": 7423, "shrinking_s": 5582}
     environment = {"device": "x86_64", "processor": "of a test", "threads": 2}
     (tmp_path / "replay.json").write_text(
         json.dumps({"row/seed0": row | {"shrinking_over_dense": 0.752}, "environment": environment})
@@ -99,6 +102,8 @@ def test_what_a_committed_run_took_is_by_width(tmp_path):
         "run": "row/seed0",
         "epochs": "27, 73",
         "units": "all; 46-10",
+        "multiplications left": "1.00, 0.50",
+        "the same, units in tiles of 16": "1.00, 0.69",
         "a step / dense": "1.01, 0.66",
         "dense, s": "7,423",
         "shrinking, s": "5,582",

@@ -5,7 +5,7 @@ Each function takes the folder of the JSON files and returns a section of a page
 
 import pandas as pd
 
-from tf_supermask.evidence.benchmarks import measurements, milliseconds
+from tf_supermask.evidence.benchmarks import machines, measurements, milliseconds
 from tf_supermask.evidence.statistics import summary
 from tf_supermask.evidence.tables import show
 
@@ -21,8 +21,8 @@ def inference(folder):
             "TFLite": pd.DataFrame(_tflite(*row) for row in rows),
             "SavedModel": pd.DataFrame(_saved_model(*row) for row in rows),
         },
-        f"{measured['threads']} threads. TFLite takes filters 32 at a time: a 3x3 convolution of 64 channels on 64 images of "
-        f"32x32 takes with {tiles}.",
+        "TFLite takes filters 32 at a time: a 3x3 convolution of 64 channels on 64 images of 32x32 takes with "
+        f"{tiles}. {machines({}, measured['environment'])}",
     )
 
 
@@ -55,7 +55,7 @@ def _gain(measured, run):
 def formats(folder):
     """Size and test accuracy of every exported format, and the time to read it."""
     by_run = measurements(folder, "formats")
-    by_run.pop("environment")
+    environment = by_run.pop("environment")
     rows, reading = [], {}
     for path, measured in by_run.items():
         run = path.removeprefix("results/")
@@ -74,7 +74,7 @@ def formats(folder):
             "time to read": pd.DataFrame(reading).rename_axis("").reset_index(),
         },
         "All were read in a new process and run on the real test images. Differences are "
-        "relative to the largest logit of the masked network.",
+        f"relative to the largest logit of the masked network. Reading is timed on {machines({}, environment)}",
     )
 
 
@@ -113,7 +113,7 @@ def microcontroller(folder):
         "The first table has all seeds as integer C, exported for size, means with the 5 % and 95 % quantiles; the others have "
         "one. `text` has the functions of the compiler's own library too, with `-Os`; that of AVR has the constants. A TFLite "
         "file needs an interpreter besides. Instructions are counted by callgrind on this machine "
-        f"({environment['device']}), by QEMU for the others. Measured by `python benchmarks/microcontroller.py`.",
+        f"({environment['processor']}), by QEMU for the others. Measured by `python benchmarks/microcontroller.py`.",
     )
 
 

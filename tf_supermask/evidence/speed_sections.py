@@ -163,6 +163,10 @@ def peers(folder):
     return _section(folder, "peers", "PyTorch", cells, note)
 
 
+def _column(row, name):
+    return ", ".join(f"{stage[name]:.2f}" for stage in row["stages"])
+
+
 def replayed(folder):
     """Training time of committed runs at the widths that they had, against dense ones."""
 
@@ -171,7 +175,9 @@ def replayed(folder):
             "run": name,
             "epochs": ", ".join(str(stage["epochs"]) for stage in row["stages"]),
             "units": "; ".join(["all", *map(units_text, row["units"])]),
-            "a step / dense": ", ".join(f"{stage['step_over_dense']:.2f}" for stage in row["stages"]),
+            "multiplications left": _column(row, "left"),
+            f"the same, units in tiles of {row['tile']}": _column(row, "left_in_tiles"),
+            "a step / dense": _column(row, "step_over_dense"),
             "dense, s": milliseconds(row["dense_s"]),
             "shrinking, s": milliseconds(row["shrinking_s"]),
             "shrinking / dense": f"{row['shrinking_over_dense']:.2f}",
