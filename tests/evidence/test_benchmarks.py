@@ -5,7 +5,11 @@ import json
 import pytest
 from conftest import ROOT
 
+from tf_supermask.deploy import compaction, container
+from tf_supermask.deploy.c_layers import layers_of
+from tf_supermask.deploy.stages import stages_of
 from tf_supermask.evidence import benchmarks, speed_sections
+from tf_supermask.experiments import runs
 
 
 @pytest.mark.parametrize("make", speed_sections.SPEED, ids=lambda make: make.__name__)
@@ -15,6 +19,20 @@ def test_committed_measurements_make_a_section(make):
     for table in tables.values():
         assert len(table) and not table.isna().any(axis=None)
         assert all(isinstance(value, (str, int)) for value in table.to_numpy().ravel())
+
+
+def test_measured_bytes_are_those_of_the_present_code(tmp_path):
+    """Else a page would tell the sizes of an earlier format."""
+    formats = benchmarks.measurements(ROOT / "benchmarks", "formats")
+    for run in formats.keys() - {"environment"}:
+        measured = {form["format"]: form["bytes"] for form in formats[run]["forms"]}["supermask"]
+        assert container.save(runs.load_run(ROOT / run), tmp_path / "x.supermask") == measured, run
+    programs = benchmarks.measurements(ROOT / "benchmarks", "microcontroller")
+    for run in programs.keys() - {"environment"}:
+        stages = stages_of(compaction.compact(runs.load_run(ROOT / run)))
+        for favor in ("size", "speed"):
+            codes = [layer.code.data for layer in layers_of(stages, None, favor == "speed") if layer.code]
+            assert sum(map(len, codes)) == programs[run][favor]["weights"], (run, favor)
 
 
 def test_a_step_is_told_in_percent(tmp_path):
