@@ -26,6 +26,7 @@ from tf_supermask.papers.rivals.names import (
     own,
     tried,
 )
+from tf_supermask.rivals.methods import METHODS
 
 LAYERS = {"fc1": ((10, 10), 0.1)}
 SIZES = "experiment,seed,sha256,dense_bytes,csr_bytes,entropy_bytes,container_bytes,macs,compact_macs\n"
@@ -153,7 +154,7 @@ def test_rows_of_cropped_images_differ_in_nothing_else(net):
     "net, methods, images, shorter",
     [
         ("fcn", OWN.keys() | WITH_DENSITY.keys(), 60_000, ()),
-        ("conv2", {"dense"}, 50_000, ("epochs",)),
+        ("conv2", {"dense", "rigl"}, 50_000, ("epochs",)),
     ],
 )
 def test_learning_rates_are_tried_on_validation_images_at_the_settings_of_the_rows(net, methods, images, shorter):
@@ -178,12 +179,17 @@ def test_learning_rates_are_tried_on_validation_images_at_the_settings_of_the_ro
         assert row.learning_rate in {spec.learning_rate for (spec,) in specs_of.values()}
 
 
-@pytest.mark.parametrize("net", ["conv2", "conv2_augmented", "conv4"])
-def test_sparse_training_has_the_dense_networks_rate_on_cifar10(net):
-    (rate,) = {spec.learning_rate for spec in ROWS[own(net, "dense")]}
-    for method in SPARSE:
-        for density in NETS[net].densities:
-            assert {spec.learning_rate for spec in ROWS[at_density(net, method, density)]} == {rate}, method
+GRADUAL = {method for method in SPARSE if METHODS[method].gradual}
+
+
+@pytest.mark.parametrize("tried_with, methods", [("dense", GRADUAL), ("rigl", SPARSE.keys() - GRADUAL)])
+def test_sparse_training_on_cifar10_has_the_rate_that_was_tried_for_what_begins_so(tried_with, methods):
+    row = own("conv2", "dense") if tried_with == "dense" else at_density("conv2", tried_with, "0.1")
+    (rate,) = {spec.learning_rate for spec in ROWS[row]}
+    for net in ("conv2", "conv2_augmented", "conv4"):
+        for method in methods:
+            for density in NETS[net].densities:
+                assert {spec.learning_rate for spec in ROWS[at_density(net, method, density)]} == {rate}, method
 
 
 def test_bytes_of_the_dense_network():

@@ -40,16 +40,21 @@ def test_the_best_rate_is_written_to_the_rows_and_of_equal_ones_the_smallest(fla
     assert path.read_text().splitlines() == [*before, "--learning_rate=1"]
 
 
-def test_the_rate_of_the_dense_conv2_is_that_of_all_sparse_training_on_cifar10(tmp_path):
+BEGIN_AS = {"dense": {"magnitude", "granet"}, "rigl": {"static", "snip", "force", "set", "rigl"}}
+
+
+@pytest.mark.parametrize("tried, methods", BEGIN_AS.items(), ids=BEGIN_AS)
+def test_a_rate_of_conv2_is_that_of_all_methods_that_begin_so(tmp_path, tried, methods):
     shutil.copytree(flag_files.ROWS, tmp_path, dirs_exist_ok=True)
-    grid = {f"rivals_grid_conv2_dense_{rate}": {"test_accuracy": 50 - float(rate)} for rate in ("0.005", "0.01", "0.02", "0.05")}
-    changed = rates.write(MadeUp(grid, runs=1).experiments, tmp_path)
-    assert set(changed) <= set(rates.rows_of("conv2", "dense", tmp_path))
+    planned = {its.name: its.specs[0].learning_rate for its in flag_files.read(tmp_path / f"rivals_grid_conv2_{tried}.flags")}
+    grid = {name: {"test_accuracy": 50 - rate} for name, rate in planned.items()}
+    rates.write(MadeUp(grid, runs=1).experiments, tmp_path)
+    specs = {its.name: its.specs for its in flag_files.read_all(rates.rows_of("conv2", tried, tmp_path))}
     for net in ("conv2", "conv2_augmented", "conv4"):
-        rows = [names.own(net, "dense"), *(names.at_density(net, m, d) for m in names.SPARSE for d in names.NETS[net].densities)]
-        specs = {its.name: its.specs for its in flag_files.read_all(rates.rows_of("conv2", "dense", tmp_path))}
-        assert {spec.learning_rate for row in rows for spec in specs[row]} == {0.005}
-    assert not any("edge_popup" in path.name or "own_conv2_twn" in path.name for path in changed)
+        rows = {names.at_density(net, method, density) for method in methods for density in names.NETS[net].densities}
+        rows |= {names.own(net, "dense")} if tried == "dense" else set()
+        assert {spec.learning_rate for row in rows for spec in specs.pop(row)} == {min(planned.values())}
+    assert not specs
 
 
 def test_a_grid_that_is_not_complete_chooses_nothing(flags):

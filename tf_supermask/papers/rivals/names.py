@@ -57,8 +57,13 @@ OWN = {
 }
 WITH_DENSITY = SCORES | SPARSE
 
-# `(network, method)` whose rates are tried -> networks and methods that have its rate; others serve themselves alone
-SERVES = {("conv2", "dense"): (("conv2", "conv4"), ("dense", *SPARSE))}  # the authors of sparse training have the dense rate
+# `(network, method)` whose rates are tried -> networks and methods that have its rate; others serve themselves alone. On Conv2
+# what begins with all weights has the rate of the dense network, and what begins at its density that of RigL.
+_CONV = ("conv2", "conv4")
+SERVES = {
+    ("conv2", "dense"): (_CONV, ("dense", "magnitude", "granet")),
+    ("conv2", "rigl"): (_CONV, ("static", "snip", "force", "set", "rigl")),
+}
 
 
 def at_density(net, method, density):
