@@ -72,6 +72,14 @@ def test_the_table_of_rates():
     assert rates.section("fcn", {}) == ""
 
 
+def test_the_text_says_whose_rate_a_method_has():
+    its = {"test_accuracy": 60.0, "spec": {"epochs": 5}}
+    text = rates.section("conv2", MadeUp({"rivals_grid_conv2_rigl_0.05": its}, runs=1).experiments)
+    assert "after 5 epochs" in text and "rate of dense is also that of magnitude schedule, GraNet. The rate of RigL is" in text
+    text = rates.section("fcn", MadeUp({"rivals_grid_fcn_rigl_0.05": its}, runs=1).experiments)
+    assert text.count("The rate of") == 0
+
+
 def test_rows_have_the_rates_that_the_committed_records_choose():
     """`python -m tf_supermask.papers.rivals.rates` writes them."""
     for (net, method), rate in rates.chosen(rates.load(ROOT / "results")).items():

@@ -102,6 +102,15 @@ def _epochs(net, experiments):
     return max(record["spec"]["epochs"] or 0 for its in runs for record in its)
 
 
+def _served(net):
+    """Sentences on the methods that have the rate of another one."""
+    labels = names.OWN | names.WITH_DENSITY
+    for (where, method), (_, methods) in names.SERVES.items():
+        others = [labels[other] for other in methods if other != method]
+        if where == net:
+            yield f" The rate of {labels[method]} is also that of {', '.join(others)}."
+
+
 def section(net, experiments):
     """Markdown of the table; '' where no rate was tried."""
     frame = table(net, experiments)
@@ -111,7 +120,7 @@ def section(net, experiments):
         f"### Learning rates, {names.NETS[net].title}",
         f"Accuracy, %, on the last 5,000 training images, which these runs do not train on, after {_epochs(net, experiments)} "
         "epochs; one seed. Methods with a density have 10 %. The best rate, in bold, is that of all rows of the method; of equal "
-        "ones the smallest.",
+        f"ones the smallest.{''.join(_served(net))}",
         markdown(frame),
     ])  # fmt: skip
 
