@@ -17,7 +17,7 @@ from tf_supermask.experiments import records
 from tf_supermask.scheduling import cluster as cluster_module
 
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install -e '.[ray]'")
-RUNS = int(os.environ.get("CLUSTER_RUNS", 2))
+RUNS = int(os.environ.get("CLUSTER_RUNS", 4))
 FLAGS = ("--model=fcn", "--dataset=digits8", "--epochs=2", "--nojit_compile", "--deterministic", "--progress=silent")
 
 

@@ -21,8 +21,8 @@ def inference(folder):
             "TFLite": pd.DataFrame(_tflite(*row) for row in rows),
             "SavedModel": pd.DataFrame(_saved_model(*row) for row in rows),
         },
-        "TFLite takes filters 32 at a time: a 3x3 convolution of 64 channels on 64 images of 32x32 takes with "
-        f"{tiles}. {machines({}, measured['environment'])}",
+        f"TFLite has {measured['threads']} threads and takes filters 32 at a time: a 3x3 convolution of 64 channels on 64 images "
+        f"of 32x32 takes with {tiles}. {machines({}, measured['environment'])}",
     )
 
 
