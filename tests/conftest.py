@@ -9,6 +9,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+from tf_supermask.experiments import training
 from tf_supermask.experiments.data import Dataset
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -16,6 +17,9 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # more of them split sums 
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one must not fail a test
 hypothesis.settings.load_profile("any machine")
 ROOT = commands.ROOT
+QUIET = training.Options(  # a loop of steps takes half as long again to trace: where it matters, a test asks for it
+    progress=0, log=lambda line: None, checkpoint_seconds=0, jit_compile=False, steps_per_execution=1
+)
 signal.signal(
     signal.SIGINT, signal.default_int_handler
 )  # a shell's background jobs ignore Ctrl-C, and so does what they start
@@ -29,8 +33,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True)
 def no_user_cache(monkeypatch, tmp_path, tmp_path_factory, request):
-    """A cache for each test; one for all that read real data, which takes 5 s to decode."""
-    real = tmp_path_factory.getbasetemp() / "real_data"
+    """A cache for each test; one for all that read real data, which takes 5 s to decode: of all workers, where there are some."""
+    base = tmp_path_factory.getbasetemp()
+    real = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "real_data"
     monkeypatch.setenv("XDG_CACHE_HOME", str(real if "real_data" in request.fixturenames else tmp_path / "cache"))
 
 

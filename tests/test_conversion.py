@@ -311,7 +311,7 @@ def test_layers_of_all_kinds_get_masks_and_lose_them(tmp_path):
     before = masked.evaluate(sequences(64), np.ones((64, 2)), verbose=0)
     masked.fit(sequences(64), np.ones((64, 2)), epochs=2, verbose=0)
     assert masked.evaluate(sequences(64), np.ones((64, 2)), verbose=0) < before
-    y = masked.predict(sequences(), verbose=0)
+    y = masked(sequences())
     plain = strip_masks(masked)
     assert [type(layer) for layer in plain.layers] == [type(layer) for layer in model.layers]
     masked.save(tmp_path / "x.keras")
@@ -326,7 +326,7 @@ def test_layers_of_all_kinds_get_masks_and_lose_them(tmp_path):
         loading.load(tmp_path / "x.supermask"),
         again,
     ):
-        np.testing.assert_allclose(other.predict(sequences(), verbose=0), y, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(other(sequences()), y, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(served.serve(sequences()), y, rtol=1e-4, atol=1e-5)
     assert list(sparsity.masked_kernels(again)) == names
     for name, kernel in sparsity.masked_kernels(again).items():

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import tf_supermask
-from tf_supermask import files, mask_model
+from tf_supermask import files, load, load_run, mask_model
 from tf_supermask.deploy import container
 from tf_supermask.deploy.codes_file import export_codes
+from tf_supermask.deploy.onnx_file import export_onnx
 from tf_supermask.deploy.saved_model import export_keras, export_saved_model
 from tf_supermask.deploy.tflite import export_tflite
 from tf_supermask.errors import InputError
@@ -134,17 +135,12 @@ def test_empty_folders_do_not_stay(tmp_path):
 
 
 @pytest.mark.parametrize("path", [None, "", 3, b"x", ["x"], "a\0b"], ids=repr)
-def test_what_is_no_path_is_named(path):
-    """In all that takes a path of a user, before anything is written."""
-    calls = [
-        container.save,
-        export_saved_model,
-        export_keras,
-        export_codes,
-        lambda _, path: tf_supermask.load(path),
-    ]
+def test_what_is_no_path_is_named(path, monkeypatch):
+    """In all that takes a path of a user, before a model is converted, which can take minutes."""
+    exports = [export_saved_model, export_keras, export_codes, export_tflite, export_onnx, c_source_of]
     model = mask_model(keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]))
-    for call in [*calls, lambda _, path: tf_supermask.load_run(path), export_tflite, c_source_of]:
+    monkeypatch.setattr(keras.Layer, "__call__", lambda *_, **__: pytest.fail("was converted"))
+    for call in [container.save, *exports, lambda _, path: load(path), lambda _, path: load_run(path)]:
         with pytest.raises(ValueError, match="^a path must be a string or a pathlib.Path, and not empty. Received: "):
             call(model, path)
 

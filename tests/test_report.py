@@ -13,7 +13,7 @@ import commands
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
+from conftest import QUIET, ROOT
 
 from tf_supermask import files, report, reporting
 from tf_supermask.errors import InputError
@@ -26,7 +26,6 @@ from tf_supermask.papers.koster.tables import TABLES
 from tf_supermask.papers.zhou import names
 from tf_supermask.papers.zhou.tables import views
 
-QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False)
 FCN, BINARY = "koster_table1_fcn_signed_elus", "koster_fig3_fcn_binary"
 
 

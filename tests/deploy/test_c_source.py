@@ -14,7 +14,7 @@ from tf_supermask import SignedMaskConv2D, SignedMaskDense
 from tf_supermask.deploy import c_render, loading
 from tf_supermask.deploy.c_source import accuracies, export_c
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import data
+from tf_supermask.experiments import data, paths
 
 CC = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 needs_cc = pytest.mark.skipif(not CC, reason="NO C COMPILER: nothing of the C was tested; install gcc")
@@ -261,7 +261,7 @@ NETWORKS = {  # experiment -> bytes of the codes in its container; those in C ma
 
 @needs_cc
 def test_trained_networks_on_all_test_images(real_data, tmp_path):
-    mnist, prepare = data.load("mnist", real_data), data.PREPROCESS["standardize"]
+    mnist, prepare = data.load("mnist", real_data, paths.default_cache_dir()), data.PREPROCESS["standardize"]
     images = prepare(mnist.test_images)
     for (experiment, limit), level in zip(NETWORKS.items(), ["-O2", "-O3"], strict=True):
         model = loading.load(ROOT / "results" / experiment / "seed0.supermask")

@@ -4,12 +4,11 @@ import dataclasses
 import json
 
 import numpy as np
+from conftest import QUIET
 
 from tf_supermask.evidence import results
 from tf_supermask.experiments import records, training
 from tf_supermask.experiments.spec import Spec
-
-QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False)
 
 
 def test_equality_and_uses():

@@ -4,12 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
+from conftest import QUIET
 
 from tf_supermask.experiments import callbacks, records, training
 from tf_supermask.experiments.callbacks import Diverged, check_finite
 from tf_supermask.experiments.spec import Spec
-
-QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0, jit_compile=False)
 
 
 def spec_of(**given):

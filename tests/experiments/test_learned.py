@@ -4,15 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from conftest import QUIET
 
 from tf_supermask import sparsity
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import data, learned, modes, networks, records, training
+from tf_supermask.experiments import data, learned, modes, networks, records
 from tf_supermask.experiments.callbacks import Diverged
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.experiments.trainer import kernels_of
 
-QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False, checkpoint_seconds=0)
 SHORT = {"mode": "bernoulli", "iterations": 12, "evaluate_every": 4, "batch_size": 10, "validation_images": 14}
 
 

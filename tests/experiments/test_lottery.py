@@ -5,13 +5,13 @@ import json
 import keras
 import numpy as np
 import pytest
+from conftest import QUIET
 
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import criteria, lottery, records, training
+from tf_supermask.experiments import criteria, lottery, records
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.experiments.trainer import KEPT, Trainer, trainer_of
 
-QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False)
 SHORT = {"mode": "lottery", "iterations": 12, "evaluate_every": 4, "batch_size": 10, "validation_images": 14}
 
 

@@ -4,14 +4,14 @@ import json
 
 import numpy as np
 import pytest
+from conftest import QUIET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tf_supermask.errors import InputError
-from tf_supermask.experiments import criteria, data, lottery, one_shot, records, training
+from tf_supermask.experiments import criteria, data, lottery, one_shot, records
 from tf_supermask.experiments.spec import Spec
 
-QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False)
 SHORT = {"iterations": 6, "evaluate_every": 3, "batch_size": 10, "validation_images": 14}
 HALVES = {"rounds": 2, "prune_dense": 0.5, "prune_conv": 0.5, "prune_output": 0.5}
 SPEC = Spec.of(mode="supermask", **SHORT, **HALVES)

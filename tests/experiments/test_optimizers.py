@@ -4,12 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import QUIET
 
 from tf_supermask.experiments import training
 from tf_supermask.experiments.optimizers import Cosine, optimizer, plateau_reductions
 from tf_supermask.experiments.spec import Spec
-
-QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0, jit_compile=False)
 
 
 def spec_of(**given):
@@ -27,8 +26,10 @@ def sgdw(x, gradients, rates, decays, momentum=0.9):
 
 def apply(optimizer, x, gradients):
     variable = keras.Variable(x)
+    optimizer.build([variable])
+    step = tf.function(lambda gradient: optimizer.apply([gradient], [variable]))
     for g in gradients:
-        optimizer.apply([tf.constant(g)], [variable])
+        step(tf.constant(g))
     return variable.numpy()
 
 

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import QUIET, ROOT
 
 from tf_supermask import command_line, files
 from tf_supermask.errors import InputError
@@ -17,7 +17,6 @@ from tf_supermask.experiments.callbacks import COLUMNS
 from tf_supermask.experiments.spec import Spec
 
 SPEC = Spec.of(model="fcn", epochs=2, batch_size=16)
-QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0, jit_compile=False)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import shutil
 import commands
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import QUIET, ROOT
 
 from tf_supermask import load, load_run, save
 from tf_supermask.deploy import compaction, loading
@@ -15,8 +15,6 @@ from tf_supermask.deploy.tflite import export_tflite
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import data, learned, lottery, networks, paths, records, runs, training
 from tf_supermask.experiments.spec import Spec
-
-QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import QUIET, ROOT
 
 from tf_supermask import conversion, layers
 from tf_supermask.deploy import container, loading
@@ -13,7 +13,6 @@ from tf_supermask.experiments import learned, lottery, networks, records, runs, 
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.experiments.trainer import trainer_of
 
-QUIET = training.Options(progress=0, log=lambda line: None, jit_compile=False)
 OTHER = {
     "floatx": "float16",
     "dtype_policy": "mixed_bfloat16",

@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 import pytest
+from conftest import QUIET
 from processes import weights
 
 from tf_supermask import sparsity
@@ -14,7 +15,6 @@ from tf_supermask.evidence import statistics
 from tf_supermask.experiments import flag_files, layer_rows, records, runs, shrinking, training
 from tf_supermask.experiments.spec import Spec, differences
 
-QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0, jit_compile=False)
 FAST = {"model": "fcn", "epochs": 12, "batch_size": 16, "learning_rate": 0.02, "weight_decay": 0.08, "clipnorm": 0.5}
 PLATEAU = {"schedule": "plateau", "plateau_patience": 3, "plateau_rest": 1, "plateau_factor": 0.5, "plateau_limit": 50}
 RUNS = {

@@ -5,14 +5,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import QUIET
 
 from tf_supermask import sparsity
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import data, learned, lottery, networks, one_shot, records, runs, training
 from tf_supermask.experiments.spec import Spec
 
-QUIET = training.Options(progress=0, log=lambda line: None, checkpoint_seconds=0, jit_compile=False)
-COMPILED = dataclasses.replace(QUIET, jit_compile=None)  # by XLA where `main` does so, which takes longer than a tiny run
+AS_MAIN = dataclasses.replace(QUIET, jit_compile=None, steps_per_execution=None)  # XLA and loops: longer than a tiny run takes
 
 
 def spec_of(**given):
@@ -34,7 +34,7 @@ def numbers(record):
 def test_learns_and_records(tiny, mode, tmp_path):
     spec = spec_of(mode=mode, epochs=30, learning_rate=0.02)
     run = records.Run(tmp_path, "learns", 0)
-    model, record = training.train(spec, tiny, run, COMPILED if mode == "signed" else QUIET)
+    model, record = training.train(spec, tiny, run, AS_MAIN if mode == "signed" else QUIET)
     assert record["environment"]["jit_compile"] == (mode == "signed")
     assert record["final"]["test_accuracy"] > 60
     assert json.loads(run.record.read_text()) == json.loads(json.dumps(record))
@@ -65,7 +65,7 @@ class Killed(BaseException):
 
 
 RESUMED = {
-    "fcn": {"model": "fcn"},  # compiled by XLA
+    "fcn": {"model": "fcn"},
     "conv": {"model": "conv4", "epochs": 3},
     "resnet, plateau, augmented": {
         "model": "resnet20", "batch_norm": "trainable", "augment": True, "plateau_patience": 3, "epochs": 3,
@@ -77,7 +77,8 @@ RESUMED = {
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the killed run closes no file
 @pytest.mark.parametrize("given", RESUMED.values(), ids=RESUMED)
 def test_a_stopped_run_ends_as_an_undisturbed_one(tiny, given, tmp_path, monkeypatch):
-    spec, quiet = spec_of(**given), COMPILED if given == RESUMED["fcn"] else QUIET
+    spec = spec_of(**given)
+    quiet = AS_MAIN if given in (RESUMED["fcn"], RESUMED["conv"]) else QUIET
     _, whole = training.train(spec, tiny, records.Run(tmp_path, "whole", 0), quiet)
     save = records.save_checkpoint
     for stop_after in (1, 2) if spec.model == "fcn" else (2,):

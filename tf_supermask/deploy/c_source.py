@@ -98,6 +98,7 @@ def export_c(
     Raises:
         InputError: a layer or kernel is not supported, the network is larger than allowed, or files cannot be written.
     """
+    folder = files.expanded(folder)  # before the model is compacted, which takes long
     cloning.keras_model(model)
     main = bool(main) if isinstance(main, (numbers.Integral, np.bool_)) and main in (0, 1) else main
     _check(arithmetic, images, main, name, favor, most_flash, most_ram)
@@ -106,7 +107,7 @@ def export_c(
     network = integer.quantize(plain, stages, images) if arithmetic == "int8" else None
     program = Program(name, plain, layers_of(stages, network, favor == "speed"), network)
     _fits(program, most_flash, most_ram)
-    return dataclasses.replace(program, paths=_write(files.expanded(folder), c_render.files(program, main)))
+    return dataclasses.replace(program, paths=_write(folder, c_render.files(program, main)))
 
 
 def accuracies(program, images, labels):

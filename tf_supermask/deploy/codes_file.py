@@ -10,6 +10,7 @@ import io
 
 import numpy as np
 
+from tf_supermask import files
 from tf_supermask.deploy import compaction, level_codes
 from tf_supermask.deploy.saved_model import write_file
 from tf_supermask.errors import InputError
@@ -23,6 +24,7 @@ def export_codes(model, path):
     `model`: Keras model, masked or plain. Dead units are left out. Raises ValueError for anything but a Keras model; InputError
     if no kernel is codes times a scale, as masks on signed constants make them, or the file cannot be written.
     """
+    files.expanded(path)  # is one, before the model is compacted, which takes long
     plain = compaction.compact(model)
     arrays = {"network": np.array(plain.to_json())}
     for layer in plain.layers:

@@ -7,7 +7,7 @@ import warnings
 
 import keras
 
-from tf_supermask import cloning, conversion
+from tf_supermask import cloning, conversion, files
 from tf_supermask.deploy.saved_model import write_file
 from tf_supermask.errors import InputError, one_line
 from tf_supermask.silence import hidden
@@ -23,6 +23,7 @@ def export_onnx(model, path):
     Raises ValueError for anything but a Keras model; InputError if the packages of the extra `onnx` are missing, or the model
     cannot be converted or written.
     """
+    files.expanded(path)  # is one, before the model is converted, which takes long
     cloning.built_model(model)
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:

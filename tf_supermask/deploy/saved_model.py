@@ -77,6 +77,7 @@ def temporary_folder():
 
 def export_keras(model, path):
     """Writes the plain form of `model` as a .keras file. Raises InputError if it cannot be written."""
+    files.expanded(path)  # is one, before the model is converted, which takes long
     with temporary_folder() as folder:
         made = pathlib.Path(folder) / "model.keras"
         conversion.strip_masks(model).save(made)

@@ -8,7 +8,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-from tf_supermask import cloning, conversion, graph
+from tf_supermask import cloning, conversion, files, graph
 from tf_supermask.deploy import calibration
 from tf_supermask.deploy.saved_model import temporary_folder, write_file, write_served
 from tf_supermask.errors import InputError
@@ -28,6 +28,7 @@ def export_tflite(model, path, images=None):
     ValueError for anything but a Keras model, InputError for images that do not fit its input, and if it cannot be converted or
     written.
     """
+    files.expanded(path)  # is one, before the model is converted, which takes long
     cloning.built_model(model)
     read = [(_float32(x.dtype), x.shape) for x in getattr(model, "inputs", ())]
     if images is not None and [dtype for dtype, _ in read] != ["float32"]:

@@ -6,6 +6,7 @@ the name of the experiment. Its first line, a comment, gives the paper's claim.
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import pathlib
 from typing import NamedTuple
@@ -34,7 +35,7 @@ class Experiment(NamedTuple):
 
 
 def define_flags(values=flags.FLAGS):
-    """Defines a flag for each field of Spec except the seed, and the flags on how and where to run."""
+    """`values` with a flag for each field of Spec except the seed, and the flags on how and where to run."""
     for field in dataclasses.fields(Spec):
         if field.name != "seed":
             group, help_ = field.metadata["group"], field.metadata["help"]
@@ -70,6 +71,7 @@ def define_flags(values=flags.FLAGS):
     define(pathlib.Path, "cache_dir", paths.default_cache_dir(), "folder for decoded images", FILES)
     define(pathlib.Path, "export_dir", None, "write the trained network there as a SavedModel", FILES)
     define(pathlib.Path, "tensorboard_dir", None, "write TensorBoard logs there", FILES)
+    return values
 
 
 def groups():
@@ -134,12 +136,19 @@ def row_of(spec, folder=ROWS):
 
     Files that cannot be read, such as drafts, are skipped here; naming one on the command line is an error.
     """
+    looked_for, values = dataclasses.replace(spec, seed=0, **dict.fromkeys(ROUNDING)), define_flags(flags.FlagValues())
     for path in rows(folder):
-        with contextlib.suppress(InputError):
-            for experiment in read(path, [f"--seeds={spec.seed}", f"--scale={spec.scale}"]):
-                if not differences(experiment.specs[0], dataclasses.replace(spec, **dict.fromkeys(ROUNDING))):
-                    return experiment.name
+        with contextlib.suppress(flags.Error, InputError):
+            for name, settings in _settings(name_of_file(path), _arguments(path, values), spec.scale):
+                if not differences(settings, looked_for):
+                    return name
     return None
+
+
+@functools.cache  # half a second for all rows, which each of the values of a list looks through
+def _settings(name, arguments, scale):
+    """`(name, Spec of seed 0)` of each experiment of a row."""
+    return [(its.name, its.specs[0]) for its in _parsed(name, arguments, ["--seeds=0", f"--scale={scale}"])]
 
 
 def expanded(argv, values):
@@ -170,19 +179,25 @@ def read(path, further=()):
 
     Raises InputError, with the file's name, for a file that is not a row.
     """
-    values = flags.FlagValues()
-    define_flags(values)
-    settings = [line.argument for line in lines(path, values)]
-    if not settings:
-        raise InputError(
-            f"{path} has no flags; write what differs from the defaults, as --model=conv2, in lines of their own"
-        )
+    arguments = _arguments(path, define_flags(flags.FlagValues()))
     try:
-        values(["row", f"--experiment={name_of_file(path)}", *settings, *flagfile.expanded(further, values)])
         about = flagfile.texts(path)[0].removeprefix("# ")
-        return [experiment._replace(about=about) for experiment in described(values)]
+        return [its._replace(about=about) for its in _parsed(name_of_file(path), arguments, further)]
     except (flags.Error, InputError) as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _arguments(path, values):
+    arguments = tuple(line.argument for line in lines(path, values))
+    if not arguments:
+        raise InputError(f"{path} has no flags; write what differs from the defaults, as --model=conv2, in lines of their own")
+    return arguments
+
+
+def _parsed(name, arguments, further):
+    values = define_flags(flags.FlagValues())
+    values(["row", f"--experiment={name}", *arguments, *flagfile.expanded(further, values)])
+    return described(values)
 
 
 def lines(path, values):
