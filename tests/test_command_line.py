@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import commands
 import pytest
 from absl import flags
 from conftest import ROOT
@@ -80,3 +81,16 @@ def test_an_import_is_silent_unless_messages_are_asked_for(level, shown, monkeyp
     with command_line.silence_tensorflow():
         os.write(2, b"noise")
     assert capfd.readouterr().err == shown
+
+
+def test_a_command_loads_what_only_keras_wants_when_it_is_needed():
+    script = """
+import sys
+from tf_supermask.command_line import silence_tensorflow
+with silence_tensorflow():
+    import keras, tensorflow
+assert not {"sklearn", "matplotlib", "pandas"} & sys.modules.keys()
+import matplotlib.pyplot, pandas, sklearn.base
+"""
+    done = commands.run("-c", script, fresh=True)
+    assert (done.returncode, done.stderr) == (0, "")

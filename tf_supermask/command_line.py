@@ -99,10 +99,27 @@ def silence_tensorflow():
         raise
 
 
+# Keras imports them, where they are installed, for functions that no command calls: a third of the seconds that its import takes.
+_NOT_FOR_KERAS = ("sklearn", "matplotlib", "pandas")
+
+
 def _import_keras():
     """Raises InputError where Keras refuses what keras.json or a variable sets."""
     try:
-        importlib.import_module("keras")
+        with _absent(*_NOT_FOR_KERAS):
+            importlib.import_module("keras")
     except (ValueError, OSError) as error:
         reason = one_line(error)
         raise InputError(f"Keras refuses its settings: {reason}; mend keras.json or the variables KERAS_...") from error
+
+
+@contextlib.contextmanager
+def _absent(*packages):
+    """In the block an import of these packages fails, as if they were not installed, but of those that are loaded already."""
+    absent = dict.fromkeys(set(packages) - sys.modules.keys())
+    sys.modules.update(absent)
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
