@@ -9,6 +9,7 @@ PACKAGE, TESTS = ROOT / "tf_supermask", ROOT / "tests"
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 ELSEWHERE = {  # module -> the file of its tests, where it has another name
     "train.py": "test_main.py",
+    "preloaded.py": "scheduling/test_local.py",
     "reporting.py": "test_report.py",
     "exporting.py": "test_export.py",
     "inspecting.py": "test_inspect.py",

@@ -89,8 +89,7 @@ def main(arguments):
 
 
 if __name__ == "__mp_main__":  # in a process of --jobs, before it reads what it is given
-    with silence_tensorflow():
-        import tf_supermask.train  # noqa: F401
+    import tf_supermask.preloaded  # noqa: F401
 
 if __name__ == "__main__":
     flag_files.define_flags()

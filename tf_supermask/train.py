@@ -65,7 +65,8 @@ def train_elsewhere(ready, load, options, began, progress):
         )
     count = min(FLAGS.jobs, len(ready))
     setting = functools.partial(set_up, run_flags.threads(FLAGS), FLAGS.deterministic, count=count)
-    local.run(ready, scheduler.Scheduler(load, options, began), count, setting, progress)
+    context = local.context_of(device.has_gpu())
+    local.run(ready, scheduler.Scheduler(load, options, began), count, setting, progress, context)
 
 
 def export_all(done):

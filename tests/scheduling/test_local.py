@@ -6,9 +6,10 @@ import signal
 import socket
 import time
 
+import commands
 from processes import LONG, NAME, SHORT, leftovers, outcome, running, start, wait_for
 
-from tf_supermask.scheduling import locks, status
+from tf_supermask.scheduling import local, locks, status
 
 
 def test_any_number_of_jobs_gives_the_same_bits(main, tmp_path):
@@ -19,6 +20,21 @@ def test_any_number_of_jobs_gives_the_same_bits(main, tmp_path):
     one, two = outcome(tmp_path / "one"), outcome(tmp_path / "two")
     assert len(one) == 3 and one == two and not leftovers(tmp_path)
     assert list(status.report(tmp_path / "two")) == [f"{tmp_path}/two: 3 done, 0 running, 0 waiting, 0 failed"]
+
+
+def test_new_processes_train_as_forks_do(tmp_path):
+    """As on a machine with a GPU, whose library does not survive a fork."""
+    script = """
+import multiprocessing, runpy, sys
+from tf_supermask.scheduling import local
+local.context_of = lambda gpu: multiprocessing.get_context("spawn")
+sys.argv = ["main", *sys.argv[1:]]
+runpy.run_module("tf_supermask.main", run_name="__main__")
+"""
+    flags = (*SHORT, "--seeds=0-1", "--jobs=2", f"--results_dir={tmp_path}")
+    done = commands.run("-c", script, *flags, fresh=True)
+    assert done.returncode == 0 and len(outcome(tmp_path)) == 2, done.stderr
+    assert [local.context_of(gpu).get_start_method() for gpu in (True, False)] == ["spawn", "forkserver"]
 
 
 def test_two_invocations_share_the_runs_and_both_end_with_all(tmp_path):

@@ -19,12 +19,25 @@ from tf_supermask.scheduling.scheduler import note_failure, run_all
 GRACE = 20.0  # seconds between the request to stop and the kill
 
 
-def run(jobs, scheduler, count, set_up, progress):
-    """Trains `jobs` in `count` processes, each with a copy of `scheduler`; `set_up(number)` sets TensorFlow up in one of them.
+def context_of(gpu):
+    """The context of multiprocessing that makes the processes.
+
+    They are forks of one that has loaded TensorFlow and called nothing of it: it is loaded once, and shares memory. Where there
+    is a GPU, or no fork, each is a new process and loads TensorFlow itself: CUDA does not survive a fork.
+    """
+    if gpu or "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tf_supermask.preloaded"])
+    return context
+
+
+def run(jobs, scheduler, count, set_up, progress, context):
+    """Trains `jobs` in `count` processes, which `context` makes. Each has a copy of `scheduler`; in each, `set_up(number)` sets up
+    TensorFlow.
 
     `progress.wait()` is called in a loop. Raises InputError where a process stops with an error, as when the disk is full.
     """
-    context = multiprocessing.get_context("spawn")  # TensorFlow does not survive a fork
     workers = [_start(context, jobs, scheduler, set_up, number) for number in range(count)]
     handled = set()
     try:
