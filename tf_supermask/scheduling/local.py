@@ -33,8 +33,9 @@ def context_of(gpu):
 
 
 def run(jobs, scheduler, count, set_up, progress, context):
-    """Trains `jobs` in `count` processes, which `context` makes. Each has a copy of `scheduler`; in each, `set_up(number)` sets up
-    TensorFlow.
+    """Trains `jobs` in `count` processes, each with a copy of `scheduler`.
+
+    `context` makes the processes, and `set_up(number)` sets TensorFlow up in one of them.
 
     `progress.wait()` is called in a loop. Raises InputError where a process stops with an error, as when the disk is full.
     """
