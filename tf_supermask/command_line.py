@@ -37,8 +37,18 @@ def output_may_be_closed():
         sys.exit(128 + signal.SIGPIPE)  # as other commands, which the signal ends
 
 
+def _open_streams():
+    """Gives a command that was started with closed standard streams, as daemons do, and the processes that it starts, streams
+    without content. Files that it opens later would have the numbers of the closed ones."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))
+            os.set_inheritable(getattr(sys, name).fileno(), True)
+
+
 def help_if_asked(argv, text):
     """Prints `text()`, an introduction and absl's list of flags, and ends the command, if one of the arguments is --help."""
+    _open_streams()
     if {"--help", "-help", "--helpfull", "--helpshort", "-h"} & set(argv[1:]):
         with output_may_be_closed():
             print(re.sub(r"(?m)^    ?--(?:.no.)?", "  --", text()))
@@ -62,7 +72,8 @@ def parse(argv):
 @contextlib.contextmanager
 def interrupted_afterwards():
     """Lets Ctrl-C act at the end of the block only: in the middle of their import, libraries make errors of their own of it."""
-    if threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield
         return
     signals = []

@@ -68,6 +68,7 @@ def print_status(experiments):
         print(line)
 
 
+@output_may_be_closed()
 def main(arguments):
     rows, further = arguments
     try:
@@ -84,6 +85,8 @@ def main(arguments):
         fail("stopped; the same command continues from the last checkpoint", 130)
     except InputError as error:
         fail(error)
+    except BrokenPipeError:
+        raise  # of the output, which nobody reads any more
     except OSError as error:
         fail(f"cannot write {error.filename or 'the results'}: {error.strerror}; nothing recorded before was touched")
 

@@ -37,6 +37,8 @@ def test_no_two_rows_train_the_same_run():
 def test_a_run_with_the_settings_of_a_row_has_its_name():
     assert flag_files.row_of(Spec.of(model="conv8", mode="signed", seed=9)) == "koster_table12_conv8_signed_elus"
     assert flag_files.row_of(Spec.of(model="fcn", epochs=7)) is None
+    sparse = [Spec.of(mode="sparse", density=0.3, dataset="digits8", method=method) for method in ("static", "snip")]
+    assert list(map(flag_files.name_of, sparse)) == ["fcn_sparse_static_digits8", "fcn_sparse_snip_digits8"]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,17 @@
 """Several processes: equal results, and what is left after kill -9, Ctrl-C and a full disk."""
 
 import os
+import pathlib
 import random
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import commands
+import pytest
+from conftest import ROOT
 from processes import LONG, NAME, SHORT, leftovers, outcome, running, start, wait_for
 
 from tf_supermask.scheduling import local, locks, status
@@ -20,6 +25,64 @@ def test_any_number_of_jobs_gives_the_same_bits(main, tmp_path):
     one, two = outcome(tmp_path / "one"), outcome(tmp_path / "two")
     assert len(one) == 3 and one == two and not leftovers(tmp_path)
     assert list(status.report(tmp_path / "two")) == [f"{tmp_path}/two: 3 done, 0 running, 0 waiting, 0 failed"]
+
+
+def test_files_do_not_depend_on_jobs(main, tmp_path):
+    """Nor on what a process has built before: the names of layers are those of a first model."""
+    for jobs in (1, 2):
+        main(*SHORT, "--seeds=0-1", "--deterministic", f"--jobs={jobs}", f"--results_dir={tmp_path}/{jobs}")
+    one, two = ([path.read_bytes() for path in sorted((tmp_path / jobs / NAME).glob("*.supermask"))] for jobs in "12")
+    assert len(one) == 2 and one == two
+
+
+def server_of(process):
+    """ID of the process of which the jobs of a command are forks, or None."""
+    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    commands_of = {child: pathlib.Path(f"/proc/{child}/cmdline").read_text() for child in children}
+    return next((int(child) for child, line in commands_of.items() if "forkserver" in line and "main(" in line), None)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize(
+    "number, to, seconds",
+    [(signal.SIGINT, "all", 0.1), (signal.SIGINT, "all", 1), (signal.SIGKILL, "server", 1), (signal.SIGKILL, "first", 0.1)],
+)
+def test_signals_while_the_server_loads_are_one_line(number, to, seconds, tmp_path):
+    process = start(*LONG, "--seeds=0-2", "--jobs=2", f"--results_dir={tmp_path}", new_session=True)
+    wait_for(lambda: server_of(process), process)
+    server = server_of(process)
+    time.sleep(seconds)
+    os.killpg(process.pid, number) if to == "all" else os.kill(server if to == "server" else process.pid, number)
+    _, err = process.communicate(timeout=60)
+    said = {"all": "stopped; ", "server": "the process of which the others are forks was killed; ", "first": ""}[to]
+    assert err == (said and f"error: {said}the same command continues from the last checkpoint{'s' * (to == 'server')}\n")
+    assert process.returncode == {"all": 130, "server": 2, "first": -9}[to]
+    wait_for(lambda: not running(server), seconds=30)
+
+
+def test_closed_streams_and_a_reader_that_has_read_enough(tmp_path):
+    command = [sys.executable, "-m", "tf_supermask.main"]
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command, *SHORT, "--seeds=0-1", "--jobs=2"]
+    assert subprocess.run([*closed, f"--results_dir={tmp_path}"], cwd=ROOT).returncode == 0 and len(outcome(tmp_path)) == 2
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, *LONG, f"--results_dir={tmp_path}/read"], cwd=ROOT, **pipes) as process:
+        assert process.stdout.readline() == f"{NAME}, seed 0 (1 of 1)\n"
+        process.stdout.close()
+        assert process.stderr.read() == "" and process.wait() == 128 + signal.SIGPIPE
+
+
+def test_a_server_that_is_killed_later_is_named_and_a_job_that_is_asked_to_stop_is_replaced(tmp_path):
+    process = start(*LONG, "--seeds=0-2", "--jobs=2", f"--results_dir={tmp_path}")
+    workers = lambda: {locks.written_by(path)[1] for path in tmp_path.glob("*/seed*.lock")}  # noqa: E731
+    wait_for(lambda: len(list(tmp_path.glob("*/seed*.ckpt.npz"))) == 2, process)
+    first = workers()
+    for worker in first:
+        os.kill(worker, signal.SIGTERM)
+    wait_for(lambda: len(workers() - first) == 2 and not any(map(running, first)), process)
+    os.kill(server_of(process), signal.SIGKILL)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2 and err.startswith("error: the process of which the others are forks was killed; the")
+    wait_for(lambda: not any(map(running, workers())), seconds=30)
 
 
 def test_new_processes_train_as_forks_do(tmp_path):

@@ -65,7 +65,7 @@ def save(model, path, own_weights="float32", verbose=True):
     try:
         files.write(path, lambda file: file.write(content))
     except OSError as error:
-        raise InputError(f"cannot write {path} ({error.strerror})") from error
+        raise InputError(f"cannot write {path} ({error.strerror}); give another path") from error
     return len(content)
 
 

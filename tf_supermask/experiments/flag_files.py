@@ -120,7 +120,7 @@ _CHAIN = ("criterion", "mask1_action", "mask0_action")  # name lottery runs in p
 def name_of(spec, listed=()):
     """Name of the row with the settings of `spec`, else one made of its network, mode and data set, and of those values of lists,
     pairs (field, value), that are not in it yet."""
-    kind = spec.mode
+    kind = f"sparse_{spec.method}" if spec.mode == "sparse" else spec.mode
     if spec.mode == "lottery":
         kind = "_".join(getattr(spec, field) for field in _CHAIN) if spec.rounds else "dense"
         listed = [pair for pair in listed if pair[0] not in _CHAIN]

@@ -93,6 +93,7 @@ class Scheduler:
             outcome = self._train_dense(job)
             if outcome is None:
                 self._training = True
+                keras.backend.clear_session()  # names of layers, which files have, do not tell what was built before
                 train(job, self.load, self.options)
                 job.run.error.unlink(missing_ok=True)
             return outcome or TRAINED
