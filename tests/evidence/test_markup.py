@@ -1,6 +1,7 @@
 """Tables as Markdown and LaTeX, and in parts."""
 
 import pandas as pd
+import pytest
 
 from tf_supermask.evidence import markup, tables
 
@@ -36,3 +37,18 @@ def test_markdown_and_latex():
     frame = pd.DataFrame({"a_b": ["|x|", "< 1"], "%": ["1", "2"]})
     assert markup.markdown(frame) == "| a_b | % |\n| --- | --- |\n| \\|x\\| | 1 |\n| < 1 | 2 |"
     assert r"a\_b & \% \\" in markup.latex(frame) and r"$<$ 1 & 2 \\" in markup.latex(frame)
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("koster_table12", "Table 12: x"),
+        ("zhou_tableS1", "Table S1: x"),
+        ("koster_fig3", "Figure 3: x"),
+        ("koster_appendix_d", "Appendix D: x"),
+        ("overview", "x"),
+        ("zhou_learned", "x"),
+    ],
+)
+def test_headings(name, expected):
+    assert markup.heading(name, "x") == expected

@@ -24,21 +24,6 @@ def test_a_file_without_a_place_for_it_is_named(text, tmp_path):
         pages.with_generated(text, "new", "koster.md")
 
 
-@pytest.mark.parametrize(
-    "name, expected",
-    [
-        ("koster_table12", "Table 12: x"),
-        ("zhou_tableS1", "Table S1: x"),
-        ("koster_fig3", "Figure 3: x"),
-        ("koster_appendix_d", "Appendix D: x"),
-        ("overview", "x"),
-        ("zhou_learned", "x"),
-    ],
-)
-def test_headings(name, expected):
-    assert pages.heading(name, "x") == expected
-
-
 def test_every_page_has_a_place_and_is_found_by_a_reader():
     index = (ROOT / "docs" / "index.md").read_text()
     for name in pages.makers(catalogue.PAPERS):

@@ -1,6 +1,15 @@
-"""Data frames of text as Markdown and LaTeX, and wide ones in parts that fit on a page."""
+"""Data frames of text as Markdown and LaTeX, and wide ones in parts that fit on a page; headings of tables and figures."""
+
+import re
 
 from tf_supermask.evidence.tables import MEASURES, WELCH
+
+
+def heading(name, text):
+    """`koster_table12` -> `Table 12: text`; `text` alone for a name without a number."""
+    match = re.search(r"_(table|fig|appendix)_?(\w+)$", name)
+    kinds = {"table": "Table", "fig": "Figure", "appendix": "Appendix"}
+    return f"{kinds[match[1]]} {match[2].upper()}: {text}" if match else text
 
 
 def by_measure(frame, most_columns=7):

@@ -6,7 +6,6 @@ A file has one generated part, between two comment lines. The text around it is 
 import dataclasses
 import functools
 import pathlib
-import re
 
 import pandas as pd
 
@@ -22,7 +21,7 @@ from tf_supermask.evidence import (
     speed_sections,
     tables,
 )
-from tf_supermask.evidence.markup import by_measure, markdown
+from tf_supermask.evidence.markup import by_measure, heading, markdown
 from tf_supermask.evidence.results import FOLDERS
 from tf_supermask.experiments import flag_files, names
 
@@ -49,13 +48,6 @@ class Source:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Tables and figures of a paper
-
-
-def heading(name, text):
-    """`koster_table12` -> `Table 12: text`; `text` alone for a name without a number."""
-    match = re.search(r"_(table|fig|appendix)_?(\w+)$", name)
-    kinds = {"table": "Table", "fig": "Figure", "appendix": "Appendix"}
-    return f"{kinds[match[1]]} {match[2].upper()}: {text}" if match else text
 
 
 def table_section(name, table, evidence):
