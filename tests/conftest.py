@@ -9,17 +9,11 @@ import hypothesis
 import numpy as np
 import pytest
 
-from tf_supermask.experiments import training
-from tf_supermask.experiments.data import Dataset
-
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")  # more of them split sums in ways that change the last digits
 hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one must not fail a test
 hypothesis.settings.load_profile("any machine")
 ROOT = commands.ROOT
-QUIET = training.Options(  # a loop of steps takes half as long again to trace: where it matters, a test asks for it
-    progress=0, log=lambda line: None, checkpoint_seconds=0, jit_compile=False, steps_per_execution=1
-)
 signal.signal(
     signal.SIGINT, signal.default_int_handler
 )  # a shell's background jobs ignore Ctrl-C, and so does what they start
@@ -42,6 +36,10 @@ def no_user_cache(monkeypatch, tmp_path, tmp_path_factory, request):
 @pytest.fixture(scope="session")
 def tiny():
     """64 training and 32 test images of 8x8 in 10 classes: noise, and a bright pair of pixels whose place is the class."""
+
+    from tf_supermask.experiments.data import (
+        Dataset,  # not above: the process that only hands tests out needs no TensorFlow
+    )
 
     draw = np.random.default_rng(0)
     labels = np.arange(96, dtype=np.int32) % 10

@@ -13,7 +13,8 @@ import commands
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import QUIET, ROOT
+from conftest import ROOT
+from quiet import QUIET
 
 from tf_supermask import files, report, reporting
 from tf_supermask.errors import InputError

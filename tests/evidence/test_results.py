@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
-from conftest import QUIET
+from quiet import QUIET
 
 from tf_supermask.evidence import results
 from tf_supermask.experiments import records, training

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import QUIET
+from quiet import QUIET
 
 from tf_supermask.experiments import callbacks, records, training
 from tf_supermask.experiments.callbacks import Diverged, check_finite

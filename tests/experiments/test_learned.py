@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import QUIET
+from quiet import QUIET
 
 from tf_supermask import sparsity
 from tf_supermask.errors import InputError

@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import QUIET
+from quiet import QUIET
 
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import criteria, lottery, records

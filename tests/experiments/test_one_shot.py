@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from conftest import QUIET
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quiet import QUIET
 
 from tf_supermask.errors import InputError
 from tf_supermask.experiments import criteria, data, lottery, one_shot, records

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import QUIET
+from quiet import QUIET
 
 from tf_supermask.experiments import training
 from tf_supermask.experiments.optimizers import Cosine, optimizer, plateau_reductions

@@ -7,7 +7,8 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import QUIET, ROOT
+from conftest import ROOT
+from quiet import QUIET
 
 from tf_supermask import command_line, files
 from tf_supermask.errors import InputError

@@ -6,7 +6,8 @@ import shutil
 import commands
 import numpy as np
 import pytest
-from conftest import QUIET, ROOT
+from conftest import ROOT
+from quiet import QUIET
 
 from tf_supermask import load, load_run, save
 from tf_supermask.deploy import compaction, loading

@@ -5,7 +5,8 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import QUIET, ROOT
+from conftest import ROOT
+from quiet import QUIET
 
 from tf_supermask import conversion, layers
 from tf_supermask.deploy import container, loading

@@ -6,8 +6,8 @@ import json
 import keras
 import numpy as np
 import pytest
-from conftest import QUIET
 from processes import weights
+from quiet import QUIET
 
 from tf_supermask import sparsity
 from tf_supermask.errors import InputError

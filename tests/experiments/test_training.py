@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import QUIET
+from quiet import QUIET
 
 from tf_supermask import sparsity
 from tf_supermask.errors import InputError
