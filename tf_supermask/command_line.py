@@ -133,4 +133,4 @@ def _absent(*packages):
         yield
     finally:
         for name in absent:
-            del sys.modules[name]
+            sys.modules.pop(name, None)
