@@ -37,9 +37,8 @@ def no_user_cache(monkeypatch, tmp_path, tmp_path_factory, request):
 def tiny():
     """64 training and 32 test images of 8x8 in 10 classes: noise, and a bright pair of pixels whose place is the class."""
 
-    from tf_supermask.experiments.data import (
-        Dataset,  # not above: the process that only hands tests out needs no TensorFlow
-    )
+    # not above: the process that only hands tests out needs no TensorFlow
+    from tf_supermask.experiments.data import Dataset
 
     draw = np.random.default_rng(0)
     labels = np.arange(96, dtype=np.int32) % 10

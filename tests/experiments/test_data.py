@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -110,7 +112,7 @@ def recorded(run):
     return json.loads((ROOT / "results" / run / "seed0.json").read_text())["data"]["fingerprint"]
 
 
-def test_real_mnist_and_its_cache(real_data, monkeypatch):
+def test_real_mnist_and_its_cache(real_data, tmp_path, monkeypatch):
     first = data.load("mnist", real_data, paths.default_cache_dir())
     assert first.train_images.shape == (60_000, 28, 28, 1) and first.test_images.shape == (10_000, 28, 28, 1)
     assert first.train_labels[:5].tolist() != sorted(first.train_labels[:5].tolist())
@@ -121,8 +123,17 @@ def test_real_mnist_and_its_cache(real_data, monkeypatch):
 
     import tensorflow_datasets as tfds
 
-    monkeypatch.setattr(tfds.core.DatasetBuilder, "as_dataset", no_decoding)
-    assert data.load("mnist", real_data, paths.default_cache_dir()).fingerprint == first.fingerprint
+    (shared,) = pathlib.Path(paths.default_cache_dir()).glob("mnist*.npz")
+    cache = pathlib.Path(shutil.copy(shared, tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(tfds.core.DatasetBuilder, "as_dataset", no_decoding)
+        assert data.load("mnist", real_data, tmp_path).fingerprint == first.fingerprint
+    damaged = bytearray(cache.read_bytes())
+    damaged[len(damaged) // 2] ^= 255
+    cache.write_bytes(damaged)
+    assert data.load("mnist", real_data, tmp_path).fingerprint == first.fingerprint
+    names = sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("mnist"))
+    assert names == [cache.name, cache.name + ".damaged"]
 
 
 def test_real_cifar10_has_its_published_means(real_data):
