@@ -1,5 +1,6 @@
 """Learning rates get from validation images into flag files."""
 
+import dataclasses
 import shutil
 
 import pytest
@@ -23,7 +24,8 @@ def flags(tmp_path):
 
 
 def test_names_of_rates():
-    assert names.tried("rivals_grid_fcn_edge_popup_global_0.1") == ("fcn", "edge_popup_global", "0.1")
+    assert names.tried("rivals_grid_fcn_edge_popup_global_0.1") == ("fcn", "edge_popup_global", None, "0.1")
+    assert names.tried("rivals_grid_fcn_edge_popup_global_at_0.01_0.1") == ("fcn", "edge_popup_global", "0.01", "0.1")
     for other in ("rivals_density_fcn_rigl_0.1", "koster_check_conv2_signed_lr.04", "draft"):
         assert names.tried(other) is None
 
@@ -70,6 +72,28 @@ def test_the_table_of_rates():
         {"method": "edge-popup", "0.03": "96.00", "0.05": "-", "0.1": "**97.50**", "0.3": "97.50", "1": "90.00"},
     ]
     assert rates.section("fcn", {}) == ""
+
+
+def test_rates_at_other_densities_choose_nothing_and_tell_what_the_chosen_one_loses(flags):
+    at = {"0.03": 40.0, "0.1": 30.5, "0.3": 20.0}  # .1 is chosen at 10 %
+    other = {f"rivals_grid_fcn_edge_popup_at_0.01_{rate}": {"test_accuracy": accuracy} for rate, accuracy in at.items()}
+    its = {name: final | {"spec": {"epochs": 30}} for name, final in (GRID | other).items()}
+    experiments = MadeUp(its, runs=1).experiments
+    assert rates.chosen(experiments, flags) == {("fcn", "edge_popup"): "0.1"}
+    (line,) = rates.table("fcn", experiments, "0.01").to_dict("records")
+    assert line == {"method": "edge-popup", "0.03": "**40.00**", "0.1": "30.50", "0.3": "20.00", rates.BEHIND: "9.50"}
+    assert rates.table("fcn", experiments, "0.5").empty
+    text = rates.section("fcn", experiments)
+    assert "at a density of 1 %" in text and "| edge-popup | 40" not in text and "| 9.50 |" in text
+
+
+@pytest.mark.parametrize("method", names.WITH_DENSITY)
+def test_the_rates_at_other_densities_are_those_of_10_percent(method):
+    at_10, others = (flag_files.read(flag_files.ROWS / f"rivals_grid_fcn_{method}{end}.flags") for end in ("", "_at"))
+    grid = {its.specs[0].learning_rate: its.specs[0] for its in at_10}
+    for its in others:
+        (spec,), trial = its.specs, names.tried(its.name)
+        assert spec == dataclasses.replace(grid[float(trial.rate)], density=float(trial.density))
 
 
 def test_the_text_says_whose_rate_a_method_has():

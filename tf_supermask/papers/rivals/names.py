@@ -4,6 +4,7 @@ rivals_density_fcn_rigl_0.1       a method that keeps a given share of the weigh
 rivals_own_fcn_twn                a method that finds its own, and the dense network
 rivals_augmented_conv2_rigl_0.1   either, on images that are cropped and flipped at random
 rivals_grid_fcn_rigl_0.05         a learning rate, on validation images; in no table of results
+rivals_grid_fcn_rigl_at_0.01_0.05 the same at another density than 10 %
 """
 
 from typing import NamedTuple
@@ -93,10 +94,20 @@ def method_of(net, experiment):
     return variant if density is None else variant.rpartition("_")[0]
 
 
+class Trial(NamedTuple):
+    """What an experiment tries."""
+
+    network: str
+    method: str
+    density: str | None  # as in the name; None of methods that find their own, and at 10 %
+    rate: str
+
+
 def tried(experiment):
-    """`(network, method, learning rate as text)` of an experiment that tries a rate; None of others."""
+    """The Trial of an experiment that tries a learning rate; None of others."""
     name = parsed(experiment)
     if name is None or (name.paper, name.part) != ("rivals", GRID):
         return None
-    method, _, rate = name.variant.rpartition("_")
-    return name.network, method, rate
+    settings, _, rate = name.variant.rpartition("_")
+    method, _, density = settings.partition("_at_")
+    return Trial(name.network, method, density or None, rate)

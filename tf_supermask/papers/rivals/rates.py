@@ -17,6 +17,7 @@ from tf_supermask.evidence.markup import markdown
 from tf_supermask.experiments import flag_files, records
 from tf_supermask.papers.rivals import names
 
+BEHIND = "rate of 10 % behind best, points"
 _FLAG = re.compile(r"^--learning_rate=.*\n", re.MULTILINE)
 
 
@@ -26,14 +27,16 @@ def load(folder):
     return {path.parent.name: [records.read(path)] for path in paths}  # one seed each
 
 
-def grids(experiments):
-    """`(network, method)` -> rate as text -> mean accuracy on validation images, in percent, of experiment -> records."""
+def grids(experiments, density=None):
+    """`(network, method)` -> rate as text -> mean accuracy on validation images, in percent, of experiment -> records.
+
+    `density`: of the trials, as in their names; None for those that choose the rate of a method.
+    """
     grids = {}
     for name, runs in experiments.items():
-        if (tried := names.tried(name)) is not None:
-            net, method, rate = tried
+        if (trial := names.tried(name)) is not None and trial.density == density:
             accuracies = [record["final"]["test_accuracy"] for record in runs]
-            grids.setdefault((net, method), {})[rate] = float(np.mean(accuracies))
+            grids.setdefault((trial.network, trial.method), {})[trial.rate] = float(np.mean(accuracies))
     return grids
 
 
@@ -47,7 +50,7 @@ def chosen(experiments, folder=flag_files.ROWS):
     found = {}
     for (net, method), accuracies in grids(experiments).items():
         planned = flag_files.read(pathlib.Path(folder, f"rivals_grid_{net}_{method}.flags"))
-        if {names.tried(experiment.name)[2] for experiment in planned} <= accuracies.keys():
+        if {names.tried(experiment.name).rate for experiment in planned} <= accuracies.keys():
             found[net, method] = best(accuracies)
     return found
 
@@ -77,16 +80,28 @@ def write(experiments, folder=flag_files.ROWS):
     return changed
 
 
-def table(net, experiments):
-    """Data frame of text: a method in each row, a rate in each column, accuracies on validation images; the best is bold."""
-    tried = {method: accuracies for (where, method), accuracies in grids(experiments).items() if where == net}
+def table(net, experiments, density=None):
+    """Data frame of text: a method in each row, a rate in each column, accuracies on validation images; the best is bold.
+
+    With a density a last column has the points by which the rate that was chosen at 10 % is behind the best.
+    """
+    tried = {method: accuracies for (where, method), accuracies in grids(experiments, density).items() if where == net}
     rates = sorted({rate for accuracies in tried.values() for rate in accuracies}, key=float)
+    at_10 = {} if density is None else grids(experiments)
     labels = names.OWN | names.WITH_DENSITY
     return pd.DataFrame(
-        {"method": label} | {rate: _cell(rate, tried[method]) for rate in rates}
+        {"method": label, **{rate: _cell(rate, its) for rate in rates}, **_behind(its, at_10.get((net, method)))}
         for method, label in labels.items()
-        if method in tried
+        if (its := tried.get(method))
     )
+
+
+def _behind(accuracies, at_10):
+    """What the best rate of `at_10` loses to the best of `accuracies`, both rate -> accuracy; {} without the former."""
+    if at_10 is None:
+        return {}
+    chosen = accuracies.get(best(at_10))
+    return {BEHIND: "-" if chosen is None else f"{accuracies[best(accuracies)] - chosen:.2f}"}
 
 
 def _cell(rate, accuracies):
@@ -122,7 +137,17 @@ def section(net, experiments):
         "epochs; one seed. Methods with a density have 10 %. The best rate, in bold, is that of all rows of the method; of equal "
         f"ones the smallest.{''.join(_served(net))}",
         markdown(frame),
+        *_at_other_densities(net, experiments),
     ])  # fmt: skip
+
+
+def _at_other_densities(net, experiments):
+    for density in names.NETS[net].densities:
+        frame = table(net, experiments, density)
+        if not frame.empty:
+            percent = f"{100 * float(density):g} %"
+            yield f"The same at a density of {percent}. No rate is chosen by it: the last column says what that of 10 % loses."
+            yield markdown(frame)
 
 
 def main():
