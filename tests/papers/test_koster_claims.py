@@ -231,6 +231,17 @@ def test_a_claim_on_time_needs_a_gpu_and_an_idle_machine(device, load, seconds, 
     assert finding.verdict == verdict and "92.01 % compression" in finding.numbers
 
 
+@pytest.mark.parametrize("step, verdict", [(5.0, LEANS_HOLDS), (0.0, LEANS_HOLDS), (10.1, LEANS_FAILS), (-1.0, LEANS_FAILS)])
+def test_a_step_in_turns_shows_a_tendency_where_no_run_was_timed(step, verdict):
+    busy = {name: {"environment": {"load": 9.0}, "spec": {"model": "fcn"}} for name in (FCN, baseline("fcn"))}
+    its = MadeUp(changed({name: WORLD[name] for name in READ[4]}, busy))
+    its.steps = {"fcn": step, "conv2": 50.0}
+    finding = judged(CLAIMS, 4, its)
+    assert finding.verdict == verdict and f"{step:+.1f} % time for a training step" in finding.numbers
+    its.steps = {"conv2": 5.0}
+    assert judged(CLAIMS, 4, its).verdict == NONE
+
+
 def test_widths_of_equally_many_runs_are_compared():
     """Two runs of one spread are nearer to each other than many."""
     its = MadeUp(changed(WORLD, width(FCN, 0.35) | width(baseline("fcn", "elu"), 0.3)))
