@@ -127,13 +127,13 @@ def update_elsewhere(evidence, folder, anew):
     print(NEXT)
 
 
-def committed(chosen, steps, options):
+def committed(chosen, times, options):
     """The pages.Source of the committed records. The evidence `chosen` is used for its scale unless --results_dir is given."""
     scales = {
         scale: (
             chosen
             if scale == chosen.scale and not options.results_dir
-            else catalogue.evidence(FOLDERS[scale][0], scale, steps)
+            else catalogue.evidence(FOLDERS[scale][0], scale, times)
         )
         for scale in COMMITTED
     }
@@ -146,10 +146,10 @@ def run(options, prefix):
     """Does what `options`, the flags of `report`, say. `prefix`: beginning of the names of experiments, for --verify."""
     logging.set_verbosity(logging.ERROR)  # no messages of tensorflow-datasets, no warnings of retracing
     folder, figures_dir = FOLDERS[options.scale]
-    steps = benchmarks.step_times(options.speed)
-    chosen = catalogue.evidence(options.results_dir or folder, options.scale, steps)
+    times = benchmarks.Times.of(options.speed)
+    chosen = catalogue.evidence(options.results_dir or folder, options.scale, times)
     if options.check:
-        return check(committed(chosen, steps, options), options.pages_dir)
+        return check(committed(chosen, times, options), options.pages_dir)
     if options.verify:
         return print_verified(chosen, prefix, options.data_dir)
     if options.claims:
@@ -160,4 +160,4 @@ def run(options, prefix):
     if options.results_dir or options.figures_dir or options.scale not in COMMITTED:
         beside = options.results_dir and pathlib.Path(options.results_dir, "figures")  # not over those of other records
         return update_elsewhere(chosen, options.figures_dir or beside or figures_dir, options.figures)
-    update_committed(committed(chosen, steps, options), options.pages_dir, options.figures)
+    update_committed(committed(chosen, times, options), options.pages_dir, options.figures)

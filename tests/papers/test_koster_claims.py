@@ -5,6 +5,7 @@ import pytest
 from koster_world import WORLD, first_layer, flat, history, left, less, masked, width
 from made_up import MadeUp, changed, doubled, first, judged, mask
 
+from tf_supermask.evidence import benchmarks
 from tf_supermask.evidence.claims import FAILS, HOLDS, LEANS_FAILS, LEANS_HOLDS, NONE
 from tf_supermask.papers.koster.claims import CLAIMS
 from tf_supermask.papers.koster.names import (
@@ -235,10 +236,11 @@ def test_a_claim_on_time_needs_a_gpu_and_an_idle_machine(device, load, seconds, 
 def test_a_step_in_turns_shows_a_tendency_where_no_run_was_timed(step, verdict):
     busy = {name: {"environment": {"load": 9.0}, "spec": {"model": "fcn"}} for name in (FCN, baseline("fcn"))}
     its = MadeUp(changed({name: WORLD[name] for name in READ[4]}, busy))
-    its.steps = {"fcn": step, "conv2": 50.0}
+    its.times = benchmarks.Times({"fcn": step, "conv2": 50.0}, {FCN: -20.0})
     finding = judged(CLAIMS, 4, its)
-    assert finding.verdict == verdict and f"{step:+.1f} % time for a training step" in finding.numbers
-    its.steps = {"conv2": 5.0}
+    assert finding.verdict == verdict and f"{step:.1f} % more time on a CPU, by training steps" in finding.numbers
+    assert "whole runs that shrink -20.0 %" in finding.numbers
+    its.times = benchmarks.Times({"conv2": 5.0}, {FCN: -20.0})
     assert judged(CLAIMS, 4, its).verdict == NONE
 
 

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import statistics
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -53,11 +54,24 @@ def machines(rows, environment, *further):
     return "; ".join([common, *(f"{name}: {other}" for name, other in others.items() if other != common)]) + "."
 
 
-def step_times(folder):
-    """Model -> percent by which a training step of signed masks takes longer than one of the baseline; {} where it was not
-    measured."""
-    steps = load(pathlib.Path(folder, "train_step"))
-    return {model: 100 * (row["masked_over_baseline"] - 1) for model, row in steps.items() if "masked_ms" in row}
+class Times(NamedTuple):
+    """By how many percent training with signed masks takes longer than that of the baseline; {} where it was not measured."""
+
+    steps: dict = {}  # model -> percent, of one training step
+    whole_runs: dict = {}  # experiment -> percent, of the training of a run that shrank
+
+    @classmethod
+    def of(cls, folder):
+        """Those that are measured below `folder`."""
+        steps, whole = (load(pathlib.Path(folder, name)) for name in ("train_step", "replay"))
+        return cls(
+            {model: _more(row["masked_over_baseline"]) for model, row in steps.items() if "masked_ms" in row},
+            {run.partition("/")[0]: _more(row["shrinking_over_dense"]) for run, row in whole.items() if "/" in run},
+        )
+
+
+def _more(ratio):
+    return 100 * (ratio - 1)
 
 
 def steps_of_methods(folder):

@@ -55,7 +55,7 @@ def table_section(name, table, evidence):
     known = [row.experiment in evidence for row in table.rows]
     if not any(known):
         return ""
-    frame = tables.frame(table, evidence.experiments, evidence.steps)
+    frame = tables.frame(table, evidence.experiments, evidence.times.steps)
     frame = frame[known + [True] * (len(frame) - len(known))]
     empty = [c for c in frame if c.startswith(("overlap", "paper")) and (frame[c] == "-").all()]
     missing = f"{known.count(False)} of {len(known)} rows have no records yet." if not all(known) else ""

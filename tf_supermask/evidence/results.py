@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_supermask import files
 from tf_supermask.errors import InputError
+from tf_supermask.evidence.benchmarks import Times
 from tf_supermask.experiments import flagfile, records
 
 # scale -> folder of its records, folder of its tables and figures; no table mixes scales
@@ -68,15 +69,15 @@ class Evidence:
     """The records of all runs of one scale. `need(experiment)` is the list of its records, by seed.
 
     `experiments`: name -> records; a name with a / is a part of other records. `folder`: where the files of masks are.
-    `steps`: model -> percent by which a training step of signed masks takes longer than the baseline's. `used` collects the
-    numbers of runs that were read, by experiment, `lacking` the runs that a `lenient` Evidence would need for a verdict.
+    `times`: the benchmarks.Times measured apart from the runs. `used` collects the numbers of runs that were read, by
+    experiment, `lacking` the runs that a `lenient` Evidence would need for a verdict.
 
     Methods with the arguments `least` and `few` raise Missing where there are fewer than `least` runs. A `lenient` Evidence
     raises it only where there are fewer than `few`, too few to show a tendency.
     """
 
-    def __init__(self, experiments, scale, folder=".", steps=None):
-        self.experiments, self.scale, self.folder, self.steps = experiments, scale, pathlib.Path(folder), steps or {}
+    def __init__(self, experiments, scale, folder=".", times=Times()):
+        self.experiments, self.scale, self.folder, self.times = experiments, scale, pathlib.Path(folder), times
         self.used, self.lacking, self.least = {}, None, 1
         self._load = functools.lru_cache(maxsize=2)(self._masks)  # masks of 50 runs of Conv8 are 264 MB
 

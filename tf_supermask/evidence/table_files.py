@@ -21,7 +21,7 @@ def _frames(papers, evidence):
         shown = {
             name: table for name, table in paper.tables.items() if any(row.experiment in evidence for row in table.rows)
         }
-        frames |= {name: tables.frame(table, evidence.experiments, evidence.steps) for name, table in shown.items()}
+        frames |= {name: tables.frame(table, evidence.experiments, evidence.times.steps) for name, table in shown.items()}
         made = {name: make(evidence)[1] for name, make in paper.frames.items() if shown}
         frames |= {name: frame for name, frame in made.items() if len(frame)}
     return frames

@@ -2,6 +2,7 @@
 
 from typing import Callable, NamedTuple
 
+from tf_supermask.evidence.benchmarks import Times
 from tf_supermask.evidence.results import Evidence, load
 from tf_supermask.papers.koster import claims as koster_claims
 from tf_supermask.papers.koster import figures as koster_figures
@@ -52,10 +53,10 @@ FIGURES = {
 PAGES = {rivals_page.PAGE: rivals_page.page, rivals_rules.PAGE: rivals_rules.page}  # of no paper
 
 
-def evidence(folder, scale, steps=None):
+def evidence(folder, scale, times=Times()):
     """Evidence of the records in a folder, including the experiments that are parts of other records."""
     experiments = load(folder, scale)
-    return Evidence(experiments | zhou_tables.views(experiments), scale, folder, steps)
+    return Evidence(experiments | zhou_tables.views(experiments), scale, folder, times)
 
 
 def in_tables():
