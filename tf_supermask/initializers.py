@@ -8,7 +8,9 @@
     pytorch   1 / (3 fan_in)                  sqrt(1 / (3 fi))         sqrt(1 / fi)
 
 ELUS is He times a factor: sqrt(3) for FCN and Conv, sqrt(1.5) for ResNets (Koster et al. 2022, section 2.1, Eq. 3, 16).
-Fans are those of Keras: dense (in, out), convolution (kh * kw * c_in, kh * kw * c_out).
+Fans are those of Keras: dense (in, out), convolution (kh * kw * c_in, kh * kw * c_out). With a `density`, the share of a unit's
+inputs that masks will keep, the variance is divided by it, so that sums over the kept inputs have the variance of the scheme
+(Ramanujan et al. 2020, scaled initialization).
 
 Deviation: Eq. 3 is printed with fan-out; the paper's results, and this file, use fan-in.
 """
@@ -38,12 +40,13 @@ class _Scaled(keras.initializers.VarianceScaling):
     scheme prescribes. Its sign is that of a normal draw, so that for one seed `normal` and `signed_constant` agree in sign.
     """
 
-    def __init__(self, scale, mode, distribution, seed=None):
+    def __init__(self, scale, mode, distribution, seed=None, density=1.0):
         arguments.choice("distribution", distribution, DISTRIBUTIONS)
+        arguments.share("density", density)
         if isinstance(seed, bool):  # Keras refuses all else that is no seed
             raise arguments.refused("seed", "an integer or None", seed)
-        super().__init__(scale=scale, mode=mode, distribution=_KERAS_DISTRIBUTION[distribution], seed=seed)
-        self.supermask_distribution = distribution
+        super().__init__(scale=scale / density, mode=mode, distribution=_KERAS_DISTRIBUTION[distribution], seed=seed)
+        self.supermask_distribution, self.density = distribution, density
 
     def __call__(self, shape, dtype=None):
         if self.supermask_distribution != "signed_constant":
@@ -52,8 +55,8 @@ class _Scaled(keras.initializers.VarianceScaling):
         return _tensor(c * draws.normal_signs(self.seed, shape), dtype)
 
     def get_config(self):
-        seed = super().get_config()["seed"]
-        return {"distribution": self.supermask_distribution, "seed": seed}
+        config = {"distribution": self.supermask_distribution, "seed": super().get_config()["seed"]}
+        return config | ({"density": self.density} if self.density != 1 else {})  # as in files of earlier versions
 
 
 def fan(shape, mode):
@@ -65,26 +68,27 @@ def fan(shape, mode):
 
 @keras.saving.register_keras_serializable("tf_supermask")
 class He(_Scaled):
-    """Variance 2 / fan_in. `distribution`: signed_constant, uniform, normal or truncated_normal; `seed`: int or None."""
+    """Variance 2 / fan_in. `distribution`: signed_constant, uniform, normal or truncated_normal; `seed`: int or None; `density`:
+    share of the inputs of a unit that masks will keep, by which the variance is divided."""
 
-    def __init__(self, distribution="signed_constant", seed=None):
-        super().__init__(2.0, "fan_in", distribution, seed)
+    def __init__(self, distribution="signed_constant", seed=None, density=1.0):
+        super().__init__(2.0, "fan_in", distribution, seed, density)
 
 
 @keras.saving.register_keras_serializable("tf_supermask")
 class Xavier(_Scaled):
     """Variance 2 / (fan_in + fan_out). Arguments as in `He`."""
 
-    def __init__(self, distribution="signed_constant", seed=None):
-        super().__init__(1.0, "fan_avg", distribution, seed)
+    def __init__(self, distribution="signed_constant", seed=None, density=1.0):
+        super().__init__(1.0, "fan_avg", distribution, seed, density)
 
 
 @keras.saving.register_keras_serializable("tf_supermask")
 class ELU(_Scaled):
     """Variance 1.5 / fan_in: keeps the variance through ELU layers without masks (Koster et al. 2022, Eq. 24, p0 = 0)."""
 
-    def __init__(self, distribution="signed_constant", seed=None):
-        super().__init__(1.5, "fan_in", distribution, seed)
+    def __init__(self, distribution="signed_constant", seed=None, density=1.0):
+        super().__init__(1.5, "fan_in", distribution, seed, density)
 
 
 @keras.saving.register_keras_serializable("tf_supermask")
@@ -94,18 +98,18 @@ class ELUS(_Scaled):
     `factor`: sqrt(3) for FCN and Conv (the default), sqrt(1.5) for ResNets. Other arguments as in `He`.
     """
 
-    def __init__(self, distribution="signed_constant", seed=None, factor=math.sqrt(3)):
+    def __init__(self, distribution="signed_constant", seed=None, factor=math.sqrt(3), density=1.0):
         arguments.number("factor", factor, "a number above 0", lambda factor: factor > 0)
-        super().__init__(2.0 * factor**2, "fan_in", distribution, seed)
+        super().__init__(2.0 * factor**2, "fan_in", distribution, seed, density)
         self.factor = factor
 
     def get_config(self):
         return {**super().get_config(), "factor": self.factor}
 
 
-def elus_resnet(distribution="signed_constant", seed=None):
+def elus_resnet(distribution="signed_constant", seed=None, density=1.0):
     """ELUS with the ResNets' factor sqrt(1.5)."""
-    return ELUS(distribution, seed, factor=math.sqrt(1.5))
+    return ELUS(distribution, seed, factor=math.sqrt(1.5), density=density)
 
 
 @keras.saving.register_keras_serializable("tf_supermask")
@@ -113,8 +117,8 @@ class PyTorch(_Scaled):
     """Variance 1 / (3 fan_in): what layers of PyTorch start with, and the scores of Ramanujan et al. 2020. Arguments as in
     `He`."""
 
-    def __init__(self, distribution="uniform", seed=None):
-        super().__init__(1 / 3, "fan_in", distribution, seed)
+    def __init__(self, distribution="uniform", seed=None, density=1.0):
+        super().__init__(1 / 3, "fan_in", distribution, seed, density)
 
 
 SCHEMES = {"he": He, "xavier": Xavier, "elu": ELU, "elus": ELUS, "elus_resnet": elus_resnet, "pytorch": PyTorch}

@@ -1,6 +1,7 @@
 """Sizes of the containers beside the records: a CSV file with a line per container, and a table of means.
 
-A line is computed again when its container has changed.
+All are those of the present version of the format, which `save` writes, whatever the version of the committed file. A line is
+computed again when its container or the version has changed.
 """
 
 import hashlib
@@ -10,16 +11,17 @@ import numpy as np
 import pandas as pd
 
 from tf_supermask import sparsity
-from tf_supermask.deploy import coding, compaction, loading
+from tf_supermask.deploy import coding, compaction, container, container_format, loading
 from tf_supermask.experiments import names
 
-KEY = ["experiment", "seed", "sha256"]
+KEY = ["experiment", "seed", "sha256", "version"]
 
 
 def measured(path):
-    """Sizes of the network in a container: bytes dense, in CSR, at the entropy of independent codes, and of the file;
+    """Sizes of the network in a container: bytes dense, in CSR, at the entropy of independent codes, and as `save` writes it;
     multiplications per image, before and after `compact`; units, and live units."""
-    model = loading.load(path)
+    contents = loading.read(path)
+    model = loading.built(contents)
     kernels = [np.asarray(layer.kernel) for layer in sparsity.kernel_layers(model)]
     analysis = compaction.Analysis(model)
     report = analysis.report().values()
@@ -27,7 +29,7 @@ def measured(path):
         "dense_bytes": sparsity.dense_bytes(model),
         "csr_bytes": sum(sparsity.csr_bytes(kernel) for kernel in kernels),
         "entropy_bytes": round(sum(coding.entropy_bytes(np.sign(kernel).astype(np.int8)) for kernel in kernels)),
-        "container_bytes": path.stat().st_size,
+        "container_bytes": len(container.renewed(contents)),
         "macs": sparsity.multiply_adds(model),
         "compact_macs": sparsity.multiply_adds(analysis.compacted()),
         "units": "-".join(str(layer["units"][1]) for layer in report),
@@ -41,10 +43,10 @@ def _first_dense(model):
 
 
 def containers(evidence):
-    """A data frame with the KEY of each container below the folder of an Evidence."""
+    """A data frame with the KEY of each container below the folder of an Evidence; the version is the present one."""
     paths = sorted(pathlib.Path(evidence.folder).glob("*/seed*.supermask"), key=lambda p: (p.parent.name, _seed(p)))
     rows = [(p.parent.name, _seed(p), hashlib.sha256(p.read_bytes()).hexdigest()[:16]) for p in paths]
-    return pd.DataFrame(rows, columns=KEY)
+    return pd.DataFrame(rows, columns=KEY[:-1]).assign(version=container_format.VERSION)
 
 
 def _seed(path):

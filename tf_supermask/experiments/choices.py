@@ -90,6 +90,7 @@ def modes():
     return "baseline", *rules(), *PRUNED
 
 
+FANS = ("all", "kept")
 ALLOCATIONS = ("uniform", "erk", "global")
 UPDATED = ("magnitude", "set", "rigl", "granet")  # methods that change masks while they train
 MOVED = ("set", "rigl", "granet")  # methods that drop weights and grow others

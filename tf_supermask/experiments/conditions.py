@@ -58,6 +58,11 @@ def density(spec):
     return (scored(spec) or sparse(spec)) and spec["mode"] not in choices.LEVELS and _free(spec, "density")
 
 
+def weight_fan(spec):
+    """Frozen weights under masks of a density that is set."""
+    return scored(spec) and spec["density"] is not None
+
+
 def density_is_optional(spec):
     return not sparse(spec) and spec["mode"] not in DENSITY
 

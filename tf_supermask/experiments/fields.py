@@ -23,6 +23,7 @@ def spec_field(
     parse=None,
     rounding=None,
     optional=None,
+    absent=None,
 ):
     """A dataclasses.field with the default None.
 
@@ -33,6 +34,7 @@ def spec_field(
         when: values by field name -> whether a run reads the field; None: every run.
         parse: raises InputError for a bad text; a field with `parse` may be None.
         optional: values by field name -> whether the field may be None although the run reads it.
+        absent: what runs had before there was the field, where `when` holds.
         rounding: a switch that changes a run by rounding only. An older record may lack it, and then counts as on and as off.
     """
     # None also stands for a field that was added after a record was written.
@@ -48,6 +50,14 @@ def typed(field, value):
     with contextlib.suppress(OverflowError):  # too large for a float: `check` raises the error
         return float(value) if field.type is float and type(value) is int else value
     return value
+
+
+def aged(fields, settings):
+    """The values of `fields`, name -> field, in `settings`, those of a record: of a field that it lacks None, or what runs had
+    before there was the field."""
+    values = {name: typed(field, settings.get(name)) for name, field in fields.items()}
+    lacking = {name: field.metadata for name, field in fields.items() if name not in settings and "absent" in field.metadata}
+    return values | {name: rule["absent"] for name, rule in lacking.items() if rule["when"](values)}
 
 
 def names_of(field):

@@ -93,7 +93,8 @@ def network(name, input_shape, classes, make):
 def initializer(spec, name, role):
     """The initializer of the weights (`role="weight"`) or scores (`role="score"`) of the layer `name`, with a seed of its own."""
     scheme, distribution = getattr(spec, f"{role}_scheme"), getattr(spec, f"{role}_distribution")
-    return initializers.SCHEMES[scheme](distribution, initializers.layer_seed(spec.seed, name, role))
+    kept = {"density": spec.density} if role == "weight" and spec.weight_fan == "kept" else {}
+    return initializers.SCHEMES[scheme](distribution, initializers.layer_seed(spec.seed, name, role), **kept)
 
 
 def plain_layers(spec):

@@ -100,7 +100,7 @@ def paper_settings(model, mode, dialect="koster", method=None) -> dict[str, Any]
         values |= {
             "weight_scheme": "elus_resnet" if resnet else "elus", "weight_distribution": "signed_constant",
             "score_scheme": "xavier", "score_distribution": "uniform", "batch_norm": "frozen",
-            "threshold": None if resnet else 0.01, "relative_threshold": _RELATIVE_THRESHOLD.get(family),
+            "weight_fan": "all", "threshold": None if resnet else 0.01, "relative_threshold": _RELATIVE_THRESHOLD.get(family),
         }  # fmt: skip
     else:
         values |= {"weight_scheme": "elu", "weight_distribution": "uniform", "batch_norm": "trainable"}

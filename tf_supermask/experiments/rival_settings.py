@@ -6,7 +6,7 @@ Deviation: all learn at a rate that falls as a cosine, on images without augment
 published results have all three.
 """
 
-from tf_supermask.experiments.choices import LATENT, MOVED, SPARSE, allocations
+from tf_supermask.experiments.choices import DENSITY, LATENT, MOVED, SPARSE, allocations
 
 _PROTOCOL = dict(
     batch_size=128, optimizer="sgd", momentum=0.9, nesterov=False, schedule="cosine", shuffle=True, threshold=None,
@@ -37,7 +37,7 @@ def rival_settings(mode, method=None):
     method = (method or "rigl") if mode == SPARSE else None
     values = _PROTOCOL | dict(zip(_ROW, _METHODS[mode], strict=True))
     every, share = _UPDATES.get(method or mode, (None, None))
-    values |= {"threshold": _THRESHOLDS.get(mode), "method": method, "update_every": every, "update_share": share}
+    values |= {"weight_fan": "kept" if mode in DENSITY else "all", "threshold": _THRESHOLDS.get(mode), "method": method, "update_every": every, "update_share": share}
     values["allocation"] = next(iter(allocations(mode, method)), None)
     if mode in LATENT or mode == SPARSE:
         values["batch_norm"] = "trainable"

@@ -9,7 +9,7 @@ from tf_supermask.errors import InputError
 from tf_supermask.experiments import choices, conditions, criteria, splits
 from tf_supermask.experiments.choices import LEARNED, PRUNED
 from tf_supermask.experiments.conditions import equals
-from tf_supermask.experiments.fields import check, spec_field, typed
+from tf_supermask.experiments.fields import aged, check, spec_field, typed
 from tf_supermask.experiments.paper_settings import paper_settings
 from tf_supermask.experiments.rival_settings import RIVALS
 from tf_supermask.experiments.scales import scaled_down
@@ -95,6 +95,13 @@ class Spec:
 
     weight_scheme: str = spec_field(INIT, "variance of the weights", choices=choices.SCHEMES)
     weight_distribution: str = spec_field(INIT, "distribution of the weights", choices=choices.DISTRIBUTIONS)
+    weight_fan: str = spec_field(
+        INIT,
+        "inputs of a unit that the variance of frozen weights counts: all, or the share that --density keeps",
+        choices=choices.FANS,
+        when=conditions.weight_fan,
+        absent="all",
+    )
     score_scheme: str = spec_field(INIT, "variance of the scores", choices=choices.SCHEMES, when=conditions.scored)
     score_distribution: str = spec_field(
         INIT, "distribution of the scores", choices=choices.DISTRIBUTIONS, when=conditions.scored
@@ -221,7 +228,8 @@ class Spec:
 
     @classmethod
     def recorded(cls, settings, path):
-        """The Spec of `settings`, a dict from the file at `path`; a field that is younger than the file counts as None.
+        """The Spec of `settings`, a dict from the file at `path`; a field that is younger than the file counts as None, or as
+        what it says that runs had before it.
 
         Raises InputError where this version takes no such settings: a newer one wrote the file, or they are wrong.
         """
@@ -232,7 +240,7 @@ class Spec:
                 f"{path} is of a newer version of tf_supermask: this one does not know {', '.join(newer)}; update it"
             )
         try:
-            return cls(**{name: typed(known[name], value) for name, value in settings.items()})
+            return cls(**aged(known, settings))
         except InputError as error:
             raise InputError(f"{path} has settings that this version of tf_supermask does not take: {error}") from error
 
