@@ -500,6 +500,24 @@ def test_arguments_reach_the_layers():
 
 
 @pytest.mark.parametrize(
+    "given, larger",
+    [
+        ({"rule": "edge_popup", "density": 0.04}, 5),
+        ({"rule": "mpt", "density": 0.04, "distribution": "normal"}, 5),
+        ({"rule": "edge_popup", "density": 0.04, "weight_fan": "all"}, 1),
+        ({"rule": "edge_popup", "threshold": 0.1}, 1),
+        ({"density": 0.04}, 1),
+        ({"density": 0.04, "weight_fan": "kept"}, 5),
+        ({"density": 1, "weight_fan": "kept"}, 1),
+    ],
+)
+def test_weights_are_of_the_size_for_the_inputs_that_a_density_keeps(given, larger):
+    one = mask_model(a_model(), seed=4, distribution=given.get("distribution"))
+    for a, b in zip(sparsity.masked_layers(one), sparsity.masked_layers(mask_model(a_model(), seed=4, **given)), strict=True):
+        np.testing.assert_allclose(b.weight, larger * np.asarray(a.weight), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
     "given, message",
     [
         ({"filter": ["dense"]}, r"`filter` must be a function .* Received: \['dense'\]"),
@@ -521,6 +539,10 @@ def test_arguments_reach_the_layers():
         ({"keep_weights": None}, "`keep_weights` must be True or False. Received: None"),
         ({"use_bias": "no"}, "`use_bias` must be True or False. Received: 'no'"),
         ({"distribution": "cauchy"}, "`distribution` must be one of"),
+        ({"weight_fan": "some"}, "`weight_fan` must be one of"),
+        ({"weight_fan": "kept"}, "`weight_fan='kept'` needs a `density` of frozen weights"),
+        ({"weight_fan": "kept", "density": 2}, "`density` must be a number above 0 and up to 1. Received: 2"),
+        ({"weight_fan": "kept", "density": 0.1, "rule": "sparse"}, "`weight_fan='kept'` needs a `density` of frozen weights"),
         ({"score_initializer": "nothing"}, "nothing"),
     ],
 )

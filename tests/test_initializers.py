@@ -45,6 +45,18 @@ def test_signed_constant(scheme, shape):
     assert abs(np.sign(values).mean()) < 4 / math.sqrt(values.size)  # four deviations of a fair coin
 
 
+@pytest.mark.parametrize("distribution", initializers.DISTRIBUTIONS)
+@pytest.mark.parametrize("scheme", initializers.SCHEMES)
+def test_a_density_divides_the_variance(scheme, distribution):
+    """Ramanujan et al. 2020: 1 / sqrt(k) times as large, so that sums over a share k of the inputs keep their variance."""
+    make, shape = initializers.SCHEMES[scheme], (784, 300)
+    one, kept = make(distribution, seed=5), make(distribution, seed=5, density=0.04)
+    np.testing.assert_allclose(kept(shape), 5 * np.asarray(one(shape)), rtol=1e-5, atol=1e-6)
+    again = keras.initializers.deserialize(keras.initializers.serialize(kept))
+    np.testing.assert_array_equal(again(shape), kept(shape))
+    assert "density" not in one.get_config() and make(distribution, density=1).get_config() == make(distribution).get_config()
+
+
 @pytest.mark.parametrize("scheme, shape, magnitude", MAGNITUDES)
 def test_published_magnitudes(scheme, shape, magnitude):
     assert abs(draw(scheme, "signed_constant", shape).flat[0]) == pytest.approx(magnitude, abs=5.1e-5)
@@ -88,3 +100,6 @@ def test_bad_arguments_are_named():
         initializers.He("gaussian")
     with pytest.raises(ValueError, match="Received: -1"):
         initializers.ELUS(factor=-1)
+    for density in (0, 1.5, "0.1", None):
+        with pytest.raises(ValueError, match=f"`density` must be .* Received: {density!r}"):
+            initializers.ELU(density=density)

@@ -9,7 +9,7 @@ from tf_supermask.signed_mask import SignedMask
 def mask_model(
     model, rule="signed", filter=choosing.all_layers, scheme=None, distribution=None, keep_weights=False, seed=0,
     threshold=None, relative_threshold=None, rescale=False, score_initializer="glorot_uniform", use_bias=None, verbose=True,
-    density=None,
+    density=None, weight_fan=None,
 ):  # fmt: skip
     """A clone of a Sequential or functional model with masks: frozen weights, trained scores. Compile it before training.
 
@@ -23,29 +23,29 @@ def mask_model(
         scheme: size of the weights, "elus" (default), "elu", "he", "xavier", "elus_resnet" or "pytorch".
         distribution: theirs, "signed_constant" (default), "uniform", "normal" or "truncated_normal". Rules that train weights, as
             "sparse" does, have the defaults "he" and "normal", BinaryConnect "pytorch" and "uniform".
+        weight_fan: inputs of a unit that the variance of frozen weights counts: "all", or "kept", the share that `density` keeps,
+            which is the default of rules that need a density (Ramanujan et al. 2020).
         keep_weights: freeze the kernels of the model in place of new ones.
         seed: int >= 0; each layer gets its own from it and from the position of the layer among the model's Dense and Conv2D
             layers, or among its others. None draws one, which `keras.utils.set_random_seed` makes reproducible.
-        rule: name of the mask rule: "signed", "binary"...
-        threshold: scores beyond it keep their weights; by default that of the rule.
+        rule, threshold: name of the mask rule; scores beyond the threshold keep their weights, by default that of the rule.
         relative_threshold: in its place, a share of the largest absolute score of each layer right after initialization.
         density: in its place, the share of weights that remain in each layer.
         rescale, score_initializer: as in `SignedMaskDense`; scores without a seed get that of each layer.
-        use_bias: of SignedMaskDense and SignedMaskConv2D layers; by default as in `model`. Biases keep their values, new ones
-            start as their layer says.
+        use_bias: of SignedMaskDense and SignedMaskConv2D layers; by default as in `model`. Biases keep their values.
         verbose: print a line that names the kernels that get no mask although `filter` lets them have one.
 
     Raises ValueError for any other model, for arguments that are not supported, and if there is no kernel to mask.
     """
     cloning.checked(model)
     verbose = arguments.verbosity(verbose)
-    masked = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold, "density": density}
-    forms = Forms(scheme, distribution, score_initializer, seed, keep_weights, use_bias, rescale=rescale, **masked)
+    limits = {"threshold": threshold, "relative_threshold": relative_threshold, "density": density}
+    drawn = scheme, distribution, weight_fan, score_initializer, seed, keep_weights, use_bias
+    forms = Forms(*drawn, rule=rule, rescale=rescale, **limits)
     chosen = choosing.chosen(model, filter)
-    result = masked_clone(model, forms, chosen)
     if verbose:
         choosing.print_unmasked(model, chosen, filter)
-    return result
+    return masked_clone(model, forms, chosen)
 
 
 def masked_clone(model, forms, chosen):

@@ -25,8 +25,9 @@ def has_special_form(layer):
 class Forms:
     """Makes the masked forms of the layers of a model. Arguments are those of `mask_model`; `masked` are those of the layers."""
 
-    def __init__(self, scheme, distribution, score_initializer, seed, keep_weights, use_bias=None, **masked):
+    def __init__(self, scheme, distribution, weight_fan, score_initializer, seed, keep_weights, use_bias=None, **masked):
         rule = masks.rule(masked["rule"])
+        self.density = _density(weight_fan, rule, masked["density"])
         usual = ("he", "normal") if rule.latent or rule.given else ("elus", "signed_constant")
         usual = ("pytorch", "uniform") if rule.clipped else usual  # most of it within the bound
         scheme, distribution = (its if given is None else given for given, its in zip((scheme, distribution), usual, strict=True))
@@ -42,7 +43,7 @@ class Forms:
             initializers.layer_seed(self.seed, str(position), role) for role in ("weight", "score", "sample")
         )
         return {
-            "weight_initializer": initializers.SCHEMES[self.scheme](self.distribution, weight),
+            "weight_initializer": initializers.SCHEMES[self.scheme](self.distribution, weight, density=self.density),
             "score_initializer": _seeded(self.score_initializer, score),
             "sample_seed": sample,
         }
@@ -89,6 +90,15 @@ class Forms:
                 initializer = self.drawn(f"{position}.{i}" if i else position)["weight_initializer"]
                 values = initializer(kernel.weight.shape, "float32")
             kernel.start_from(values)
+
+
+def _density(weight_fan, rule, density):
+    """The share of a unit's inputs that the variance of its weights counts."""
+    if weight_fan is None:
+        return density if rule.needs_density and density is not None else 1.0
+    if arguments.choice("weight_fan", weight_fan, initializers.FANS) == "kept" and (density is None or not rule.chooses):
+        raise ValueError("`weight_fan='kept'` needs a `density` of frozen weights; give one, or leave `weight_fan` out.")
+    return density if weight_fan == "kept" else 1.0
 
 
 def seed_of(seed):

@@ -24,6 +24,7 @@ from keras import ops
 
 from tf_supermask import arguments, draws
 
+FANS = ("all", "kept")  # inputs of a unit that the variance of its weights counts
 DISTRIBUTIONS = ("signed_constant", "uniform", "normal", "truncated_normal")
 _KERAS_DISTRIBUTION = {
     "signed_constant": "untruncated_normal",

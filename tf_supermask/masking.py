@@ -8,7 +8,7 @@ from tf_supermask import arguments, choosing, cloning, conversion, forms, graph,
 def mask_layers(
     model, rule="signed", filter=choosing.all_layers, scheme=None, distribution=None, keep_weights=False, seed=0,
     threshold=None, relative_threshold=None, rescale=False, score_initializer="glorot_uniform", use_bias=None, verbose=True,
-    density=None,
+    density=None, weight_fan=None,
 ):  # fmt: skip
     """Replaces the layers of a subclassed model, or of a layer, by their masked forms, in place, before the first call.
 
@@ -21,8 +21,8 @@ def mask_layers(
 
     Args:
         filter: `layer -> bool`: names of kernels are known only after the first call.
-        scheme, distribution: of the weights of Dense and Conv2D layers and of models inside; those of other layers are
-            what the layer itself draws.
+        scheme, distribution, weight_fan: of the weights of Dense and Conv2D layers and of models inside; those of other layers
+            are what the layer itself draws.
         keep_weights: freeze what every layer itself draws, or has already in a model inside.
         seed: each layer gets its own from it and from the path of attributes that leads to the layer.
         verbose: print a line that names the layers that may have kernels and get no mask although `filter` lets them have one.
@@ -35,7 +35,8 @@ def mask_layers(
     """
     verbose = arguments.verbosity(verbose)
     masked = {"rule": rule, "threshold": threshold, "relative_threshold": relative_threshold, "density": density}
-    made = forms.Forms(scheme, distribution, score_initializer, seed, keep_weights, use_bias, rescale=rescale, **masked)
+    masked["rescale"] = rescale
+    made = forms.Forms(scheme, distribution, weight_fan, score_initializer, seed, keep_weights, use_bias, **masked)
     if callable(filter) and choosing.takes_two(filter):
         raise ValueError("`filter` must take a layer alone: names of kernels are known only after the first call")
     return _Masking(model, made, choosing.passing_of(filter)).run(verbose)

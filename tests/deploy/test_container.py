@@ -127,6 +127,7 @@ def test_how_a_model_was_trained_is_not_stored():
         ("conv2", {"weight_scheme": "he", "weight_distribution": "uniform"}),
         ("fcn", {"weight_scheme": "xavier", "weight_distribution": "truncated_normal"}),
         ("fcn", {"mode": "bernoulli"}),
+        ("fcn", {"mode": "edge_popup", "density": 0.1, "weight_distribution": "normal"}),
         ("fcn", {"mode": "rounded", "rescale": True}),
         ("fcn", {"mode": "rounded", "rescale": True, "weight_distribution": "signed_constant"}),
     ],

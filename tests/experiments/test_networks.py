@@ -115,6 +115,13 @@ def test_settings_of_one_seed_share_scores_and_signs():
     assert not np.array_equal(np.sign(one.get_layer("fc1").weight), np.sign(one.get_layer("fc1").score))
 
 
+def test_weights_are_of_the_size_for_the_inputs_that_a_density_keeps():
+    for layer in build("fcn", mode="edge_popup", density=0.04).layers:
+        if hasattr(layer, "score"):
+            np.testing.assert_allclose(np.abs(layer.weight), np.sqrt(2 / (0.04 * layer.weight.shape[0])), rtol=1e-6)
+            assert np.abs(layer.score).max() <= layer.weight.shape[0] ** -0.5  # scores count all
+
+
 @pytest.mark.parametrize(
     "given", [{"mode": "signed"}, {"mode": "baseline"}, {"mode": "signed", "batch_norm": "trainable"}]
 )

@@ -71,6 +71,19 @@ def test_a_density_takes_the_place_of_thresholds():
     assert Spec.of(mode="edge_popup", density=1).density == 1.0
 
 
+def test_the_weights_of_a_density_count_the_inputs_that_are_kept_where_the_authors_do():
+    for mode in choices.DENSITY:
+        spec = Spec.of(mode=mode, density=0.1)
+        assert spec.weight_fan == "kept" and Spec.of(mode=mode, density=0.1, weight_fan="all").weight_fan == "all"
+        older = {name: value for name, value in dataclasses.asdict(spec).items() if name != "weight_fan"}
+        assert Spec.recorded(older, "x") == dataclasses.replace(spec, weight_fan="all")  # records before there was the field
+    assert Spec.of(density=0.1).weight_fan == "all"
+    for given in ({}, {"mode": "sparse", "density": 0.1}, {"mode": "twn"}):
+        assert Spec.of(**given).weight_fan is None
+        with pytest.raises(InputError, match="^--weight_fan=kept has no effect in this run"):
+            Spec.of(weight_fan="kept", **given)
+
+
 def test_a_spec_without_settings_names_what_makes_one():
     with pytest.raises(InputError, match=r"Spec\(\) has no settings; Spec.of\(model='fcn', mode='signed'\)"):
         Spec()

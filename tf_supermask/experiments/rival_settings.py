@@ -37,7 +37,8 @@ def rival_settings(mode, method=None):
     method = (method or "rigl") if mode == SPARSE else None
     values = _PROTOCOL | dict(zip(_ROW, _METHODS[mode], strict=True))
     every, share = _UPDATES.get(method or mode, (None, None))
-    values |= {"weight_fan": "kept" if mode in DENSITY else "all", "threshold": _THRESHOLDS.get(mode), "method": method, "update_every": every, "update_share": share}
+    values["weight_fan"] = "kept" if mode in DENSITY else "all"
+    values |= {"threshold": _THRESHOLDS.get(mode), "method": method, "update_every": every, "update_share": share}
     values["allocation"] = next(iter(allocations(mode, method)), None)
     if mode in LATENT or mode == SPARSE:
         values["batch_norm"] = "trainable"

@@ -47,10 +47,7 @@ class Spec:
     )
     augment: bool = spec_field(DATA, "pad by 4, flip and crop at random")
     affine: float = spec_field(
-        DATA,
-        "strength of random rotation, shear, scaling and shift; 1 suits digits",
-        above=0,
-        optional=conditions.always,
+        DATA, "strength of random rotation, shear, scaling and shift; 1 suits digits", above=0, optional=conditions.always
     )
     shuffle: bool = spec_field(DATA, "new order of the training images in each epoch; off: the file order, always")
     passes: int = spec_field(
@@ -96,12 +93,9 @@ class Spec:
     weight_scheme: str = spec_field(INIT, "variance of the weights", choices=choices.SCHEMES)
     weight_distribution: str = spec_field(INIT, "distribution of the weights", choices=choices.DISTRIBUTIONS)
     weight_fan: str = spec_field(
-        INIT,
-        "inputs of a unit that the variance of frozen weights counts: all, or the share that --density keeps",
-        choices=choices.FANS,
-        when=conditions.weight_fan,
-        absent="all",
-    )
+        INIT, "inputs of a unit that the variance of frozen weights counts: all, or kept, the share that is --density",
+        choices=choices.FANS, when=conditions.weight_fan, absent="all",
+    )  # fmt: skip
     score_scheme: str = spec_field(INIT, "variance of the scores", choices=choices.SCHEMES, when=conditions.scored)
     score_distribution: str = spec_field(
         INIT, "distribution of the scores", choices=choices.DISTRIBUTIONS, when=conditions.scored
@@ -228,8 +222,7 @@ class Spec:
 
     @classmethod
     def recorded(cls, settings, path):
-        """The Spec of `settings`, a dict from the file at `path`; a field that is younger than the file counts as None, or as
-        what it says that runs had before it.
+        """The Spec of `settings`, a dict from the file at `path`; a field that is younger than the file counts as `aged` says.
 
         Raises InputError where this version takes no such settings: a newer one wrote the file, or they are wrong.
         """

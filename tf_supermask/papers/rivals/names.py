@@ -4,7 +4,8 @@ rivals_density_fcn_rigl_0.1       a method that keeps a given share of the weigh
 rivals_own_fcn_twn                a method that finds its own, and the dense network
 rivals_augmented_conv2_rigl_0.1   either, on images that are cropped and flipped at random
 rivals_grid_fcn_rigl_0.05         a learning rate, on validation images; in no table of results
-rivals_grid_fcn_rigl_at_0.01_0.05 the same at another density than 10 %
+rivals_grid_fcn_rigl_at_0.01_0.05 the same at the density that is named; without it, at 10 %
+rivals_unscaled_fcn_mpt_0.1       a method whose weights have the size that they have in a dense network
 """
 
 from typing import NamedTuple
@@ -71,6 +72,10 @@ def at_density(net, method, density):
     return _name(net, "density", f"{method}_{density}")
 
 
+def unscaled(net, method, density):
+    return str(Name("rivals", "unscaled", NETS[net].network, f"{method}_{density}"))
+
+
 def own(net, method):
     return _name(net, "own", method)
 
@@ -101,6 +106,11 @@ class Trial(NamedTuple):
     method: str
     density: str | None  # as in the name; None of methods that find their own, and at 10 %
     rate: str
+
+
+def grid(network, method, density=None):
+    """The name of the flag file of the trials of a method."""
+    return str(Name("rivals", GRID, network, method if density is None else f"{method}_at_{density}"))
 
 
 def tried(experiment):

@@ -10,7 +10,7 @@ from tf_supermask.evidence.markup import markdown
 from tf_supermask.evidence.pages import SIZES
 from tf_supermask.evidence.results import FOLDERS
 from tf_supermask.evidence.tables import show
-from tf_supermask.papers.rivals import figures, findings, rates, readings
+from tf_supermask.papers.rivals import figures, findings, rates, readings, scaling
 from tf_supermask.papers.rivals.names import AUGMENTED, NETS, TRIED, experiments, method_of
 
 PAGE = "docs/results/rivals.md"
@@ -92,6 +92,7 @@ def page(source):
     measured, parts = Measured.of(source.speed), []
     for evidence in source.scales.values():
         parts += [_section(net, evidence, measured) for net in NETS]
+        parts += [scaling.section("fcn", evidence)]
         parts += [rates.section(net, evidence.experiments) for net in TRIED]
     shown = [part for part in parts if part]
     return "\n\n".join(shown + findings.of_steps(measured.steps)) if shown else "No records yet."

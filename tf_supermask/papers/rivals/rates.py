@@ -3,6 +3,8 @@
     python -m tf_supermask.papers.rivals.rates [RESULTS]
 
 writes the best rate of each method of whose grid all runs have records, below results/ or RESULTS, to the method's flag files.
+Most methods have one rate, which is chosen at a density of 10 %. Where the size of frozen weights, and with it that of gradients,
+follows the density, each density has a grid and a rate of its own.
 """
 
 import argparse
@@ -17,7 +19,8 @@ from tf_supermask.evidence.markup import markdown
 from tf_supermask.experiments import flag_files, records
 from tf_supermask.papers.rivals import names
 
-BEHIND = "rate of 10 % behind best, points"
+TRIED_AT = "0.1"  # the density at which methods with one rate for all have theirs chosen
+BEHIND = "the rate of 10 %: behind the best by"
 _FLAG = re.compile(r"^--learning_rate=.*\n", re.MULTILINE)
 
 
@@ -27,16 +30,14 @@ def load(folder):
     return {path.parent.name: [records.read(path)] for path in paths}  # one seed each
 
 
-def grids(experiments, density=None):
-    """`(network, method)` -> rate as text -> mean accuracy on validation images, in percent, of experiment -> records.
-
-    `density`: of the trials, as in their names; None for those that choose the rate of a method.
-    """
+def grids(experiments):
+    """`(network, method, density)` of a Trial -> rate as text -> mean accuracy on validation images, in percent, of experiment ->
+    records."""
     grids = {}
     for name, runs in experiments.items():
-        if (trial := names.tried(name)) is not None and trial.density == density:
+        if (trial := names.tried(name)) is not None:
             accuracies = [record["final"]["test_accuracy"] for record in runs]
-            grids.setdefault((trial.network, trial.method), {})[trial.rate] = float(np.mean(accuracies))
+            grids.setdefault(trial[:3], {})[trial.rate] = float(np.mean(accuracies))
     return grids
 
 
@@ -46,19 +47,21 @@ def best(accuracies):
 
 
 def chosen(experiments, folder=flag_files.ROWS):
-    """`(network, method)` -> the best rate, where all experiments of the grid's flag file in `folder` have records."""
+    """`(network, method, density)` -> the best rate, where all experiments of the grid's flag file in `folder` have records."""
     found = {}
-    for (net, method), accuracies in grids(experiments).items():
-        planned = flag_files.read(pathlib.Path(folder, f"rivals_grid_{net}_{method}.flags"))
-        if {names.tried(experiment.name).rate for experiment in planned} <= accuracies.keys():
-            found[net, method] = best(accuracies)
+    for key, accuracies in grids(experiments).items():
+        path = pathlib.Path(folder, f"{names.grid(*key)}.flags")
+        planned = flag_files.read(path) if path.exists() else None  # None: only to see what a rate loses at another density
+        if planned and {names.tried(experiment.name).rate for experiment in planned} <= accuracies.keys():
+            found[key] = best(accuracies)
     return found
 
 
-def rows_of(net, method, folder=flag_files.ROWS):
-    """Paths of the flag files whose runs have the rate that was chosen for a method on a network."""
+def rows_of(net, method, density=None, folder=flag_files.ROWS):
+    """Paths of the flag files whose runs have the rate that was chosen for a method on a network, at a density or at all."""
     networks, methods = names.SERVES.get((net, method), ([net], [method]))
-    name = re.compile(rf"rivals_(own|density|augmented)_({'|'.join(networks)})_({'|'.join(methods)})(_[\d.]+)?\.flags")
+    which = r"(_[\d.]+)?" if density is None else f"_{re.escape(density)}"
+    name = re.compile(rf"rivals_(own|density|augmented)_({'|'.join(networks)})_({'|'.join(methods)}){which}\.flags")
     return sorted(path for path in pathlib.Path(folder).iterdir() if name.fullmatch(path.name))
 
 
@@ -71,8 +74,8 @@ def with_rate(text, rate):
 def write(experiments, folder=flag_files.ROWS):
     """Writes the best rates to the flag files in `folder`; returns the paths of those that changed."""
     changed = []
-    for (net, method), rate in chosen(experiments, folder).items():
-        for path in rows_of(net, method, folder):
+    for key, rate in chosen(experiments, folder).items():
+        for path in rows_of(*key, folder):
             text = path.read_text()
             if (new := with_rate(text, rate)) != text:
                 files.write(path, lambda file, new=new: file.write(new.encode()))
@@ -80,28 +83,28 @@ def write(experiments, folder=flag_files.ROWS):
     return changed
 
 
-def table(net, experiments, density=None):
+def table(net, experiments, density=TRIED_AT):
     """Data frame of text: a method in each row, a rate in each column, accuracies on validation images; the best is bold.
 
-    With a density a last column has the points by which the rate that was chosen at 10 % is behind the best.
+    At another density than that at which most rates are chosen, a last column has the points that such a rate loses to the best.
     """
-    tried = {method: accuracies for (where, method), accuracies in grids(experiments, density).items() if where == net}
+    found = grids(experiments)
+    at = (density, None) if density == TRIED_AT else (density,)
+    tried = {method: its for (where, method, its_density), its in found.items() if where == net and its_density in at}
     rates = sorted({rate for accuracies in tried.values() for rate in accuracies}, key=float)
-    at_10 = {} if density is None else grids(experiments)
     labels = names.OWN | names.WITH_DENSITY
-    return pd.DataFrame(
-        {"method": label, **{rate: _cell(rate, its) for rate in rates}, **_behind(its, at_10.get((net, method)))}
+    lines = [
+        {"method": label, **{rate: _cell(rate, its) for rate in rates}, BEHIND: _behind(its, found.get((net, method, None)))}
         for method, label in labels.items()
         if (its := tried.get(method))
-    )
+    ]
+    return pd.DataFrame(lines).drop(columns=[BEHIND] if density == TRIED_AT else [], errors="ignore")
 
 
-def _behind(accuracies, at_10):
-    """What the best rate of `at_10` loses to the best of `accuracies`, both rate -> accuracy; {} without the former."""
-    if at_10 is None:
-        return {}
-    chosen = accuracies.get(best(at_10))
-    return {BEHIND: "-" if chosen is None else f"{accuracies[best(accuracies)] - chosen:.2f}"}
+def _behind(accuracies, one_for_all):
+    """What the best rate of `one_for_all` loses to the best of `accuracies`, both rate -> accuracy, None without the former."""
+    chosen = one_for_all and accuracies.get(best(one_for_all))
+    return "-" if chosen is None else f"{accuracies[best(accuracies)] - chosen:.2f}"
 
 
 def _cell(rate, accuracies):
@@ -144,9 +147,11 @@ def section(net, experiments):
 def _at_other_densities(net, experiments):
     for density in names.NETS[net].densities:
         frame = table(net, experiments, density)
-        if not frame.empty:
-            percent = f"{100 * float(density):g} %"
-            yield f"The same at a density of {percent}. No rate is chosen by it: the last column says what that of 10 % loses."
+        if density != TRIED_AT and not frame.empty:
+            yield (
+                f"The same at a density of {100 * float(density):g} %. Methods with a number in the last column keep the rate"
+                " that was chosen at 10 %, others have the best of this table."
+            )
             yield markdown(frame)
 
 

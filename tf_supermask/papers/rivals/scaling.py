@@ -1,0 +1,65 @@
+"""What it changes that frozen weights have the size for the inputs that a density keeps: a table, and a sentence.
+
+rivals_unscaled_fcn_mpt_0.1        the row rivals_density_fcn_mpt_0.1 with --weight_fan=all
+"""
+
+import numpy as np
+import pandas as pd
+
+from tf_supermask.evidence import statistics
+from tf_supermask.evidence.markup import markdown
+from tf_supermask.evidence.tables import show
+from tf_supermask.papers.rivals import names
+
+METHODS = tuple(method for method in names.SCORES if method != "edge_popup_global")
+
+
+def experiments(net):
+    """`(method, density)` -> the experiments of the weights for kept inputs, and for all."""
+    densities = names.NETS[net].densities
+    return {(m, d): (names.at_density(net, m, d), names.unscaled(net, m, d)) for d in densities for m in METHODS}
+
+
+def shown():
+    """Names of the experiments with weights for all inputs."""
+    return {other for _, other in experiments("fcn").values()}
+
+
+def table(net, evidence):
+    """Data frame of text: accuracies of both, and their difference, of the methods and densities that have records of both."""
+    lines = []
+    for (method, density), pair in experiments(net).items():
+        if all(name in evidence.experiments for name in pair):
+            kept, every = (evidence.experiments[name] for name in pair)
+            lines.append(
+                {
+                    "method": names.SCORES[method],
+                    "density, %": f"{100 * float(density):g}",
+                    "for kept inputs": _accuracy(kept),
+                    "for all inputs": _accuracy(every),
+                    "points": f"{_mean(kept) - _mean(every):+.2f}",
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def _mean(records):
+    return np.mean(statistics.values(records, "test_accuracy"))
+
+
+def _accuracy(records):
+    return show(statistics.summary(statistics.values(records, "test_accuracy")), 2)
+
+
+def section(net, evidence):
+    """Markdown of the table; '' without records of both."""
+    frame = table(net, evidence)
+    if frame.empty:
+        return ""
+    return (
+        f"### Size of frozen weights, {names.NETS[net].title}\n\n"
+        "Test accuracy, %. A unit that keeps a share k of its inputs gets sums as large as in a dense network if its weights are"
+        " 1 / sqrt(k) times as large, as Ramanujan et al. write (`--weight_fan=kept`, the rows above). With the weights of a dense"
+        " network (`--weight_fan=all`) outputs shrink with the density, layer by layer. The latter had one rate for all"
+        f" densities, the best of a grid at 10 %.\n\n{markdown(frame)}"
+    )
