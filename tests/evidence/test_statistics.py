@@ -36,8 +36,9 @@ def test_times_are_of_the_whole_network_on_idle_machines_of_one_kind():
     assert statistics.timed(masked, dense)[1:] == ([2.2, 2.2], [2.0] * 4)
     assert statistics.additional_time(masked, dense) == (pytest.approx(10.0),)
     assert statistics.additional_time(masked[1:], dense) == ()
-    assert statistics.shrinking_time(masked, dense) == (pytest.approx(100 * (15.4 / 13 - 1)),)
-    assert statistics.shrinking_time(masked[1:], dense) == ()
+    stalled = [*dense, *dense, run([5.0, 2.0, 250.0, 2.0, 2.0])]
+    assert statistics.seconds_per_epoch(masked) == [2.2] and statistics.seconds_per_epoch(stalled) == [2.0] * 3
+    assert statistics.seconds_per_epoch([run([9.0]), masked[1]]) == statistics.seconds_per_epoch([]) == []
 
 
 def test_paired_tests_and_their_correction():

@@ -24,11 +24,10 @@ def additional_time(records, baseline):
     return (slower(*times[1:]),) if times else ()
 
 
-def shrinking_time(records, baseline):
-    """(percent,) by which whole runs that shrank take longer than those of `baseline`, compilation included; () where they
-    cannot be compared."""
-    times = timed([record for record in records if record.get("shrunk")], baseline, epochs=_all)
-    return (float(100 * (np.mean(times[1]) / np.mean(times[2]) - 1)),) if times else ()
+def seconds_per_epoch(records):
+    """Of each run in the place with most of them, the median over the epochs of the whole network."""
+    found = timed(records, epochs=_median)
+    return found[1] if found else []
 
 
 def timed(*groups, epochs=None):
@@ -54,9 +53,10 @@ def _whole(record):
     return record["history"]["seconds"][1 : shrunk[0]["epoch"] if shrunk else None]
 
 
-def _all(record):
-    """Seconds of all epochs."""
-    return record["history"]["seconds"]
+def _median(record):
+    """Median of `_whole`, in a list; [] without such epochs."""
+    seconds = _whole(record)
+    return [float(np.median(seconds))] if seconds else []
 
 
 def slower(ours, theirs):

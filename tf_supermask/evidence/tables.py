@@ -72,7 +72,7 @@ def measured(experiments, row, measure, steps):
     if measure == "additional_time":
         return statistics.additional_time(records, experiments.get(row.baseline, ()))
     if measure == "seconds_per_epoch":
-        records = [record for record in records if statistics.is_idle(record)]
+        return statistics.summary(statistics.seconds_per_epoch(records))
     return statistics.summary(statistics.values(records, measure))
 
 

@@ -20,7 +20,7 @@ from tf_supermask.papers.koster.names import (
     uniform,
 )
 
-_TIMES = "Seconds are of runs on an otherwise idle machine only, ours a CPU's."
+_TIMES = "Seconds are those of the whole network on an otherwise idle machine, of each run the median; ours are a CPU's."
 _TURNS = f"{_TIMES} Per step: benchmarks/train_step.py takes both networks in turns, in one process."
 _CONV2_RATE = "The authors' files train Conv2 at a rate of .05 for this appendix, of .04 else; here it has one rate."
 _BASELINES = (

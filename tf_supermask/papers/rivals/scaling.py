@@ -11,7 +11,7 @@ from tf_supermask.evidence.markup import markdown
 from tf_supermask.evidence.tables import show
 from tf_supermask.papers.rivals import names
 
-METHODS = tuple(method for method in names.SCORES if method != "edge_popup_global")
+METHODS = ("edge_popup", "mpt", "signed_topk")
 
 
 def experiments(net):
@@ -60,6 +60,6 @@ def section(net, evidence):
         f"### Size of frozen weights, {names.NETS[net].title}\n\n"
         "Test accuracy, %. A unit that keeps a share k of its inputs gets sums as large as in a dense network if its weights are"
         " 1 / sqrt(k) times as large, as Ramanujan et al. write (`--weight_fan=kept`, the rows above). With the weights of a dense"
-        " network (`--weight_fan=all`) outputs shrink with the density, layer by layer. The latter had one rate for all"
+        " network (`--weight_fan=all`) outputs shrink with the density, layer by layer. Those had one rate for all"
         f" densities, the best of a grid at 10 %.\n\n{markdown(frame)}"
     )
