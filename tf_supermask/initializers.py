@@ -10,7 +10,7 @@
 ELUS is He times a factor: sqrt(3) for FCN and Conv, sqrt(1.5) for ResNets (Koster et al. 2022, section 2.1, Eq. 3, 16).
 Fans are those of Keras: dense (in, out), convolution (kh * kw * c_in, kh * kw * c_out). With a `density`, the share of a unit's
 inputs that masks will keep, the variance is divided by it, so that sums over the kept inputs have the variance of the scheme
-(Ramanujan et al. 2020, scaled initialization).
+(Ramanujan et al. 2020). Deviation: their code divides by one minus the share, which is the same at one half only.
 
 Deviation: Eq. 3 is printed with fan-out; the paper's results, and this file, use fan-in.
 """

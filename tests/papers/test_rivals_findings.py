@@ -3,6 +3,7 @@
 import pytest
 from made_up import MadeUp
 
+from tf_supermask.evidence import statistics
 from tf_supermask.papers.rivals import findings
 from tf_supermask.papers.rivals.names import at_density, own
 
@@ -63,6 +64,18 @@ def test_corrected_for_the_number_of_tests():
     alone = {0: 96.9, 1: 96.9, 2: 96.95, 3: 96.85}
     assert findings.compared(one, {"a": alone}).below == ["a"]
     assert findings.compared(one, {"a": alone} | noise).below == []
+
+
+def test_the_best_of_several_is_corrected_for_all_pairs():
+    """What is clear against a method that was named before is not against one that is named because it came out best."""
+    noise = [-0.126, -0.063, 0, 0.063, 0.126]
+    seeds = {f"like {i}": {seed: 97.97 + noise[(seed + i) % 5] for seed in range(5)} for i in range(5)}
+    best, low = dict.fromkeys(range(5), 98.0), {seed: 97.7 + value for seed, value in enumerate(noise)}
+    assert 0.05 / 21 < statistics.paired(best, low) < 0.05 / 6
+    below = [findings.compared(best, {"low": low}, [1.0] * others).below for others in (5, 20)]
+    assert below == [["low"], []]
+    text = findings._best(0.1, {"best": best, "low": low} | seeds)
+    assert text.startswith("At 10 % best is") and "None is clearly below it. Not clearly: like" in text
 
 
 def test_the_sentence_on_the_time_of_edge_popup():

@@ -101,7 +101,7 @@ def sequences(folder):
             "remaining weights, %": _by_seed(row["remaining"]),
             "dense, bytes": f"{row['dense_bytes']:,}",
             "container": f"{row['container_bytes']:,.0f}",
-            "learning rates": f"{row['dense']['learning_rate']:g}, {row['masked']['learning_rate']:g}",
+            "learning rates: dense, masked": f"{row['dense']['learning_rate']:g}, {row['masked']['learning_rate']:g}",
         }
         for name, row in models.items()
     )

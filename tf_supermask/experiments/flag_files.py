@@ -48,7 +48,7 @@ def define_flags(values=flags.FLAGS):
         _DEFINE[kind](name, default, help_, flag_values=values, module_name=group)
 
     define(str, "seeds", "0", "seeds, a run each: 0-49 or 0,3,7", RUNNING)
-    xla = "compile with XLA; default: for networks without convolutions, and with --nodeterministic on a GPU"
+    xla = "compile with XLA; default: on a CPU without convolutions and sampled masks, on a GPU with --nodeterministic"
     define(bool, "jit_compile", None, xla, RUNNING)
     define(int, "steps_per_execution", None, "steps per call; default: as many as speed training up, of FCN in one loop", RUNNING)
     bits = "equal bits in any number of jobs: deterministic kernels on a GPU (default there), one thread on a CPU"

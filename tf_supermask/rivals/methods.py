@@ -7,6 +7,11 @@ FORCE           SNIP in rounds, at the masked network; pruned weights can return
 SET             random; drops the smallest |W| and grows as many at random (Mocanu et al. 2018)
 RigL            random; drops the smallest |W| and grows the largest |G| (Evci et al. 2020)
 GraNet          magnitude, and after each pruning drops and grows as RigL does (Liu et al. 2021)
+
+Deviation: SET as published exchanges a constant share once an epoch, smallest positive and largest negative weights; here the
+share falls as a cosine and masks change as often as those of RigL, so that the two differ in what grows alone. Deviation:
+magnitude pruning as published prunes every layer to the same share; here all weights are ranked at once by default, as in
+GraNet (`--allocation=uniform` is the other).
 """
 
 import math

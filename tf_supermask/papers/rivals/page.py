@@ -33,7 +33,7 @@ def _line(net, name, evidence, measured):
     size, where = readings.stored(records, containers)
     step = measured.steps.get(NETS[net].network, {}).get(method_of(net, name))
     return {
-        "method": label,
+        "method": f"{label}, weights for all inputs" if readings.unscaled(records[0]) else label,
         "density set, %": "-" if density is None else f"{100 * density:g}",
         "shared": "-" if density is None else records[0]["spec"].get("allocation") or "uniform",
         "rate": f"{records[0]['spec']['learning_rate']:g}",

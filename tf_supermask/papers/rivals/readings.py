@@ -3,6 +3,7 @@
 import numpy as np
 
 from tf_supermask.evidence import sizes
+from tf_supermask.experiments.choices import DENSITY
 
 _FLOAT_BYTES = 4
 
@@ -15,6 +16,11 @@ def csr_bytes(record):
 
 def _float_bytes(record):
     return _FLOAT_BYTES * sum(int(np.prod(row["shape"])) for row in record["layers"])
+
+
+def unscaled(record):
+    """Whether a method that keeps a density of frozen weights had those of a dense network."""
+    return record["spec"].get("mode") in DENSITY and record["spec"].get("weight_fan", "all") == "all"
 
 
 def stored(records, containers):

@@ -56,10 +56,11 @@ def section(net, evidence):
     frame = table(net, evidence)
     if frame.empty:
         return ""
-    return (
-        f"### Size of frozen weights, {names.NETS[net].title}\n\n"
-        "Test accuracy, %. A unit that keeps a share k of its inputs gets sums as large as in a dense network if its weights are"
-        " 1 / sqrt(k) times as large, as Ramanujan et al. write (`--weight_fan=kept`, the rows above). With the weights of a dense"
-        " network (`--weight_fan=all`) outputs shrink with the density, layer by layer. Those had one rate for all"
-        f" densities, the best of a grid at 10 %.\n\n{markdown(frame)}"
-    )
+    return "\n\n".join([
+        f"### Size of frozen weights, {names.NETS[net].title}",
+        "Test accuracy, %. A unit that keeps a share k of its inputs gets sums as large as in a dense network if its "
+        "weights are 1 / sqrt(k) times as large, as Ramanujan et al. write (`--weight_fan=kept`, rows above). With the weights of a "
+        "dense network (`--weight_fan=all`) outputs shrink with the density, layer by layer. Those had one rate for all densities, the "
+        "best of a grid at 10 %.",
+        markdown(frame),
+    ])  # fmt: skip
