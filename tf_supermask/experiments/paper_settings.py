@@ -66,7 +66,7 @@ _ZHOU = dict(
 )  # fmt: skip
 
 
-_ZHOU_NETWORKS = {
+ZHOU_NETWORKS = {
     "fcn": (50_000, 1.2e-3, 0.1),
     "conv2": (20_000, 2e-4, 0.1),
     "conv4": (25_000, 3e-4, 0.1),
@@ -113,6 +113,6 @@ def paper_settings(model, mode, dialect="koster", method=None) -> dict[str, Any]
         # gradient passes.
         values |= {"threshold": None, "relative_threshold": None, "score_value": 1.0 if mode == "rounded" else 0.0}
     elif mode in PRUNED:
-        network = _ZHOU_NETWORKS.get(family, _ZHOU_NETWORKS["conv6"])  # the paper has no deeper one
+        network = ZHOU_NETWORKS.get(family, ZHOU_NETWORKS["conv6"])  # the paper has no deeper one
         values |= _ZHOU | dict(zip(("iterations", "learning_rate", "prune_conv"), network, strict=True))
     return values | {"dialect": dialect}

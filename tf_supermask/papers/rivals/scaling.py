@@ -58,9 +58,9 @@ def section(net, evidence):
         return ""
     return "\n\n".join([
         f"### Size of frozen weights, {names.NETS[net].title}",
-        "Test accuracy, %. A unit that keeps a share k of its inputs gets sums as large as in a dense network if its weights are "
-        "1 / sqrt(k) times as large, as Ramanujan et al. write: `--weight_fan=kept`, rows above. With the weights of a dense network, "
-        "`--weight_fan=all`, outputs shrink with the density, layer by layer. Those had one rate for all densities, the best of a "
-        "grid at 10 %.",
+        "Test accuracy, %. A unit that keeps a share k of its inputs gets sums as large as in a dense network if its weights "
+        "are 1 / sqrt(k) times as large, as Ramanujan et al. write: `--weight_fan=kept`, rows above. With the weights of a "
+        "dense network, `--weight_fan=all`, outputs shrink with the density, layer by layer. Those had one rate for all "
+        "densities, the best of a grid at 10 %.",
         markdown(frame),
     ])  # fmt: skip
