@@ -145,9 +145,9 @@ def _levels(title, variants):
         levels = sorted({k for line in lines for k in line if isinstance(k, int)})
         levels = [k for k in levels if k in (0, *_LEVELS) or max(levels) < _LEVELS[0]]
         cells = [
-            {"": line[""], "n": str(line["n"])} | {str(k): show(line.get(k, ()), 2) for k in levels} for line in lines
+            {"": line[""], "n": str(line["n"])} | {f"round {k}": show(line.get(k, ()), 2) for k in levels} for line in lines
         ]
-        notes = ("Test accuracy in percent after so many rounds; the paper shows it in graphics only.",)
+        notes = ("Test accuracy, %, after rounds of pruning; the paper shows it in graphics only.",)
         return title, pd.DataFrame(cells), notes
 
     return frame
