@@ -136,9 +136,9 @@ def section(net, experiments):
         return ""
     return "\n\n".join([
         f"### Learning rates, {names.NETS[net].title}",
-        f"Accuracy, %, on the last 5,000 training images, which these runs do not train on, after {_epochs(net, experiments)}"
-        " epochs, of Bernoulli masks at the iteration that counts; one seed. Methods with a density have 10 %. The best rate is in "
-        f"bold, of equal ones the smallest; rows have it.{''.join(_served(net))}",
+        f"Accuracy, %, on the last 5,000 training images, which are held out, after {_epochs(net, experiments)}"
+        " epochs, of Bernoulli masks at the iteration that counts; one seed. Methods with a density have 10 %. The best rate is "
+        f"in bold, of equal ones the smallest; rows have it.{''.join(_served(net))}",
         markdown(frame),
         *_at_other_densities(net, experiments),
     ])  # fmt: skip
