@@ -505,6 +505,7 @@ def test_arguments_reach_the_layers():
         ({"rule": "edge_popup", "density": 0.04}, 5),
         ({"rule": "mpt", "density": 0.04, "distribution": "normal"}, 5),
         ({"rule": "edge_popup", "density": 0.04, "weight_fan": "all"}, 1),
+        ({"rule": "edge_popup", "density": np.float32(0.04)}, 5),
         ({"rule": "edge_popup", "threshold": 0.1}, 1),
         ({"density": 0.04}, 1),
         ({"density": 0.04, "weight_fan": "kept"}, 5),
@@ -512,6 +513,9 @@ def test_arguments_reach_the_layers():
     ],
 )
 def test_weights_are_of_the_size_for_the_inputs_that_a_density_keeps(given, larger):
+    """That is also the size of those that IteRand draws again: unless the weights are the model's own."""
+    own = sparsity.masked_layers(mask_model(a_model(), keep_weights=True, rule="iterand", density=0.04))
+    assert all(layer.weight_initializer.density == 1 for layer in own)
     one = mask_model(a_model(), seed=4, distribution=given.get("distribution"))
     for a, b in zip(sparsity.masked_layers(one), sparsity.masked_layers(mask_model(a_model(), seed=4, **given)), strict=True):
         np.testing.assert_allclose(b.weight, larger * np.asarray(a.weight), rtol=1e-5)
@@ -540,9 +544,10 @@ def test_weights_are_of_the_size_for_the_inputs_that_a_density_keeps(given, larg
         ({"use_bias": "no"}, "`use_bias` must be True or False. Received: 'no'"),
         ({"distribution": "cauchy"}, "`distribution` must be one of"),
         ({"weight_fan": "some"}, "`weight_fan` must be one of"),
-        ({"weight_fan": "kept"}, "`weight_fan='kept'` needs a `density` of frozen weights"),
+        ({"weight_fan": "kept"}, "`weight_fan='kept'` needs a `density` and frozen weights that are drawn"),
+        ({"weight_fan": "kept", "density": 0.1, "keep_weights": True}, "`weight_fan='kept'` needs a `density` and frozen"),
         ({"weight_fan": "kept", "density": 2}, "`density` must be a number above 0 and up to 1. Received: 2"),
-        ({"weight_fan": "kept", "density": 0.1, "rule": "sparse"}, "`weight_fan='kept'` needs a `density` of frozen weights"),
+        ({"weight_fan": "kept", "density": 0.1, "rule": "sparse"}, "`weight_fan='kept'` needs a `density` and frozen"),
         ({"score_initializer": "nothing"}, "nothing"),
     ],
 )

@@ -27,7 +27,7 @@ class Forms:
 
     def __init__(self, scheme, distribution, weight_fan, score_initializer, seed, keep_weights, use_bias=None, **masked):
         rule = masks.rule(masked["rule"])
-        self.density = _density(weight_fan, rule, masked["density"])
+        self.density = _density(weight_fan, rule, masked["density"], keep_weights)
         usual = ("he", "normal") if rule.latent or rule.given else ("elus", "signed_constant")
         usual = ("pytorch", "uniform") if rule.clipped else usual  # most of it within the bound
         scheme, distribution = (its if given is None else given for given, its in zip((scheme, distribution), usual, strict=True))
@@ -92,12 +92,13 @@ class Forms:
             kernel.start_from(values)
 
 
-def _density(weight_fan, rule, density):
+def _density(weight_fan, rule, density, keep_weights):
     """The share of a unit's inputs that the variance of its weights counts."""
+    drawn = density is not None and rule.chooses and not keep_weights
     if weight_fan is None:
-        return density if rule.needs_density and density is not None else 1.0
-    if arguments.choice("weight_fan", weight_fan, initializers.FANS) == "kept" and (density is None or not rule.chooses):
-        raise ValueError("`weight_fan='kept'` needs a `density` of frozen weights; give one, or leave `weight_fan` out.")
+        return density if rule.needs_density and drawn else 1.0
+    if arguments.choice("weight_fan", weight_fan, initializers.FANS) == "kept" and not drawn:
+        raise ValueError("`weight_fan='kept'` needs a `density` and frozen weights that are drawn; leave `weight_fan` out.")
     return density if weight_fan == "kept" else 1.0
 
 

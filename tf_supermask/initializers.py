@@ -43,7 +43,7 @@ class _Scaled(keras.initializers.VarianceScaling):
 
     def __init__(self, scale, mode, distribution, seed=None, density=1.0):
         arguments.choice("distribution", distribution, DISTRIBUTIONS)
-        arguments.share("density", density)
+        density = float(arguments.share("density", density))
         if isinstance(seed, bool):  # Keras refuses all else that is no seed
             raise arguments.refused("seed", "an integer or None", seed)
         super().__init__(scale=scale / density, mode=mode, distribution=_KERAS_DISTRIBUTION[distribution], seed=seed)

@@ -28,7 +28,7 @@ def test_networks_have_the_weights_of_the_papers():
         ("conv8", "signed", {"data": "cifar10", "clipped at": "0.5", "optimizer": "sgd, Nesterov", "schedule": "staircase"}),
         ("resnet56", "signed", {"data": "cifar100", "limit": "relative threshold 0.85"}),
         ("fcn", "lottery", {"epochs": "50,000 iterations", "batch": "60", "optimizer": "adam", "scores": "-"}),
-        ("fcn", "mpt", {"weights": "he, normal", "limit": "density", "optimizer": "sgd"}),
+        ("fcn", "mpt", {"weights": "he, normal, kept inputs", "limit": "density", "optimizer": "sgd"}),
     ],
 )
 def test_settings_are_those_of_the_papers(model, mode, expected):

@@ -78,7 +78,10 @@ def test_the_weights_of_a_density_count_the_inputs_that_are_kept_where_the_autho
         older = {name: value for name, value in dataclasses.asdict(spec).items() if name != "weight_fan"}
         assert Spec.recorded(older, "x") == dataclasses.replace(spec, weight_fan="all")  # records before there was the field
     assert Spec.of(density=0.1).weight_fan == "all"
-    for given in ({}, {"mode": "sparse", "density": 0.1}, {"mode": "twn"}):
+    with pytest.raises(InputError, match="^--mode=edge_popup needs --density"):
+        Spec.of(mode="edge_popup", weight_fan="kept")
+    one_threshold = {"mode": "edge_popup", "density": 0.1, "allocation": "global"}
+    for given in ({}, {"mode": "sparse", "density": 0.1}, {"mode": "twn"}, one_threshold):
         assert Spec.of(**given).weight_fan is None
         with pytest.raises(InputError, match="^--weight_fan=kept has no effect in this run"):
             Spec.of(weight_fan="kept", **given)

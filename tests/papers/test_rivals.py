@@ -25,11 +25,12 @@ from tf_supermask.papers.rivals.names import (
     method_of,
     own,
     tried,
+    unscaled,
 )
 from tf_supermask.rivals.methods import METHODS
 
 LAYERS = {"fc1": ((10, 10), 0.1)}
-SIZES = "experiment,seed,sha256,dense_bytes,csr_bytes,entropy_bytes,container_bytes,macs,compact_macs\n"
+SIZES = "experiment,seed,sha256,version,dense_bytes,csr_bytes,entropy_bytes,container_bytes,macs,compact_macs\n"
 
 
 def run(accuracy, remaining=10.0, csr=80.0, seconds=1.0):
@@ -66,7 +67,7 @@ def measured(folder, *containers):
 
 
 def test_rows_are_those_that_have_records(tmp_path):
-    known = measured(tmp_path, f"{at_density('fcn', 'edge_popup', '0.1')},0,x,400,90,20,44,100,60")
+    known = measured(tmp_path, f"{at_density('fcn', 'edge_popup', '0.1')},0,x,5,400,90,20,44,100,60")
     lines = page.table("fcn", evidence(), known).to_dict("records")
     assert [line["method"] for line in lines] == ["dense", "TWN", "edge-popup", "SET", "RigL", "RigL"]
     dense, twn, popup, _, rigl, last = lines
@@ -104,6 +105,21 @@ def test_the_page_with_and_without_records(tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "PAGES", {})
     assert pages.write(tmp_path, source) == [target] and "| RigL | 10 | erk | 0.05 | 5 |" in target.read_text()
     assert pages.stale(tmp_path, source) == []
+
+
+def test_weights_for_all_inputs_are_told_and_compared():
+    pair = {at_density("fcn", "mpt", "0.1"): 97.5, unscaled("fcn", "mpt", "0.1"): 95.0}
+    other = {at_density("fcn", "iterand", "0.1"): 94.0}
+    made = MadeUp({name: run(accuracy) for name, accuracy in (pair | other).items()}, runs=2)
+    for name, fan in zip(made.experiments, ("kept", "all", "all"), strict=True):
+        for record in made.experiments[name]:
+            record["spec"] |= {"mode": "mpt" if "mpt" in name else "iterand", "weight_fan": fan}
+    lines = page.table("fcn", made, page.Measured({}, {})).to_dict("records")
+    assert [line["method"] for line in lines] == ["MPT-1/32", "IteRand, weights for all inputs"]
+    (line,) = scaling.table("fcn", made).to_dict("records")
+    assert (line["method"], line["density, %"], line["points"]) == ("MPT-1/32", "10", "+2.50")
+    assert line["for kept inputs"].startswith("97.50 [") and line["for all inputs"].startswith("95.00 [")
+    assert "| +2.50 |" in scaling.section("fcn", made) and scaling.section("fcn", MadeUp({})) == ""
 
 
 @pytest.mark.parametrize("name", drawings.of("fcn"))

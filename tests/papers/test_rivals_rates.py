@@ -12,7 +12,7 @@ from tf_supermask.papers.rivals import names, rates
 
 ACCURACIES = {"0.03": 96.0, "0.1": 97.5, "0.3": 97.5, "1": 90.0}
 GRID = {f"rivals_grid_fcn_snip_{rate}": {"test_accuracy": accuracy} for rate, accuracy in ACCURACIES.items()}
-AT = {"0.003": 40.0, "0.01": 50.0}
+AT = {"0.003": 40.0, "0.02": 50.0}
 OWN_GRID = {f"rivals_grid_fcn_mpt_at_0.04_{rate}": {"test_accuracy": accuracy} for rate, accuracy in AT.items()}
 
 
@@ -53,7 +53,7 @@ def test_a_rate_of_a_density_is_written_to_its_row_alone(flags):
     others = {path: path.read_text() for path in flags.glob("*.flags") if path.stem != "rivals_density_fcn_mpt_0.04"}
     assert chosen_by(OWN_GRID, flags) == [flags / "rivals_density_fcn_mpt_0.04.flags"]
     ((spec, *_),) = (its.specs for its in flag_files.read(flags / "rivals_density_fcn_mpt_0.04.flags"))
-    assert (spec.learning_rate, spec.density) == (0.01, 0.04)
+    assert (spec.learning_rate, spec.density) == (0.02, 0.04)
     assert all(path.read_text() == text for path, text in others.items())
 
 
@@ -96,10 +96,10 @@ def test_at_other_densities_a_rate_is_chosen_or_what_the_chosen_one_loses_is_tol
     other = {f"rivals_grid_fcn_snip_at_0.04_{rate}": {"test_accuracy": accuracy} for rate, accuracy in at.items()}
     its = {name: final | {"spec": {"epochs": 30}} for name, final in (GRID | other | OWN_GRID).items()}
     experiments = MadeUp(its, runs=1).experiments
-    assert rates.chosen(experiments, flags) == {("fcn", "snip", None): "0.1", ("fcn", "mpt", "0.04"): "0.01"}
-    nothing = dict.fromkeys(("0.003", "0.01", "0.03", "0.1"), "-")
+    assert rates.chosen(experiments, flags) == {("fcn", "snip", None): "0.1", ("fcn", "mpt", "0.04"): "0.02"}
+    nothing = dict.fromkeys(("0.003", "0.02", "0.03", "0.1"), "-")
     assert rates.table("fcn", experiments, "0.04").to_dict("records") == [
-        nothing | {"method": "MPT-1/32", "0.003": "40.00", "0.01": "**50.00**", rates.BEHIND: "-"},
+        nothing | {"method": "MPT-1/32", "0.003": "40.00", "0.02": "**50.00**", rates.BEHIND: "-"},
         nothing | {"method": "SNIP", "0.03": "**40.00**", "0.1": "30.50", rates.BEHIND: "9.50"},
     ]
     assert rates.table("fcn", experiments, "0.5").empty

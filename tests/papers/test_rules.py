@@ -13,7 +13,7 @@ from tf_supermask.experiments import flag_files
 from tf_supermask.papers.rivals import rules
 
 LAYERS = {"fc1": ((10, 10), 0.1)}
-SIZES = "experiment,seed,container_bytes,macs,compact_macs\n"
+SIZES = "experiment,seed,sha256,version,container_bytes,macs,compact_macs\n"
 
 
 def specs(net, rule):
@@ -31,7 +31,7 @@ def test_rules_of_a_network_differ_in_the_rule_alone(net):
     signed, *others = (specs(net, rule)[0] for rule in rules.RULES)
     assert [spec.mode for spec in others] == ["signed", "signed_2_levels", "signed_4_levels"]
     for spec in others:
-        given = {name: getattr(spec, name) for name in ("mode", "threshold", "density", "shrink")}
+        given = {name: getattr(spec, name) for name in ("mode", "threshold", "density", "shrink", "weight_fan")}
         assert dataclasses.replace(signed, **given) == spec
     assert {len(specs(net, rule)) for rule in rules.RULES if rules.experiments(net)[rule] != rules.LEARNED[net]} == {
         3 if net == "fcn" else 1
@@ -68,8 +68,8 @@ def evidence(*left_out):
 
 def test_rules_are_compared_on_the_same_seeds(tmp_path):
     sizes, names = tmp_path / "sizes.csv", rules.experiments("fcn")
-    lines = [f"{names['signed']},{seed},{400 if seed < 3 else 9999},9,9" for seed in range(9)]
-    sizes.write_text(SIZES + "\n".join([*lines, *(f"{names['signed_4_levels']},{seed},600,9,9" for seed in range(3))]))
+    lines = [f"{names['signed']},{seed},x,5,{400 if seed < 3 else 9999},9,9" for seed in range(9)]
+    sizes.write_text(SIZES + "\n".join([*lines, *(f"{names['signed_4_levels']},{seed},x,5,600,9,9" for seed in range(3))]))
     runs = rules.compared("fcn", evidence())
     signed, topk, levels = rules.table("fcn", runs, sizes).to_dict("records")
     assert [line["n"] for line in (signed, topk, levels)] == ["3", "3", "3"]

@@ -134,7 +134,7 @@ def _encoded(plain, masked, own):
 
 def renewed(contents):
     """The bytes of a file of the present version with the `loading.Contents` of an older one."""
-    return _bytes(contents.model, contents.headers, contents.arrays.tobytes(), contents.codes)
+    return _bytes(contents.model, contents.headers, contents.all_arrays.tobytes(), contents.codes)
 
 
 def _bytes(description, headers, arrays, codes):

@@ -17,7 +17,7 @@ from tf_supermask.errors import InputError
 
 MAGIC, ENDING = b"SMSK", ".supermask"
 OLDEST, VERSION = 2, 5  # versions that are read
-_ONE_SIZE = 4  # the last version that has no kernels of two sizes; written where there are none
+ONE_SIZE = 4  # the last version that has no kernels of two sizes; written where there are none
 _ZLIB = 3  # the last version whose streams are of zlib, each after its length, and without WORDS
 CHECKSUM_BYTES = 16
 MOST_HEADER, MOST_OBJECTS = 2**22, 2**16  # bytes of a header, objects and lists in it
@@ -88,7 +88,7 @@ def key_of(layer, place):
 
 def version_for(headers):
     """The version of a file with headers of kernels: the oldest that is still written and has them all."""
-    return VERSION if any(its.get("own", "")[:1] == [own_weights.BY_SIGN] for its in headers.values()) else _ONE_SIZE
+    return VERSION if any(its.get("own", "")[:1] == [own_weights.BY_SIGN] for its in headers.values()) else ONE_SIZE
 
 
 def sealed(version, body):

@@ -58,13 +58,14 @@ class Contents:
         return {key: own_weights.length(header["own"]) for key, header in self.headers.items() if "own" in header}
 
     @property
-    def _all_arrays(self):
+    def all_arrays(self):
+        """Weights of kernels' own, and then `arrays`, float32."""
         return np.frombuffer(inflating(self.version).decompress(self.packed), "<f4")
 
     @property
     def arrays(self):
         """All variables but the coded kernels, float32."""
-        return self._all_arrays[sum(self._own.values()) :]
+        return self.all_arrays[sum(self._own.values()) :]
 
     @functools.cached_property
     def kernels(self):
@@ -74,7 +75,7 @@ class Contents:
             kernels = {name: _decoded(header, decoder) for name, header in self.headers.items()}
             if not decoder.maybe_exhausted():
                 raise ValueError("codes that go on after the last kernel")
-            rest = self._all_arrays if self._own else ()
+            rest = self.all_arrays if self._own else ()
             for key, size in self._own.items():
                 block, rest = rest[:size], rest[size:]
                 kernels[key].own = own_weights.unpacked(self.headers[key]["own"], block, kernels[key].codes)

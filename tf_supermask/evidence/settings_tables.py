@@ -9,6 +9,7 @@ from tf_supermask.experiments import choices
 from tf_supermask.experiments.paper_settings import ZHOU_NETWORKS
 from tf_supermask.experiments.spec import Spec
 
+_FANS = {"kept": ", kept inputs"}
 _STAGES = (16, 32, 64)  # channels of the stages of a ResNet of width 1
 
 
@@ -90,7 +91,7 @@ def _settings(spec):
         "decay": f"{spec.weight_decay:g}",
         "schedule": spec.schedule,
         "clipped at": f"{spec.clipnorm:g}" if spec.clipnorm else "-",
-        "weights": f"{spec.weight_scheme}, {spec.weight_distribution}".replace("_", " "),
+        "weights": f"{spec.weight_scheme}, {spec.weight_distribution}".replace("_", " ") + _FANS.get(spec.weight_fan, ""),
         "scores": f"{spec.score_scheme}, {spec.score_distribution}" if spec.score_scheme else "-",
         "limit": _limit(spec),
     }

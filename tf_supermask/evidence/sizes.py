@@ -29,13 +29,21 @@ def measured(path):
         "dense_bytes": sparsity.dense_bytes(model),
         "csr_bytes": sum(sparsity.csr_bytes(kernel) for kernel in kernels),
         "entropy_bytes": round(sum(coding.entropy_bytes(np.sign(kernel).astype(np.int8)) for kernel in kernels)),
-        "container_bytes": len(container.renewed(contents)),
+        "container_bytes": _present_bytes(path, contents),
         "macs": sparsity.multiply_adds(model),
         "compact_macs": sparsity.multiply_adds(analysis.compacted()),
         "units": "-".join(str(layer["units"][1]) for layer in report),
         "live_units": "-".join(str(layer["units"][0]) for layer in report),
         "live_inputs": list(report)[_first_dense(model)]["inputs"][0],
     }
+
+
+def _present_bytes(path, contents):
+    """Bytes of the network in a container, as `save` writes it now. Files of older versions are written again, with masks: of a
+    plain model `save` does not know that weights were drawn."""
+    if contents.version >= container_format.ONE_SIZE:
+        return contents.size
+    return len(container.packed(loading.load(path, masked=True)))
 
 
 def _first_dense(model):
@@ -54,8 +62,9 @@ def _seed(path):
 
 
 def known(file):
-    """The CSV file as a data frame, empty where there is no file."""
-    return pd.read_csv(file) if pathlib.Path(file).exists() else pd.DataFrame(columns=KEY)
+    """The CSV file as a data frame, empty where there is no file, or one of an earlier version without all of the KEY."""
+    found = pd.read_csv(file) if pathlib.Path(file).exists() else pd.DataFrame(columns=KEY)
+    return found if set(KEY) <= set(found.columns) else pd.DataFrame(columns=KEY)
 
 
 def stale(evidence, file):

@@ -59,8 +59,8 @@ def density(spec):
 
 
 def weight_fan(spec):
-    """Frozen weights under masks of a density that is set."""
-    return scored(spec) and spec["density"] is not None
+    """Frozen weights of which every layer keeps a share that is set; with one threshold for all layers no share is known."""
+    return scored(spec) and (spec["density"] is not None or spec["mode"] in DENSITY) and spec["allocation"] != "global"
 
 
 def density_is_optional(spec):

@@ -104,7 +104,7 @@ class Trial(NamedTuple):
 
     network: str
     method: str
-    density: str | None  # as in the name; None of methods that find their own, and at 10 %
+    density: str | None  # as in the name; None of methods that find their own, and of those with one rate, at 10 %
     rate: str
 
 

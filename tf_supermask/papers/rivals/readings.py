@@ -20,7 +20,7 @@ def _float_bytes(record):
 
 def unscaled(record):
     """Whether a method that keeps a density of frozen weights had those of a dense network."""
-    return record["spec"].get("mode") in DENSITY and record["spec"].get("weight_fan", "all") == "all"
+    return record["spec"].get("mode") in DENSITY and record["spec"].get("weight_fan") != "kept"
 
 
 def stored(records, containers):

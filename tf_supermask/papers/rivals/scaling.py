@@ -1,6 +1,6 @@
 """What it changes that frozen weights have the size for the inputs that a density keeps: a table, and a sentence.
 
-rivals_unscaled_fcn_mpt_0.1        the row rivals_density_fcn_mpt_0.1 with --weight_fan=all
+rivals_unscaled_fcn_mpt_0.1        the method and density of rivals_density_fcn_mpt_0.1 with --weight_fan=all, and its own rate
 """
 
 import numpy as np
@@ -58,9 +58,10 @@ def section(net, evidence):
         return ""
     return "\n\n".join([
         f"### Size of frozen weights, {names.NETS[net].title}",
-        "Test accuracy, %. A unit that keeps a share k of its inputs gets sums as large as in a dense network if its weights "
-        "are 1 / sqrt(k) times as large, as Ramanujan et al. write: `--weight_fan=kept`, rows above. With the weights of a "
-        "dense network, `--weight_fan=all`, outputs shrink with the density, layer by layer. Those had one rate for all "
-        "densities, the best of a grid at 10 %.",
+        "Test accuracy, %. A unit that keeps a share k of its inputs gets sums as large as without masks if its weights "
+        "are 1 / sqrt(k) times as large, as Ramanujan et al. write: `--weight_fan=kept`, rows above. With weights for all "
+        "inputs, `--weight_fan=all`, outputs shrink with the density, layer by layer; the rows for all inputs had one "
+        "rate for all densities, the best of a grid at 10 %. Signed top-k differs in its scheme too: ELU for kept inputs, "
+        "which is Eq. 24 of Koster et al., and ELUS for all inputs, which they use with thresholds.",
         markdown(frame),
     ])  # fmt: skip
