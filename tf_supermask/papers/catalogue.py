@@ -11,6 +11,7 @@ from tf_supermask.papers.koster import tables as koster_tables
 from tf_supermask.papers.rivals import figures as rivals_figures
 from tf_supermask.papers.rivals import page as rivals_page
 from tf_supermask.papers.rivals import rules as rivals_rules
+from tf_supermask.papers.rivals import scaling as rivals_scaling
 from tf_supermask.papers.zhou import claims as zhou_claims
 from tf_supermask.papers.zhou import figures as zhou_figures
 from tf_supermask.papers.zhou import reported as zhou_reported
@@ -67,5 +68,5 @@ def in_tables():
 
 def shown():
     """Names of all experiments that a table, a figure or a page shows; a name with / is a part of another's records."""
-    names = in_tables() | rivals_rules.shown() | {name for drawing in FIGURES.values() for name in drawing.experiments}
+    names = in_tables() | rivals_rules.shown() | rivals_scaling.shown() | {name for drawing in FIGURES.values() for name in drawing.experiments}
     return {name for name in names if "/" not in name}
