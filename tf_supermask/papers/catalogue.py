@@ -68,5 +68,6 @@ def in_tables():
 
 def shown():
     """Names of all experiments that a table, a figure or a page shows; a name with / is a part of another's records."""
-    names = in_tables() | rivals_rules.shown() | rivals_scaling.shown() | {name for drawing in FIGURES.values() for name in drawing.experiments}
+    names = in_tables() | rivals_rules.shown() | rivals_scaling.shown()
+    names |= {name for drawing in FIGURES.values() for name in drawing.experiments}
     return {name for name in names if "/" not in name}
