@@ -257,7 +257,7 @@ def test_every_committed_record_is_of_its_flag_file(folder, monkeypatch):
     for path in folder.glob("seed*.json"):
         found = records.read(path)["spec"]
         row = dataclasses.replace(rows_of(found["scale"])[folder.name], seed=found["seed"])
-        assert not differences(row, Spec(**found))
+        assert not differences(row, Spec.recorded(found, path))
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_every_committed_record_is_of_its_flag_file(folder, monkeypatch):
 def test_committed_masks_are_those_of_their_records(path):
     """Weights come from the seed, masks from the container: together they are what the record describes, on this machine too."""
     found = records.read(path.with_suffix(".json"))
-    spec, run = Spec(**found["spec"]), records.Run(path.parent.parent, path.parent.name, found["spec"]["seed"])
+    spec, run = Spec.recorded(found["spec"], path), records.Run(path.parent.parent, path.parent.name, found["spec"]["seed"])
     model = runs.rebuild(spec, found, run)
     assert sparsity.remaining(sparsity.masks_of(model).values()) == pytest.approx(found["final"]["remaining"])
 

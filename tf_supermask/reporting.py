@@ -146,7 +146,7 @@ def run(options, prefix):
     """Does what `options`, the flags of `report`, say. `prefix`: beginning of the names of experiments, for --verify."""
     logging.set_verbosity(logging.ERROR)  # no messages of tensorflow-datasets, no warnings of retracing
     folder, figures_dir = FOLDERS[options.scale]
-    times = benchmarks.Times.of(options.speed)
+    times = benchmarks.times(options.speed)
     chosen = catalogue.evidence(options.results_dir or folder, options.scale, times)
     if options.check:
         return check(committed(chosen, times, options), options.pages_dir)

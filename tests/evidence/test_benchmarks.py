@@ -38,12 +38,12 @@ def test_measured_bytes_are_those_of_the_present_code(tmp_path):
 
 
 def test_times_are_told_in_percent(tmp_path):
-    assert benchmarks.Times.of(tmp_path) == ({}, {})
+    assert benchmarks.times(tmp_path) == ({}, {})
     rows = {"fcn": {"masked_ms": 2.0, "masked_over_baseline": 1.25}, "fcn_epoch": {"ours_s": 1.0}}
     (tmp_path / "train_step.json").write_text(json.dumps(rows))
     runs = {"koster_x/seed14": {"shrinking_over_dense": 0.75}, "environment": {"threads": 2}}
     (tmp_path / "replay.json").write_text(json.dumps(runs))
-    assert benchmarks.Times.of(tmp_path) == ({"fcn": 25.0}, {"koster_x": -25.0})
+    assert benchmarks.times(tmp_path) == ({"fcn": 25.0}, {"koster_x": -25.0})
 
 
 def test_steps_of_methods_are_by_network(tmp_path):

@@ -142,6 +142,7 @@ ELSEWHERE = {
     **dict.fromkeys(("score_value", "rescale"), "test_learned"),
     "plateau_limit": "test_plateau_sets_rate_and_stops",
     "shrink": "test_shrinking_runs",
+    "weight_fan": "test_networks",
     **dict.fromkeys(("density", "allocation", "method", "update_every", "update_share"), "test_updates"),
 }
 SHORT = {"epochs": 2, "decay_steps": 6, "decay_rate": 0.9}

@@ -5,8 +5,8 @@ import pytest
 from koster_world import WORLD, first_layer, flat, history, left, less, masked, width
 from made_up import MadeUp, changed, doubled, first, judged, mask
 
-from tf_supermask.evidence import benchmarks
 from tf_supermask.evidence.claims import FAILS, HOLDS, LEANS_FAILS, LEANS_HOLDS, NONE
+from tf_supermask.evidence.results import Times
 from tf_supermask.papers.koster.claims import CLAIMS
 from tf_supermask.papers.koster.names import (
     BINARY,
@@ -237,11 +237,11 @@ def test_a_claim_on_time_needs_a_gpu_and_an_idle_machine(device, load, seconds, 
 def test_steps_in_turns_show_a_tendency_where_no_gpu_was_timed(environment, step, verdict):
     other = {name: {"environment": environment, "spec": {"model": "fcn"}} for name in (FCN, baseline("fcn"))}
     its = MadeUp(changed({name: WORLD[name] for name in READ[4]}, other))
-    its.times = benchmarks.Times({"fcn": step, "conv2": 50.0}, {FCN: -20.0})
+    its.times = Times({"fcn": step, "conv2": 50.0}, {FCN: -20.0})
     finding = judged(CLAIMS, 4, its)
     assert finding.verdict == verdict and f"{step:.1f} % more time on a CPU, by training steps" in finding.numbers
     assert "training that shrinks -20.0 %" in finding.numbers
-    its.times = benchmarks.Times({"conv2": 5.0}, {FCN: -20.0})
+    its.times = Times({"conv2": 5.0}, {FCN: -20.0})
     assert (judged(CLAIMS, 4, its).verdict == NONE) == ("load" in environment)
 
 

@@ -3,11 +3,11 @@
 import json
 import pathlib
 import statistics
-from typing import NamedTuple
 
 import pandas as pd
 
 from tf_supermask import files
+from tf_supermask.evidence.results import Times
 from tf_supermask.experiments.environment import current_environment
 
 
@@ -54,20 +54,13 @@ def machines(rows, environment, *further):
     return "; ".join([common, *(f"{name}: {other}" for name, other in others.items() if other != common)]) + "."
 
 
-class Times(NamedTuple):
-    """By how many percent training with signed masks takes longer than that of the baseline; {} where it was not measured."""
-
-    steps: dict = {}  # model -> percent, of one training step
-    whole_runs: dict = {}  # experiment -> percent, of the training of a run that shrank
-
-    @classmethod
-    def of(cls, folder):
-        """Those that are measured below `folder`."""
-        steps, whole = (load(pathlib.Path(folder, name)) for name in ("train_step", "replay"))
-        return cls(
-            {model: _more(row["masked_over_baseline"]) for model, row in steps.items() if "masked_ms" in row},
-            {run.partition("/")[0]: _more(row["shrinking_over_dense"]) for run, row in whole.items() if "/" in run},
-        )
+def times(folder):
+    """The Times that are measured below `folder`."""
+    steps, whole = (load(pathlib.Path(folder, name)) for name in ("train_step", "replay"))
+    return Times(
+        {model: _more(row["masked_over_baseline"]) for model, row in steps.items() if "masked_ms" in row},
+        {run.partition("/")[0]: _more(row["shrinking_over_dense"]) for run, row in whole.items() if "/" in run},
+    )
 
 
 def _more(ratio):

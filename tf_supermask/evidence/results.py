@@ -3,12 +3,12 @@
 import copy
 import functools
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
 from tf_supermask import files
 from tf_supermask.errors import InputError
-from tf_supermask.evidence.benchmarks import Times
 from tf_supermask.experiments import flagfile, records
 
 # scale -> folder of its records, folder of its tables and figures; no table mixes scales
@@ -47,6 +47,13 @@ def _scale(path):
         return None
 
 
+class Times(NamedTuple):
+    """By how many percent training with signed masks takes longer than that of the baseline; {} where it was not measured."""
+
+    steps: dict = {}  # model -> percent, of one training step
+    whole_runs: dict = {}  # experiment -> percent, of the training of a run that shrank
+
+
 class Missing(Exception):
     """There are too few runs; the message says which are needed."""
 
@@ -69,7 +76,7 @@ class Evidence:
     """The records of all runs of one scale. `need(experiment)` is the list of its records, by seed.
 
     `experiments`: name -> records; a name with a / is a part of other records. `folder`: where the files of masks are.
-    `times`: the benchmarks.Times measured apart from the runs. `used` collects the numbers of runs that were read, by
+    `times`: the Times measured apart from the runs. `used` collects the numbers of runs that were read, by
     experiment, `lacking` the runs that a `lenient` Evidence would need for a verdict.
 
     Methods with the arguments `least` and `few` raise Missing where there are fewer than `least` runs. A `lenient` Evidence

@@ -2,8 +2,7 @@
 
 from typing import Callable, NamedTuple
 
-from tf_supermask.evidence.benchmarks import Times
-from tf_supermask.evidence.results import Evidence, load
+from tf_supermask.evidence.results import Evidence, Times, load
 from tf_supermask.papers.koster import claims as koster_claims
 from tf_supermask.papers.koster import figures as koster_figures
 from tf_supermask.papers.koster import reported as koster_reported
