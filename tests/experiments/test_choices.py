@@ -8,6 +8,7 @@ from tf_supermask.experiments.spec import Spec
 def test_names_that_flags_accept_are_those_of_the_functions():
     assert sorted(choices.RULES) == sorted(masks.RULES)
     assert choices.SCHEMES == tuple(initializers.SCHEMES) and choices.DISTRIBUTIONS == initializers.DISTRIBUTIONS
+    assert choices.FANS == initializers.FANS
     assert choices.PREPROCESS == tuple(data.PREPROCESS)
     assert set(modes.MODES) == {"baseline", *choices.PRUNED, *choices.LEARNED}
 

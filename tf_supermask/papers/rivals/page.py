@@ -33,12 +33,12 @@ def _line(net, name, evidence, measured):
     size, where = readings.stored(records, containers)
     step = measured.steps.get(NETS[net].network, {}).get(method_of(net, name))
     return {
-        "method": f"{label}, weights for all inputs" if readings.unscaled(records[0]) else label,
+        "method": f"{label}, weights for all inputs" if readings.for_all_inputs(records[0]) else label,
         "density set, %": "-" if density is None else f"{100 * density:g}",
         "shared": "-" if density is None else records[0]["spec"].get("allocation") or "uniform",
         "rate": f"{records[0]['spec']['learning_rate']:g}",
         "n": str(len(records)),
-        "test accuracy, %": _accuracy(records),
+        "test accuracy, %": readings.accuracy(records),
         **_augmented(net, name, evidence),
         "remaining weights, %": show(statistics.summary(statistics.values(records, "remaining"))[:1], 2),
         "bytes": f"{size:,.0f}",
@@ -48,16 +48,12 @@ def _line(net, name, evidence, measured):
     }
 
 
-def _accuracy(records):
-    return show(statistics.summary(statistics.values(records, "test_accuracy")), 2)
-
-
 def _augmented(net, name, evidence):
     """The same row's accuracy with crop and flip, of networks that have such rows."""
     if net not in AUGMENTED:
         return {}
     other = dict(zip(experiments(net), experiments(AUGMENTED[net]), strict=True))[name]
-    return {"with crop and flip, %": _accuracy(evidence.experiments.get(other, ()))}
+    return {"with crop and flip, %": readings.accuracy(evidence.experiments.get(other, ()))}
 
 
 def _compact(containers):

@@ -1,11 +1,17 @@
-"""What a method's networks take to store, from records and from the table of containers."""
+"""Accuracy of a method, and what its networks take to store, from records and from the table of containers."""
 
 import numpy as np
 
-from tf_supermask.evidence import sizes
+from tf_supermask.evidence import sizes, statistics
+from tf_supermask.evidence.tables import show
 from tf_supermask.experiments.choices import DENSITY
 
 _FLOAT_BYTES = 4
+
+
+def accuracy(records):
+    """Test accuracy of records as text: mean, 5 and 95 % quantile."""
+    return show(statistics.summary(statistics.values(records, "test_accuracy")), 2)
 
 
 def csr_bytes(record):
@@ -18,7 +24,7 @@ def _float_bytes(record):
     return _FLOAT_BYTES * sum(int(np.prod(row["shape"])) for row in record["layers"])
 
 
-def unscaled(record):
+def for_all_inputs(record):
     """Whether a method that keeps a density of frozen weights had those of a dense network."""
     return record["spec"].get("mode") in DENSITY and record["spec"].get("weight_fan") != "kept"
 

@@ -66,7 +66,7 @@ def table(net, runs, file=SIZES):
                 "rule": RULES[rule],
                 "density set, %": "-" if density is None else f"{100 * density:g}",
                 "n": str(len(records)),
-                "test accuracy, %": show(statistics.summary(statistics.values(records, "test_accuracy")), 2),
+                "test accuracy, %": readings.accuracy(records),
                 "remaining weights, %": show(statistics.summary(statistics.values(records, "remaining")), 2),
                 "bytes of the container": f"{size:,.0f}",
             }

@@ -8,8 +8,7 @@ import pandas as pd
 
 from tf_supermask.evidence import statistics
 from tf_supermask.evidence.markup import markdown
-from tf_supermask.evidence.tables import show
-from tf_supermask.papers.rivals import names
+from tf_supermask.papers.rivals import names, readings
 
 METHODS = ("edge_popup", "mpt", "signed_topk")
 
@@ -35,8 +34,8 @@ def table(net, evidence):
                 {
                     "method": names.SCORES[method],
                     "density, %": f"{100 * float(density):g}",
-                    "for kept inputs": _accuracy(kept),
-                    "for all inputs": _accuracy(every),
+                    "for kept inputs": readings.accuracy(kept),
+                    "for all inputs": readings.accuracy(every),
                     "points": f"{_mean(kept) - _mean(every):+.2f}",
                 }
             )
@@ -45,10 +44,6 @@ def table(net, evidence):
 
 def _mean(records):
     return np.mean(statistics.values(records, "test_accuracy"))
-
-
-def _accuracy(records):
-    return show(statistics.summary(statistics.values(records, "test_accuracy")), 2)
 
 
 def section(net, evidence):
