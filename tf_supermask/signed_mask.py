@@ -152,7 +152,8 @@ class SignedMask(SavesDraws, keras.layers.Layer):
         return ops.cast(self._kernel.value(), self.compute_dtype)
 
     def _finish(self, outputs):
-        return self.activation(outputs if self.bias is None else outputs + self.bias)
+        # `ops.add`, as Keras' layers: of `+` TensorFlow makes no operation that it can fuse with the product
+        return self.activation(outputs if self.bias is None else ops.add(outputs, self.bias))
 
     @graph.same_randomness()
     def compute_output_shape(self, input_shape):
