@@ -41,7 +41,8 @@ def test_times_are_told_in_percent(tmp_path):
     assert benchmarks.times(tmp_path) == ({}, {})
     rows = {"fcn": {"masked_ms": 2.0, "masked_over_baseline": 1.25}, "fcn_epoch": {"ours_s": 1.0}}
     (tmp_path / "train_step.json").write_text(json.dumps(rows))
-    runs = {"koster_x/seed14": {"shrinking_over_dense": 0.75}, "environment": {"threads": 2}}
+    seeds = {f"koster_x/seed{i}": {"shrinking_over_dense": ratio} for i, ratio in ((14, 0.75), (3, 0.5), (20, 1.0))}
+    runs = seeds | {"environment": {"threads": 2}}
     (tmp_path / "replay.json").write_text(json.dumps(runs))
     assert benchmarks.times(tmp_path) == ({"fcn": 25.0}, {"koster_x": -25.0})
 

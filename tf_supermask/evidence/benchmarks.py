@@ -55,11 +55,14 @@ def machines(rows, environment, *further):
 
 
 def times(folder):
-    """The Times that are measured below `folder`."""
-    steps, whole = (load(pathlib.Path(folder, name)) for name in ("train_step", "replay"))
+    """The Times that are measured below `folder`; that of an experiment is the median over its measured seeds."""
+    steps, whole, ratios = load(pathlib.Path(folder, "train_step")), load(pathlib.Path(folder, "replay")), {}
+    for run, row in whole.items():
+        if "/" in run:
+            ratios.setdefault(run.partition("/")[0], []).append(row["shrinking_over_dense"])
     return Times(
         {model: _more(row["masked_over_baseline"]) for model, row in steps.items() if "masked_ms" in row},
-        {run.partition("/")[0]: _more(row["shrinking_over_dense"]) for run, row in whole.items() if "/" in run},
+        {experiment: _more(statistics.median(its)) for experiment, its in ratios.items()},
     )
 
 

@@ -10,7 +10,7 @@ from tf_supermask.evidence import statistics
 from tf_supermask.evidence.markup import markdown
 from tf_supermask.papers.rivals import names, readings
 
-METHODS = ("edge_popup", "mpt", "signed_topk")
+METHODS = ("edge_popup", "mpt", "iterand", "signed_topk")
 
 
 def experiments(net):
