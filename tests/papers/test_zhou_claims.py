@@ -50,7 +50,8 @@ FAILING = [
     (4, {chain("conv4", "movement"): pruned(0.6)}, "Conv4"),
     (4, {chain("fcn", "movement"): pruned(0.4, earlier=110)}, "FC"),
     (5, {chain("conv2", "small_init"): pruned(0.1)}, "Conv2"),
-    (5, {chain("conv6", "large_final"): pruned(-0.3)}, "Conv6"),
+    (5, {chain("conv6", "small_final"): pruned(0.3)}, "Conv6"),
+    (5, {chain("fcn", "small_final"): pruned(bump(LEFT < 2, 0.1, -0.5))}, "FC"),
     (6, {chain("fcn", "small_init"): pruned(bump(LEFT < 5, 0.1, -0.12))}, "FC"),
     (6, {chain("conv4", "small_init"): pruned(bump(LEFT > 14, 0.5, -0.12))}, "Conv4"),
     (7, with_history(supermask("conv2"), **{"movement/sign_changed": [20.0] * 5}), "Conv2"),
@@ -189,9 +190,15 @@ def test_learned_masks_fail_only_after_their_full_length(short, full, verdict):
     assert ("says nothing before they have learned" in finding.numbers) == (verdict == NONE)
 
 
-def test_opposed_criteria_need_levels_at_which_they_differ():
-    finding = altered(5, {chain("conv4", "large_init"): pruned(0.0)})
+@pytest.mark.parametrize("large", [0.0, -0.3])
+def test_opposed_criteria_need_levels_at_which_one_is_above_random(large):
+    finding = altered(5, {chain("conv4", "large_init"): pruned(large)})
     assert finding.parts["Conv4"].verdict == NONE and "init nan" in finding.parts["Conv4"].numbers
+
+
+def test_levels_at_which_both_opposed_criteria_are_below_random_do_not_count():
+    finding = altered(5, {chain("fcn", "large_init"): pruned(bump(LEFT < 2, -3.0, 0.1))})
+    assert finding.verdict == HOLDS and "init 100" in finding.parts["FC"].numbers
 
 
 def test_runs_of_a_seed_are_compared_with_each_other():
