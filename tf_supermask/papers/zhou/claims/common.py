@@ -3,8 +3,11 @@
 import numpy as np
 
 from tf_supermask.evidence.results import Missing
+from tf_supermask.experiments.spec import Spec
 from tf_supermask.papers.zhou.names import ELEVEN, TITLE, chain, learned, supermask
 from tf_supermask.papers.zhou.readings import ORDERED, lead
+
+IMAGES = {"mnist": 60_000, "cifar10": 50_000}  # of the training set
 
 
 def by_net(*nets):
@@ -56,18 +59,23 @@ def gain(e, net, criterion="large_final_same_sign"):
     return constant[criterion] - init[criterion]
 
 
-def in_full(e, *nets):
-    """Whether networks have masks learned for as many epochs as the paper has iterations, as in the authors' code."""
-    return all(learned(net, "epochs") in e for net in nets)
+def full_length(net):
+    """Iterations of as many epochs as the paper has iterations of learned masks: the authors' code has epochs for FC."""
+    spec = Spec.of(mode="bernoulli", model=net)
+    return spec.iterations * ((IMAGES[spec.dataset] - spec.validation_images) // spec.batch_size)
+
+
+def learned_in_full(e, net, *names):
+    """Makes a verdict on learned masks of a network a lean, whether the claim holds or fails, unless they learned in full."""
+    for name in names:
+        least = min(record["spec"]["iterations"] for record in e.need(name))
+        e.require(least >= full_length(net), f"{name} learned for as many epochs as the paper has iterations")
 
 
 def longest(e, *nets):
-    """Names of the learned masks of networks: all trained in full, or none."""
-    return [learned(net, "epochs" if in_full(e, *nets) else "best") for net in nets]
-
-
-def settled(e, holds, text, *nets):
-    """`(holds, text)` of a claim on learned masks; None instead of False before they have learned in full."""
-    if holds or in_full(e, *nets):
-        return bool(holds), text
-    return None, f"{text}, which says nothing before they have learned for as many epochs"
+    """Names of the learned masks of networks, as `learned_in_full` needs them: all trained for epochs, or none."""
+    kind = "epochs" if all(learned(net, "epochs") in e for net in nets) else "best"
+    names = [learned(net, kind) for net in nets]
+    for net, name in zip(nets, names, strict=True):
+        learned_in_full(e, net, name)
+    return names

@@ -1,10 +1,22 @@
-"""Claims on learned supermasks (sections 5.1 and 6, Figure 7, Table 1)."""
+"""Claims on learned supermasks (sections 5.1 and 6, Figure 7, Table 1).
+
+The paper's iterations are epochs in the authors' code for FC. A verdict needs runs of that length; before, a claim leans.
+"""
 
 import numpy as np
 
 from tf_supermask.evidence.claims import Claims
 from tf_supermask.evidence.comparisons import difference, falling, listed
-from tf_supermask.papers.zhou.claims.common import behind, best, by_net, gain, longest, on_each, settled, somewhere
+from tf_supermask.papers.zhou.claims.common import (
+    behind,
+    best,
+    by_net,
+    gain,
+    learned_in_full,
+    longest,
+    on_each,
+    somewhere,
+)
 from tf_supermask.papers.zhou.names import GRID, NETS, TITLE, dense, learned
 from tf_supermask.papers.zhou.readings import ORDERED, SIGNIFICANT, TESTED, length
 
@@ -16,7 +28,7 @@ def learned_masks_are_far_better_than_heuristic_ones(e, net):
     """Far: by more than 5 points."""
     (name,), heuristic = longest(e, net), max(best(e, net, "signed_constant").values())
     ours = e.mean(name, "test_accuracy", ORDERED)
-    return settled(e, ours > heuristic + 5, f"{ours:.1f} {length(e, name)} against {heuristic:.1f} %", net)
+    return ours > heuristic + 5, f"{ours:.1f} {length(e, name)} against {heuristic:.1f} %"
 
 
 @claim(
@@ -31,23 +43,29 @@ def learned_masks_are_not_far_below_trained_weights_less_so_when_deep(e, net):
     names = dict(zip(nets, longest(e, *nets), strict=True))
     gaps = [e.mean(dense(n), "test_accuracy", ORDERED) - e.mean(names[n], "test_accuracy", ORDERED) for n in nets]
     text = ", ".join(f"{TITLE[n]} {gap:.1f} points {length(e, names[n])}" for n, gap in zip(nets, gaps, strict=True))
-    return settled(e, falling(gaps[::-1]) and max(gaps) < 15, text, *nets)
+    return falling(gaps[::-1]) and max(gaps) < 15, text
 
 
 @claim(27, "Sampling masks is slightly better than rounding them", by_net(*NETS), full_length=True)
 def sampling_masks_is_better_than_rounding_them(e, net):
-    """Only a significant lead is a verdict: after the paper's iterations neither has converged, and the authors' code rounds a
-    random half of the weights (see Deviations)."""
+    """A verdict needs a significant difference, whichever is better. All weights are rounded, as the paper says; the authors'
+    code rounds a random half (see Deviations)."""
     rounded = learned(net, "rounded")
     start = int(e.need(rounded)[0]["spec"]["score_value"])
-    more = difference(e, learned(net, start), rounded, TESTED)
-    e.require(more.above(SIGNIFICANT), "masks rounded as in the authors' code, learned for as many epochs")
+    sampled = learned(net, start)
+    more = difference(e, sampled, rounded, TESTED)
+    learned_in_full(e, net, sampled, rounded)
+    e.require(not more.tested or more.p < SIGNIFICANT, "a significant difference of sampled and rounded masks")
     return more.mean > 0, f"{more} points from {start}, {length(e, rounded)}; all weights are rounded, see Deviations"
+
+
+RANGE, WITHIN = (7, 89), 5  # percent pruned, and points
 
 
 def _pruned(e, net):
     """Percent pruned by initial score, of all and of those that learn: at least half of the accuracy from the best score."""
     names = [learned(net, score) for score in GRID]
+    learned_in_full(e, net, *names)
     left, accuracy = (np.array([e.mean(name, measure) for name in names]) for measure in ("remaining", "test_accuracy"))
     return 100 - left, (100 - left)[accuracy > accuracy.max() / 2]
 
@@ -59,7 +77,7 @@ def _pruned(e, net):
     full_length=True,
 )
 def initial_score_decides_how_much_is_pruned(e, net):
-    """Decides: a higher score prunes less. The range is that of all networks that learn something, within 5 points."""
+    """Decides: a higher score prunes less. The range is that of all networks that learn something: both ends within 5 points."""
     if net:
         pruned, useful = _pruned(e, net)
         text = f"{pruned.min():.0f} to {pruned.max():.0f} %"
@@ -67,7 +85,10 @@ def initial_score_decides_how_much_is_pruned(e, net):
         return falling(pruned), f"{text}, {length(e, learned(net, GRID[0]))}"
     useful, lacking = on_each(NETS, lambda net: _pruned(e, net)[1])
     shares = np.concatenate([[], *useful.values()])
-    holds = somewhere(len(shares) and shares.min() <= 12 and shares.max() >= 84, lacking)
+    outside = ((shares < RANGE[0] - WITHIN) | (shares > RANGE[1] + WITHIN)).any()
+    reached = len(shares) and shares.min() <= RANGE[0] + WITHIN and shares.max() >= RANGE[1] - WITHIN
+    holds = not outside and somewhere(reached, lacking)
+    e.require(outside or not lacking, str(next(iter(lacking), "")))  # the others may be outside
     return holds, f"{shares.min():.0f} to {shares.max():.0f} %"
 
 
@@ -77,24 +98,27 @@ def conv4_and_conv6_overfit_while_masks_are_learned(e, net):
     (name,) = longest(e, net)
     losses = [record["history"]["val_loss"] for record in e.need(name, ORDERED)]
     rise = np.mean([loss[-1] / min(loss) for loss in losses])
-    return settled(e, rise > 1.02, f"validation loss is {rise:.2f} times its least {length(e, name)}", net)
+    return rise > 1.02, f"validation loss is {rise:.2f} times its least {length(e, name)}"
 
 
 @claim(30, "From too low a score nothing is learned", by_net(*NETS), full_length=True)
 def nothing_is_learned_from_too_low_a_score(e, net):
     """Nothing: less than half of the best accuracy from the lowest score."""
-    low, most = e.mean(learned(net, GRID[0]), "test_accuracy"), e.mean(learned(net), "test_accuracy")
-    return low < most / 2, f"{low:.1f} % from {GRID[0]}, the best {most:.1f}"
+    lowest, best_ = learned(net, GRID[0]), learned(net)
+    low, most = (e.mean(name, "test_accuracy") for name in (lowest, best_))
+    learned_in_full(e, net, lowest, best_)
+    return low < most / 2, f"{low:.1f} % from {GRID[0]} {length(e, lowest)}, the best {most:.1f}"
 
 
 @claim(31, "Learning finds a rate of its own for the last layer", by_net(*NETS), full_length=True)
 def learning_finds_a_rate_of_its_own_for_the_last_layer(e, net):
-    """It differs from that of each other layer by more than 2 points."""
+    """It differs from that of each other layer by more than 5 points. Records count one sample of the mask: the deviation of the
+    share of 1,000 output weights is up to 1.6 points."""
     (name,) = longest(e, net)
     left = e.remaining(name, ORDERED)
     out = left.pop("out")
     text = f"{out:.1%} remain in it, others {listed(left, '{:.1%}')} {length(e, name)}"
-    return settled(e, all(abs(out - share) > 0.02 for share in left.values()), text, net)
+    return all(abs(out - share) > 0.05 for share in left.values()), text
 
 
 @claim(32, "Of the initial weights only the sign matters, not the magnitude", by_net(*NETS), full_length=True)
