@@ -29,7 +29,7 @@ def pruned(points, earlier=0):
     lead = points * LEVELS if np.isscalar(points) else points
     accuracy = 98 - 0.4 * LEVELS + lead
     history = {"remaining": LEFT, "best_iteration": 1000.0 - earlier + 0 * LEVELS}
-    history |= {"toward_zero": 10.0 + 0 * LEVELS, "toward_zero_pruned": 30.0 + 0 * LEVELS}
+    history |= {"toward_zero": 10.0 + 0 * LEVELS, "toward_zero_pruned": 60.0 + 0 * LEVELS}
     return {"history": history | {"test_accuracy": lambda seed: accuracy + 0.02 * seed}}
 
 
