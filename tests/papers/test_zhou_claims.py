@@ -38,6 +38,9 @@ def heuristic(net, **changes):
     return {supermask(net): masks_of_trained(net, **changes)}
 
 
+LONG = "better than zero (long version)"
+
+
 def with_history(name, **columns):
     return {name: {"history": columns}}
 
@@ -71,6 +74,7 @@ FAILING = [
     (14, {chain("fcn", mask0="init"): pruned(0.55)}, "FC"),
     (15, {chain("conv2", mask0="toward_zero"): pruned(0.47)}, "Conv2"),
     (15, {chain("fcn", mask0="init"): pruned(0.6)}, "FC"),
+    (15, {chain("conv2", mask0="toward_zero"): pruned(0.5 * LEVELS - 0.05)}, LONG),
     (16, {chain("conv4", mask0="init"): pruned(0.4)}, "Conv4"),
     (17, {chain("conv6", mask0="toward_zero_all"): pruned(0.45)}, "Conv6"),
     (18, with_history(chain("conv2"), toward_zero_pruned=[80.0] + [30.0] * 14), "Conv2"),
@@ -228,6 +232,14 @@ def test_the_longest_training_of_learned_masks_counts(short, full, verdict):
     finding = judged(CLAIMS, 25, MadeUp(its, runs=5))
     assert finding.parts["Conv2"].verdict == finding.verdict == verdict
     assert ("as many epochs as the paper" in finding.numbers) == (verdict in (LEANS_HOLDS, LEANS_FAILS))
+
+
+def test_what_all_networks_have_to_meet_leans_by_those_that_there_are():
+    changes = next(changes for number, changes, part in FAILING if (number, part) == (15, LONG))
+    assert judged(CLAIMS, 15, without(PAPER, "conv6")).parts[LONG].verdict == LEANS_HOLDS
+    its = {name: WORLD[name] for name in READ[15] if "conv6" not in name}
+    assert judged(CLAIMS, 15, MadeUp(changed(its, changes), runs=5)).parts[LONG].verdict == FAILS
+    assert judged(CLAIMS, 15, MadeUp({}, runs=5)).parts[LONG].verdict == NONE
 
 
 @pytest.mark.parametrize("large", [0.0, -0.3])

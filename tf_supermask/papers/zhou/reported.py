@@ -1,7 +1,7 @@
 """What 'Deconstructing Lottery Tickets' (Zhou et al. 2019) printed, transcribed by a script; nothing here was typed by hand.
 
 `PAPER`: experiment -> measure -> (mean,) over 5 runs, accuracies in percent. Source: Table 1 (Table S2 of the short version); the
-rescaled signed constants are of the paper's later version, as 'Signing the Supermask' quotes it.
+rescaled signed constants are of the camera-ready version, as 'Signing the Supermask' quotes it.
 """
 
 # fmt: off

@@ -81,7 +81,7 @@ TABLES = {
             "Learned masks: the best on validation images of the initial scores that have records (Learned masks, by initial "
             "score), after the paper's number of iterations; epochs are what the authors' code has for FC, from a score of 0.",
             "Trained FC: an independent run of the authors' code has 97.92 (Figure 3).",
-            "Rescaled signed constants are of the paper's later version, as 'Signing the Supermask' quotes it.",
+            "Rescaled signed constants are of the camera-ready version, as 'Signing the Supermask' quotes it.",
         ),
         zhou_reported.PAPER
         | {

@@ -22,6 +22,12 @@ def somewhere(holds, lacking):
     return bool(holds)
 
 
+def everywhere(e, holds, lacking):
+    """`holds` of a claim that each of several networks has to meet: a lean where it holds and other networks lack runs."""
+    e.require(not (holds and lacking), str(next(iter(lacking), "")))
+    return bool(holds)
+
+
 def on_each(nets, value):
     """`(net -> value(net), the Missing of each network that lacks runs)`."""
     values, lacking = {}, []
