@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from tf_supermask.experiments.criteria import CRITERIA as CRITERIA_OF_SUPERMASKS
 from tf_supermask.papers.zhou import reported as zhou_reported
 from tf_supermask.papers.zhou.claims.common import full_length
 from tf_supermask.papers.zhou.names import (
-    ELEVEN,
     GRID,
     NETS,
     NINE,
@@ -46,7 +46,7 @@ CRITERIA = dict.fromkeys(NINE, 0.0) | {
 MASK1 = dict.fromkeys(NO_SIGN, 0.1) | dict.fromkeys(SIGN, 0.48)
 MASK0 = {"init": np.where(FEW, 0.55, 0.4) * LEVELS, "toward_zero": 0.5 * LEVELS + 0.05, "toward_zero_all": 0.55}
 # of a supermask: criterion -> best accuracy on initial weights, on signed constants; of same_sign what the paper prints
-HEURISTIC = dict.fromkeys(ELEVEN, (11.0, 11.0)) | {
+HEURISTIC = dict.fromkeys(CRITERIA_OF_SUPERMASKS, (11.0, 11.0)) | {
     "large_final": (16.0, 14.0),
     "random": (10.5, 10.5),
     "large_final_diff_sign": (10.6, 11.2),

@@ -242,6 +242,11 @@ def test_what_all_networks_have_to_meet_leans_by_those_that_there_are():
     assert judged(CLAIMS, 15, MadeUp({}, runs=5)).parts[LONG].verdict == NONE
 
 
+def test_what_large_final_reaches_stands_beside_the_papers_number():
+    parts = judged(CLAIMS, 20, PAPER).parts
+    assert "16.0 % (the paper: nearly 40)" in parts["FC"].numbers and "the paper" not in parts["Conv2"].numbers
+
+
 @pytest.mark.parametrize("large", [0.0, -0.3])
 def test_opposed_criteria_need_levels_at_which_one_is_above_random(large):
     finding = altered(5, {chain("conv4", "large_init"): pruned(large)})

@@ -11,6 +11,8 @@ CONVS = NETS[1:]
 TITLE = {net: "FC" if net == "fcn" else net.capitalize() for net in NETS}
 NINE = tuple(CRITERIA)[:9]  # of iterative pruning
 ELEVEN = tuple(CRITERIA)[:11]  # of supermasks
+CODE_ONLY = tuple(CRITERIA)[11:]  # of supermasks, in the authors' code alone
+BEST = "large_final_same_sign"  # of the paper's supermasks: that of its Table 1
 NO_SIGN = ("reinit", "reshuffle", "constant")
 SIGN = tuple(f"{action}_init_sign" for action in NO_SIGN)
 WEIGHTS = {"init": "initial weights", "signed_constant": "signed constants"}

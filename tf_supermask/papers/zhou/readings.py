@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_supermask.evidence.comparisons import compare
 from tf_supermask.evidence.statistics import no_difference
+from tf_supermask.papers.zhou.names import supermask
 
 SIGNIFICANT = 0.05  # the paper's level
 ORDERED, TESTED = 3, 5  # least runs for an order of close means, and for a test; the paper has 5
@@ -57,6 +58,11 @@ def significant(e, first, second, few=1):
         return share, f"above at {share:.0%} of the levels"
     alike = np.mean([d.mean() > 0 and no_difference(d) < SIGNIFICANT for d in leads(e, first, second, TESTED).T])
     return share, f"significant at {share:.0%} of the levels, in pairs at {alike:.0%}"
+
+
+def tops(e, net, treatment, criterion, least=1):
+    """Array over the runs of one-shot supermasks: the best test accuracy of a criterion at any level."""
+    return np.array([max(r["history"][f"{criterion}/{treatment}/test"]) for r in e.need(supermask(net), least)])
 
 
 def length(e, name):

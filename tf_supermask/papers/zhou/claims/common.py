@@ -5,7 +5,7 @@ import numpy as np
 from tf_supermask.evidence.results import Missing
 from tf_supermask.experiments.spec import Spec
 from tf_supermask.papers.zhou.names import ELEVEN, TITLE, chain, learned, supermask
-from tf_supermask.papers.zhou.readings import ORDERED, lead
+from tf_supermask.papers.zhou.readings import ORDERED, lead, tops
 
 IMAGES = {"mnist": 60_000, "cifar10": 50_000}  # of the training set
 
@@ -42,11 +42,6 @@ def on_each(nets, value):
 def behind(e, net, actions):
     """Action -> points by which it trails rewinding, mean over sparse rounds."""
     return {action: -lead(e, chain(net, mask1=action), chain(net)).mean() for action in actions}
-
-
-def tops(e, net, treatment, criterion, least=ORDERED):
-    """Array over runs: the best test accuracy at any level."""
-    return np.array([max(r["history"][f"{criterion}/{treatment}/test"]) for r in e.need(supermask(net), least)])
 
 
 def best(e, net, treatment, criteria=ELEVEN, least=ORDERED):

@@ -4,9 +4,10 @@ import numpy as np
 
 from tf_supermask.evidence.claims import Claims
 from tf_supermask.evidence.comparisons import compare, listed
-from tf_supermask.papers.zhou.claims.common import best, by_net, curve, gain, tops
+from tf_supermask.papers.zhou.claims.common import best, by_net, curve, gain
 from tf_supermask.papers.zhou.names import CONVS, NETS, TREATMENTS, WEIGHTS, supermask
-from tf_supermask.papers.zhou.readings import SIGNIFICANT, TESTED
+from tf_supermask.papers.zhou.readings import ORDERED, SIGNIFICANT, TESTED, tops
+from tf_supermask.papers.zhou.reported import LARGE_FINAL
 
 claim = Claims("Supermasks of trained networks")
 
@@ -25,7 +26,8 @@ def large_final_masks_are_clearly_above_chance(e, net):
     """Significantly better than random masks, each at its best level."""
     ours, random = (tops(e, net, "init", criterion, TESTED) for criterion in ("large_final", "random"))
     more, top = compare(ours, random, TESTED), curve(e, net, "large_final", "init").max()
-    text = f"{ours.mean():.1f} %, random {random.mean():.1f}, {more}; best of the mean curve {top:.1f}"
+    paper = f" (the paper: nearly {LARGE_FINAL[net]:.0f})" if net in LARGE_FINAL else ""
+    text = f"{ours.mean():.1f} %{paper}, random {random.mean():.1f}, {more}; best of the mean curve {top:.1f}"
     return more.above(SIGNIFICANT), text
 
 
@@ -63,7 +65,7 @@ def diff_sign_has_no_such_gain(e, net):
     """It gains less than half as much, and is less than 5 points above random masks."""
     same, control = gain(e, net), gain(e, net, "large_final_diff_sign")
     above = {
-        WEIGHTS[t]: float(np.mean(tops(e, net, t, "large_final_diff_sign") - tops(e, net, t, "random")))
+        WEIGHTS[t]: float(np.mean(tops(e, net, t, "large_final_diff_sign", ORDERED) - tops(e, net, t, "random", ORDERED)))
         for t in TREATMENTS
     }
     text = f"gains {control:+.1f} points, same_sign {same:+.1f}; above random by {listed(above, '{:+.1f}')}"
