@@ -8,16 +8,16 @@ from tf_supermask.experiments import criteria
 GREY = "#999999"
 
 
-def _weights(number=2500):
-    """Initial and final values of made-up weights of one layer: correlated, with noise."""
+def _weights(slope, number=2500):
+    """Initial and final values of made-up weights of one layer: final ones are `slope` times initial ones, with noise."""
     draw = np.random.default_rng(0)
     initial = draw.normal(size=number)
-    return initial, 0.8 * initial + draw.normal(scale=0.7, size=number)
+    return initial, slope * initial + draw.normal(scale=0.7, size=number)
 
 
-def _plane(axes, criterion, share=0.5, colors=(BLUE, "#CCCCCC")):
+def _plane(axes, criterion, share=0.5, colors=(BLUE, "#CCCCCC"), slope=0.8):
     """The weights that a criterion keeps, or all without one, over initial (x) and final value (y)."""
-    initial, final = _weights()
+    initial, final = _weights(slope)
     all_ = kept = np.ones(initial.shape, bool)
     if criterion:
         scores = criteria.ranked(criterion, initial, final, all_)
@@ -31,8 +31,9 @@ def _plane(axes, criterion, share=0.5, colors=(BLUE, "#CCCCCC")):
     return initial, final, kept
 
 
-def planes(*names, share=0.5, columns=5):
-    """A grid of panels, one per criterion, each with the `share` of the weights that it keeps; None is no mask."""
+def planes(*names, share=0.5, slope=0.8, columns=5):
+    """A grid of panels, one per criterion, each with the `share` of the weights that it keeps; None is no mask. With a smaller
+    `slope`, more weights change their sign."""
 
     def figure_of(evidence):
         del evidence
@@ -41,7 +42,7 @@ def planes(*names, share=0.5, columns=5):
         for axis in axes.flat[len(names) :]:
             axis.axis("off")
         for axis, name in zip(axes.flat, names, strict=False):
-            _plane(axis, name, share)
+            _plane(axis, name, share, slope=slope)
             formula = criteria.CRITERIA[name].formula.replace(" if ", "\nif ") if name else "all weights"
             axis.set_title(f"{name or 'no mask'}\n{formula}", fontsize=8)
         return figure

@@ -7,7 +7,6 @@ Lines are means, bands range from the lowest to the highest run. A star: signifi
 
 import numpy as np
 
-from tf_supermask.evidence import statistics
 from tf_supermask.evidence.figures import BLUE, GREEN, ORANGE, PINK, RED, SKY, Drawing, grid, percent_ticks
 from tf_supermask.evidence.results import Missing
 from tf_supermask.experiments import criteria
@@ -24,10 +23,11 @@ from tf_supermask.papers.zhou.names import (
     VARIANTS,
     WEIGHTS,
     chain,
+    dense,
     learned,
     supermask,
 )
-from tf_supermask.papers.zhou.readings import SIGNIFICANT, TESTED, length, rounds
+from tf_supermask.papers.zhou.readings import length, rounds, stars
 
 # opposed criteria have the same colour; the small one is dashed
 _PAIRS = {"large_final": BLUE, "large_init": ORANGE, "large_init_large_final": GREEN}
@@ -70,24 +70,6 @@ def _curves(axes, left, lines, better=np.greater):
     _axis(axes)
 
 
-def stars(label, lines, better=np.greater):
-    """Levels at which a line is better than each other one: p < .05 by Welch's test, without correction for their number."""
-    runs = lines[label]
-    others = [other for name, other in lines.items() if name != label]
-    if len(runs) < TESTED or not others:
-        return []
-    return [
-        level
-        for level in range(runs.shape[1])
-        if all(
-            len(other) >= TESTED
-            and better(runs[:, level].mean(), other[:, level].mean())
-            and statistics.welch(runs[:, level], other[:, level]) < SIGNIFICANT
-            for other in others
-        )
-    ]
-
-
 def _zoom(axes, lines):
     """Limits the axis to the range of the best three lines, so that good lines are distinguishable."""
     means = np.array([runs.mean(axis=0) for runs in lines.values()])
@@ -115,12 +97,19 @@ def chains(variants, columns):
                 axis.set_ylabel(_COLUMNS[column])
                 axis.set_title(f"{TITLE[net]} (n={'-'.join(map(str, dict.fromkeys((runs[0], runs[-1]))))})")
                 if column == "test_accuracy":
-                    axis.axhline(lines[next(iter(lines))][:, 0].mean(), color="black", linewidth=0.8, label="dense")
+                    _dense_line(axis, evidence, net)
                     _zoom(axis, lines)
             row[-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
         return figure
 
     return figure_of
+
+
+def _dense_line(axis, evidence, net):
+    """The accuracy of the dense network as a horizontal line, over all its runs: chains may have fewer."""
+    if dense(net) in evidence:
+        accuracy = evidence.values(dense(net), "test_accuracy")
+        axis.axhline(accuracy.mean(), color="black", linewidth=0.8, label=f"dense (n={len(accuracy)})")
 
 
 _COLUMNS = {"best_iteration": "early-stopping iteration", "test_accuracy": "test accuracy, %"}
@@ -147,15 +136,16 @@ def supermasks(evidence):
 
 
 def _heuristic_masks(axis, records, treatment):
-    """A line per criterion over the share of remaining weights; the untrained and the trained network as horizontal lines."""
+    """A line per criterion over the share of remaining weights; horizontal lines: the network with the same weights without mask,
+    which is level 0 of any criterion, and the trained network."""
     left = np.mean([record["history"]["remaining"] for record in records], axis=0)
     for criterion in ELEVEN:
         runs = np.array([record["history"][f"{criterion}/{treatment}/test"] for record in records], float)
         color, style = _LINES[criterion]
         axis.plot(left, runs.mean(axis=0), color=color, linestyle=style, linewidth=1.2, label=criterion)
         axis.fill_between(left, runs.min(axis=0), runs.max(axis=0), color=color, alpha=0.12, linewidth=0)
-    for label, column, style in (("untrained, no mask", "untrained", ":"), ("trained", "trained", "-")):
-        accuracy = np.mean([record["history"][column] for record in records])
+    for label, column, style in (("untrained, no mask", f"random/{treatment}/test", ":"), ("trained", "trained", "-")):
+        accuracy = np.mean([record["history"][column][0] for record in records])
         axis.axhline(accuracy, color="black", linestyle=style, linewidth=0.8, label=label)
 
 
@@ -202,6 +192,8 @@ def _criteria(net):
 
 
 def _mask1(net):
+    # Deviation: captions of the paper have random reinitialization as the second baseline, the text of its long version a network
+    # pruned at random. Reinitialization is a line of its own; the baseline is the random mask, rewound.
     usual = {"rewind": chain(net), "random": chain(net, "random")}
     return usual | {a: chain(net, mask1=a) for pair in zip(NO_SIGN, SIGN, strict=True) for a in pair}
 
@@ -211,7 +203,7 @@ def _mask0(net):
 
 
 def _all(variants):
-    return tuple(dict.fromkeys(name for net in NETS for name in variants(net).values()))
+    return tuple(dict.fromkeys(name for net in NETS for name in (dense(net), *variants(net).values())))
 
 
 _SUPERMASKS = tuple(supermask(net) for net in NETS)
@@ -227,7 +219,9 @@ FIGURES = {
     "zhou_fig6": Drawing(
         "Masks that depend on the sign",
         (),
-        cartoons.planes(None, "random", "large_final", "large_final_same_sign", "large_final_diff_sign", share=0.2),
+        cartoons.planes(
+            *(None, "random", "large_final", "large_final_same_sign", "large_final_diff_sign"), share=0.2, slope=0.25
+        ),
     ),
     "zhou_fig7": Drawing(
         "Supermasks of untrained networks",

@@ -7,7 +7,7 @@ their dense run: differences are taken seed by seed, and a paired test is shown 
 import numpy as np
 
 from tf_supermask.evidence.comparisons import compare
-from tf_supermask.evidence.statistics import no_difference
+from tf_supermask.evidence.statistics import no_difference, welch
 from tf_supermask.papers.zhou.names import supermask
 
 SIGNIFICANT = 0.05  # the paper's level
@@ -58,6 +58,24 @@ def significant(e, first, second, few=1):
         return share, f"above at {share:.0%} of the levels"
     alike = np.mean([d.mean() > 0 and no_difference(d) < SIGNIFICANT for d in leads(e, first, second, TESTED).T])
     return share, f"significant at {share:.0%} of the levels, in pairs at {alike:.0%}"
+
+
+def stars(label, lines, better=np.greater):
+    """Levels at which a line is better than each other one: p < .05 by Welch's test, without correction for their number."""
+    runs = lines[label]
+    others = [other for name, other in lines.items() if name != label]
+    if len(runs) < TESTED or not others:
+        return []
+    return [
+        level
+        for level in range(runs.shape[1])
+        if all(
+            len(other) >= TESTED
+            and better(runs[:, level].mean(), other[:, level].mean())
+            and welch(runs[:, level], other[:, level]) < SIGNIFICANT
+            for other in others
+        )
+    ]
 
 
 def tops(e, net, treatment, criterion, least=1):
