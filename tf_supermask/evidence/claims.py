@@ -5,8 +5,8 @@ A claim's function takes a lenient `Evidence` and, where the claim has parts, su
 defines words such as 'similar' or 'clearly'. It raises `Missing` where there are no records to decide it by.
 
 A claim holds where all its parts hold, and fails where one fails. With fewer runs than a verdict needs (LEAST of each
-experiment, or as many as the function asks for), and at another scale than the paper's, the verdict is only a lean: it is decided
-by means, without tests.
+experiment, or as many as the function asks for), with shorter ones than it asks for, and at another scale than the paper's, the
+verdict is only a lean. With few runs it is decided by means, without tests.
 """
 
 from typing import Callable, NamedTuple

@@ -111,7 +111,7 @@ def headlines(source):
     fail = f"{count[claims.FAILS]} {'fails' if count[claims.FAILS] == '1' else 'fail'}"
     return (
         f"{markdown(frame)}\n\nOf {count['claims']} claims of the papers {count[claims.HOLDS]} hold and {fail} by our runs; "
-        f"{lean} lean one way, with too few runs or without some of the networks, and {count[claims.NONE]} have no "
+        f"{lean} lean one way, with too few or too short runs or without some networks, and {count[claims.NONE]} have no "
         "evidence yet."
     )
 

@@ -3,8 +3,9 @@
 Masks are taken once, from the dense run's initial and final weights, at every pruning level k = 0, 1, 2...: each layer keeps
 the share (1 - rate)^k with the highest scores. The network is mask * w_i or mask * (+-c), with biases 0; nothing is trained.
 
-Deviation: the long version of the paper takes the masks of its chains of lottery tickets; its numbers are those of masks taken
-at once, as here.
+Deviation: the long version of the paper takes the masks of its chains of lottery tickets; here they are taken at once, as in the
+authors' code. On FC these have the paper's numbers (docs/results/zhou.md, Figure 7). Masks of the chain of large_final are far
+more accurate than the paper says of that criterion: so the chain of seed 0, evaluated once, without a record.
 """
 
 import time
