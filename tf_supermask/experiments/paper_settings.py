@@ -56,7 +56,7 @@ _CLIPNORM = dict.fromkeys(("conv4", "conv6", "conv8", *_SMALL), 0.5)
 _RELATIVE_THRESHOLD = {"resnet20": 0.75, "resnet56": 0.85, "resnet110": 0.85}
 
 
-# Zhou et al. 2019, Table S1: iterations, learning rate, pruning of convolutions a round. Deviation: the table has no rate of the
+# Zhou et al. 2019, Table S1: iterations, learning rate, pruning of convolutions a round. Deviation: Table S1 has no rate of the
 # output layer; that of the authors' code is half of the other dense layers'.
 _ZHOU = dict(
     preprocess="unit", shuffle=True, augment=False, batch_size=60, optimizer="adam", clipnorm=0.0, weight_decay=0.0,
