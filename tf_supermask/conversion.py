@@ -32,7 +32,7 @@ def mask_model(
         relative_threshold: in its place, a share of the largest absolute score of each layer right after initialization.
         density: in its place, the share of weights that remain in each layer.
         rescale, score_initializer: as in `SignedMaskDense`; scores without a seed get that of each layer.
-        use_bias: of SignedMaskDense and SignedMaskConv2D layers; by default as in `model`. Biases keep their values.
+        use_bias: of Dense and Conv2D layers; by default as in `model`, whose biases stay; new ones have its `bias_initializer`.
         verbose: print a line that names the kernels that get no mask although `filter` lets them have one.
 
     Raises ValueError for any other model, for arguments that are not supported, and if there is no kernel to mask.

@@ -31,6 +31,15 @@ def test_an_ablation_is_beside_the_nearest_row_after_as_many_epochs():
     assert line["test accuracy, %"].startswith("94.0") and line["usual: test accuracy, %"].startswith("93")
 
 
+def test_an_ablation_that_a_page_shows_is_not_the_usual_row():
+    rows = {
+        "koster_table1_fcn_signed_elus": experiment(97, 6),
+        "koster_check_fcn_signed_unshuffled": experiment(94, 4, shuffle=False),
+    }
+    (line,) = ablations.table(set(rows), MadeUp(rows, runs=2)).to_dict("records")
+    assert line["usual: test accuracy, %"].startswith("93") and line["test accuracy, %"].startswith("94.0")
+
+
 def test_there_is_no_usual_row_of_fewer_epochs():
     rows = {"koster_table1_fcn_signed_elus": experiment(97, 3), "koster_check_fcn_x": experiment(94, 4)}
     (line,) = ablations.table({"koster_table1_fcn_signed_elus"}, MadeUp(rows, runs=1)).to_dict("records")

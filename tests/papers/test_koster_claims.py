@@ -20,7 +20,8 @@ from tf_supermask.papers.koster.names import (
     sinn,
     uniform,
 )
-from tf_supermask.papers.rivals.names import at_density, own
+from tf_supermask.papers.rivals.names import at_density
+from tf_supermask.papers.zhou.names import learned
 
 PAPER = MadeUp(WORLD)
 READ = {number: judged(CLAIMS, number, PAPER).runs for number in CLAIMS}  # experiments by claim
@@ -37,6 +38,16 @@ def altered(number, changes, runs=40):
 
 
 FCN = signed("fcn")
+pixels = mask(30, 10, 12, weights=3)
+
+
+def channels(seed):
+    """The same inputs keep their weights in all runs, equally many of each pixel."""
+    its = np.zeros((30, 10), np.int8)
+    its[::10] = 1
+    return its
+
+
 FAILING = [
     (1, less(baseline("fcn", "he"), 1.0), ""),
     (1, less(baseline("fcn", "he"), -0.2), ""),
@@ -53,14 +64,16 @@ FAILING = [
     (5, masked(FCN, fc1=mask(784, 10, 0)), ""),  # nothing is
     (6, {FCN: {"history": {"remaining": list(np.linspace(80, 4, 30))}}}, "FCN"),
     (6, {signed("conv8"): {"history": {"remaining": list(np.linspace(80, 4, 30))}}}, "Conv8"),
+    (6, {FCN: {"history": {"remaining": [20.0] * 9 + list(np.linspace(6, 3, 21))}}}, "FCN"),  # halves after the fall
+    (6, {signed("conv2"): {"history": {"remaining": [20.0] * 9 + list(np.linspace(0.4, 0.6, 21))}}}, "Conv2"),  # grows
     (7, less(FCN, 0.6), "as published"),
     (7, less(FCN, -0.6), "as published"),
     (7, less(FCN, -2, "remaining"), "as published"),
-    (7, less(own("fcn", "bernoulli"), 0.6), "trained here"),
-    (7, less(own("fcn", "bernoulli"), 4, "remaining"), "trained here"),
+    (7, less(learned("fcn", "rescaled_constant_epochs"), 0.6), "trained here"),
+    (7, less(learned("fcn", "rescaled_constant_epochs"), 4, "remaining"), "trained here"),
     (8, masked(BINARY, fc1=lambda seed: first_layer(144, 8)(seed) | mask(784, 10, 600)(seed)), "first layer"),
     (8, masked(BINARY, fc1=first_layer(144, 5)), "always pruned"),
-    (8, masked(BINARY, fc1=first_layer(220, 8)), "always pruned"),
+    (8, masked(BINARY, fc1=first_layer(290, 8)), "always pruned"),  # more inputs, as many weights
     (8, less(BINARY, -0.6), "accuracy"),
     (8, less(BINARY, -0.45), "accuracy"),  # no difference
     (8, less(BINARY, 1, "remaining"), "remaining weights"),
@@ -95,13 +108,14 @@ FAILING = [
     ),
     (18, left(signed("conv4"), out=0.9), "Conv4"),
     (18, left(signed("fcn", "he"), out=0.75), "FCN"),
-    (19, masked(signed("conv6"), fc1=lambda seed: mask(30, 10, 0, weights=3)(seed)[:: (-1) ** seed]), "Conv6"),
+    (19, masked(signed("conv6"), fc1=lambda seed: pixels(seed)[:: (-1) ** seed]), "Conv6"),
+    (19, masked(signed("conv8"), fc1=channels), "Conv8"),
     (20, width(signed("conv4"), 0.5), "Conv4"),
     (20, {signed("conv8"): {"history": history(1.17, 2)}}, "warm-up"),
     (21, less(signed("conv2"), 0.5), "Conv2"),  # Zhou et al.
     (21, less(signed("conv8"), 9), "Conv8"),  # Ramanujan et al.
     (21, less(signed("conv4"), -2), "Conv4"),  # Diffenderfer and Kailkhura
-    (21, less(own("conv2", "bernoulli"), -1), "Conv2, trained here"),
+    (21, less(learned("conv2", "rescaled_constant_epochs"), -1), "Conv2, trained here"),
     (21, less(at_density("conv2", "edge_popup", "0.1"), -2), "Conv2, trained here"),
     (21, less(at_density("conv2", "mpt", "0.1"), 2), "Conv2, trained here"),
     (22, less(resnet("resnet20"), 0.5), "ResNet20"),

@@ -44,7 +44,8 @@ def _line(evidence, name, usual):
 def _usual(evidence, name, shown):
     """Records of the papers' row with the fewest different settings; [] where none was trained for as many epochs."""
     wanted = _settings(evidence.experiments[name])
-    rows = [evidence.experiments[row] for row in sorted(shown & evidence.experiments.keys()) if "/" not in row]
+    usual = [row for row in shown & evidence.experiments.keys() if "/" not in row and not names.ablation(row)]
+    rows = [evidence.experiments[row] for row in sorted(usual)]
     candidates = [
         (sum(wanted[key] != value for key, value in settings.items()), number)
         for number, settings in enumerate(map(_settings, rows))

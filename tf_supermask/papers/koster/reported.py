@@ -60,6 +60,12 @@ PAPER = {
     "koster_table15_fcn_sinn1": {"remaining": (1.4,)},
 }
 
+# Figure 3: kind of mask -> percent of FCN's first layer that all 50 runs prune, and its inputs of which they prune all weights
+ALWAYS_PRUNED = {"signed": (54.11, 284), "binary": (43.63, 144)}
+
+# Table 10: network -> percent of the weights that are masked before training
+INITIAL_PRUNING = {"fcn": 6.3, "conv2": 29.5, "conv4": 19.3, "conv6": 11.9, "conv8": 12.9}
+
 # Table -> rows of other papers that it quotes: what, test accuracy in percent, remaining weights in percent
 QUOTED = {
     "koster_table1": (

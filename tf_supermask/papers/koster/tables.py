@@ -1,5 +1,6 @@
 """The tables of 'Signing the Supermask' (Koster et al. 2022): rows, columns, and notes on misprints."""
 
+import numpy as np
 import pandas as pd
 
 from tf_supermask.evidence.tables import Row, Table
@@ -194,7 +195,31 @@ def literature(evidence):
     return title, pd.DataFrame(rows, columns=columns), ()
 
 
-FRAMES = {"koster_table14": literature}
+def initial_pruning(evidence):
+    """Table 10's row of initial pruning rates, beside ours with both schemes of scores."""
+    lines = []
+    for net, printed in koster_reported.INITIAL_PRUNING.items():
+        found = {label: evidence.experiments.get(name) for label, name in _scores(net).items()}
+        if any(found.values()):
+            ours = {label: _initially_pruned(records) if records else "-" for label, records in found.items()}
+            lines.append({"network": TITLE[net], **ours, "paper: initially pruned, %": f"{printed:.1f}"})
+    title = "Weights that are masked before training (a row of Table 10)"
+    notes = (
+        "The paper's scores are Xavier's by its section 3; the numbers that it prints here are those of ELUS scores, as in "
+        "Appendix E.",
+    )
+    return title, pd.DataFrame(lines), notes
+
+
+def _scores(net):
+    return {f"{scheme} scores: initially pruned, %": name(net) for scheme, name in (("Xavier", signed), ("ELUS", elus_scores))}
+
+
+def _initially_pruned(records):
+    return f"{np.mean([100 - record['initial']['remaining'] for record in records]):.1f}"
+
+
+FRAMES = {"koster_table10": initial_pruning, "koster_table14": literature}
 
 HEADLINES = {
     "koster_table1": ("FCN signed, ELUS",),

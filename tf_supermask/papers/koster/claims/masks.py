@@ -1,11 +1,13 @@
 """Claims on the masks of layers (section 3.2, Figures 2, 7 to 9)."""
 
+import itertools
+
 import numpy as np
 
 from tf_supermask.evidence.claims import Claims
 from tf_supermask.evidence.comparisons import listed, rank_correlation
 from tf_supermask.evidence.results import equality, uses
-from tf_supermask.papers.koster.claims.common import MANY, by_net
+from tf_supermask.papers.koster.claims.common import MANY, ORDERED, by_net
 from tf_supermask.papers.koster.names import CONVS, NETS, TITLE, signed
 
 claim = Claims("Masks of layers")
@@ -55,8 +57,9 @@ def masks_agree_more_the_larger_a_layer_is(e, net):
 )
 def signs_differ_only_in_output_layers_with_he_or_xavier(e, net):
     """A part per network: its hidden layers differ by less than .05. First layers are not judged ('and some inputs'). Output
-    layers differ by more, with He and Xavier alone; up to two of the 15 may be exceptions ('almost all models')."""
-    more = {(n, s): _more_equal_without_signs(e, signed(n, s)) for n in ([net] if net else NETS) for s in SCHEMES}
+    layers differ by more, with He and Xavier alone; up to two of the 15 may be exceptions ('almost all models'). Equal numbers
+    of runs are compared, because agreement falls with their number."""
+    more = {(n, s): gains for n in ([net] if net else NETS) for s, gains in _more_equal_without_signs(e, n).items()}
     if net:
         hidden = {scheme: max(list(gains.values())[1:-1]) for (_, scheme), gains in more.items()}
         out = {scheme: gains["out"] for (_, scheme), gains in more.items()}
@@ -68,13 +71,15 @@ def signs_differ_only_in_output_layers_with_he_or_xavier(e, net):
     return len(exceptions) <= 2, f"exceptions: {', '.join(exceptions) or 'none'}"
 
 
-def _more_equal_without_signs(e, name):
-    """Layer -> equality of the |masks| of all runs minus equality of the masks."""
-    runs = e.masks(name, MANY, few=2)
-    return {
-        layer: equality([mask[layer] for mask in runs], True) - equality([mask[layer] for mask in runs])
-        for layer in runs[0]
-    }
+def _more_equal_without_signs(e, net):
+    """Scheme -> layer -> equality of the |masks| of runs minus equality of the masks."""
+    fewest = min(len(e.masks(signed(net, scheme), MANY, few=2)) for scheme in SCHEMES)
+    gains = {}
+    for scheme in SCHEMES:
+        runs = e.masks(signed(net, scheme), MANY, few=2)[:fewest]
+        layers = {layer: [mask[layer] for mask in runs] for layer in runs[0]}
+        gains[scheme] = {layer: equality(its, True) - equality(its) for layer, its in layers.items()}
+    return gains
 
 
 @claim(18, "ELUS prunes the last layer clearly more than He and Xavier", by_net(*NETS))
@@ -86,7 +91,15 @@ def elus_prunes_the_last_layer_clearly_more(e, net):
 
 @claim(19, "Masks of the first dense layer have a structure that repeats between runs", by_net(*CONVS))
 def first_dense_masks_repeat_their_structure(e, net):
-    """Two runs' numbers of weights per input have a rank correlation above .3."""
-    counts = [uses([mask["fc1"]]).sum(axis=1) for mask in e.masks(signed(net), 2, few=2)[:2]]
-    correlation = rank_correlation(*counts)
-    return correlation > 0.3, f"rank correlation of two runs' weights per input {correlation:.2f}"
+    """Structure: which pixels keep many weights (Figure 9), summed over channels, whose order is chance. The rank correlation of
+    two runs' numbers of weights per pixel is above .5, mean over all pairs of runs."""
+    runs = e.masks(signed(net), ORDERED, few=2)
+    pixels = [_weights_per_pixel(mask) for mask in runs]
+    correlation = np.mean([rank_correlation(*pair) for pair in itertools.combinations(pixels, 2)])
+    return correlation > 0.5, f"rank correlation of two runs' weights per pixel {correlation:.2f}"
+
+
+def _weights_per_pixel(masks):
+    """Of the first dense layer, whose inputs are the pixels of the last convolution, all channels of each in a row."""
+    last = max(name for name in masks if name.startswith("conv"))
+    return uses([masks["fc1"]]).sum(axis=1).reshape(-1, masks[last].shape[-1]).sum(axis=1)

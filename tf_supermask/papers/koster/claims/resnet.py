@@ -81,7 +81,7 @@ def learned_batch_norm_helps_but_stays_below_the_baseline(e, net):
 
 @claim(
     26,
-    "Signed ResNet20: 3 to 14.5 % more time; compression rises with the pruning rate",
+    "Signed ResNet20: up to 14.5 % more time; compression rises with the pruning rate",
     by_net(*WIDTHS),
     full_length=True,
 )
