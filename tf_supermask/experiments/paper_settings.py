@@ -54,7 +54,7 @@ _MASKED = _SMALL | {
 
 
 # Deviation: the paper mentions no gradient clipping. The authors' code of the time clipped each tensor's gradient to this norm;
-# without it signed Conv8 does not learn (docs/results/ablations.md), and most baselines of these networks diverge.
+# without it signed Conv8 does not learn (docs/results/ablations.md), and baselines with He weights diverge.
 _CLIPNORM = dict.fromkeys(("conv4", "conv6", "conv8", *_SMALL), 0.5)
 
 
