@@ -541,6 +541,8 @@ def test_weights_are_of_the_size_for_the_inputs_that_a_density_keeps(given, larg
         ({"rescale": "yes"}, "`rescale` must be True or False. Received: 'yes'"),
         ({"keep_weights": "x"}, "`keep_weights` must be True or False. Received: 'x'"),
         ({"keep_weights": None}, "`keep_weights` must be True or False. Received: None"),
+        ({"keep_weights": True, "scheme": "he"}, "`keep_weights=True` freezes the weights that there are; leave `scheme`"),
+        ({"keep_weights": True, "distribution": "uniform"}, "`keep_weights=True` freezes the weights that there are"),
         ({"use_bias": "no"}, "`use_bias` must be True or False. Received: 'no'"),
         ({"distribution": "cauchy"}, "`distribution` must be one of"),
         ({"weight_fan": "some"}, "`weight_fan` must be one of"),

@@ -25,7 +25,7 @@ def mask_model(
             "sparse" does, have the defaults "he" and "normal", BinaryConnect "pytorch" and "uniform".
         weight_fan: inputs of a unit that the variance of frozen weights counts: "all", or "kept", the share that `density` keeps,
             which is the default of rules that need a density (Ramanujan et al. 2020).
-        keep_weights: freeze the kernels of the model in place of new ones.
+        keep_weights: freeze the kernels of the model in place of new ones; `scheme` is then only that which IteRand draws with.
         seed: int >= 0; each layer gets its own from it and from the position of the layer among the model's Dense and Conv2D
             layers, or among its others. None draws one, which `keras.utils.set_random_seed` makes reproducible.
         rule, threshold: name of the mask rule; scores beyond the threshold keep their weights, by default that of the rule.

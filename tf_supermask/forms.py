@@ -26,7 +26,9 @@ class Forms:
     """Makes the masked forms of the layers of a model. Arguments are those of `mask_model`; `masked` are those of the layers."""
 
     def __init__(self, scheme, distribution, weight_fan, score_initializer, seed, keep_weights, use_bias=None, **masked):
-        rule = masks.rule(masked["rule"])
+        rule, self.keep_weights = masks.rule(masked["rule"]), arguments.switch("keep_weights", keep_weights)
+        if keep_weights and not (scheme is None and distribution is None) and masked["rule"] != "iterand":
+            raise ValueError("`keep_weights=True` freezes the weights that there are; leave `scheme` and `distribution` out.")
         self.density = _density(weight_fan, rule, masked["density"], keep_weights)
         usual = ("he", "normal") if rule.latent or rule.given else ("elus", "signed_constant")
         usual = ("pytorch", "uniform") if rule.clipped else usual  # most of it within the bound
@@ -34,7 +36,6 @@ class Forms:
         self.scheme = arguments.choice("scheme", scheme, initializers.SCHEMES)
         self.distribution, self.score_initializer = distribution, score_initializer
         self.seed, self.masked = seed_of(seed), masked
-        self.keep_weights = arguments.switch("keep_weights", keep_weights)
         self.use_bias = {} if use_bias is None else {"use_bias": arguments.switch("use_bias", use_bias)}
 
     def drawn(self, position):
@@ -88,7 +89,8 @@ class Forms:
             values = before[name]
             if not self.keep_weights:
                 initializer = self.drawn(f"{position}.{i}" if i else position)["weight_initializer"]
-                values = initializer(kernel.weight.shape, "float32")
+                fans = maskable.fan_shape(target, kernel.weight)
+                values = initializers.reshaped(initializer, fans)(kernel.weight.shape, "float32")
             kernel.start_from(values)
 
 

@@ -8,7 +8,8 @@
     pytorch   1 / (3 fan_in)                  sqrt(1 / (3 fi))         sqrt(1 / fi)
 
 ELUS is He times a factor: sqrt(3) for FCN and Conv, sqrt(1.5) for ResNets (Koster et al. 2022, section 2.1, Eq. 3, 16).
-Fans are those of Keras: dense (in, out), convolution (kh * kw * c_in, kh * kw * c_out). With a `density`, the share of a unit's
+Fans are those of Keras: dense (in, out), convolution (kh * kw * c_in, kh * kw * c_out), also of depthwise and transposed
+convolutions, of which a unit has fewer inputs, or others. With a `density`, the share of a unit's
 inputs that masks will keep, the variance is divided by it, so that sums over the kept inputs have the variance of the scheme
 (Ramanujan et al. 2020). Deviation: their code divides by one minus the share, which is the same at one half only.
 
@@ -173,6 +174,11 @@ def drawn(initializer, shape, dtype=None):
     if draw is None or getattr(initializer, "input_axes", None) is not None:  # fans of other axes than the last two
         return initializer(shape, dtype=dtype)
     return _tensor(draw(initializer, tuple(shape)), dtype)
+
+
+def reshaped(initializer, fans):
+    """An initializer of tensors with the fans of another shape, as `maskable.fan_shape` gives it."""
+    return lambda shape, dtype=None: ops.reshape(drawn(initializer, fans, dtype), shape)
 
 
 def _tensor(values, dtype):

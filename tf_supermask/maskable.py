@@ -1,5 +1,6 @@
 """Which variables of a Keras layer are kernels that can have masks, and their names."""
 
+import math
 import re
 
 import keras
@@ -47,6 +48,17 @@ def kernels_of(layer):
         count = sum(re.fullmatch(rf"{re.escape(name)}(_\d+)?", other) is not None for other in found)
         found[f"{name}_{count}" if count else name] = v
     return found
+
+
+def fan_shape(layer, kernel):
+    """A shape with as many elements as the variable `kernel` of a built layer, whose last two axes say the inputs and outputs of
+    a unit, as initializers count them: `(inputs, outputs)` of an EinsumDense, of which attention is made, else its own shape."""
+    for part in (layer, *graph.inside(layer)):
+        if isinstance(part, keras.layers.EinsumDense) and any(kernel is v for v in part.weights):
+            _, axes, outputs = re.split(",|->", part.equation)
+            units = math.prod(size for axis, size in zip(axes, kernel.shape, strict=True) if axis in outputs)
+            return math.prod(kernel.shape) // units, units
+    return tuple(kernel.shape)
 
 
 def _unnumbered(name, automatic):

@@ -113,7 +113,8 @@ class Masked(SavesDraws, keras.layers.Wrapper):
         """The MaskedKernel of a variable, which is frozen."""
         prefix = re.sub(r"\W", "_", name)
         exact = {"dtype": "float32", "autocast": False}
-        initializer = initializers.at(position, self.score_initializer)
+        fans = maskable.fan_shape(self.layer, kernel)
+        initializer = initializers.reshaped(initializers.at(position, self.score_initializer), fans)
         rule, threshold = masks.rule(self.rule), self.threshold
         score = add_score(self, f"{prefix}_score", kernel.shape, initializer, **exact)
         if self.relative_threshold is not None:

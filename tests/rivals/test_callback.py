@@ -202,6 +202,17 @@ def test_one_threshold_for_all_layers(rule, tmp_path):
     np.testing.assert_allclose(keras.models.load_model(tmp_path / "x.keras")(X), model(X), rtol=1e-6)
 
 
+@pytest.mark.parametrize("every", [1, 2, 4])
+def test_one_threshold_where_training_goes_on_is_that_of_training_that_was_never_stopped(every):
+    """After 3 of 6 steps, between two changes or at one."""
+    whole, parts = (model_of("edge_popup", relative_threshold=0.5) for _ in range(2))
+    fit(whole, MaskUpdates("global", 0.25, every=every, steps=6))
+    fit(parts, MaskUpdates("global", 0.25, every=every, steps=6), epochs=1)
+    fit(parts, MaskUpdates("global", 0.25, every=every, steps=6), initial_epoch=1)
+    for a, b in zip(state(parts), state(whole), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_a_layer_of_small_scores_keeps_its_largest_under_one_threshold():
     model = model_of("edge_popup", relative_threshold=0.5)
     small = model.layers[1]

@@ -23,7 +23,7 @@ import constriction
 import keras
 import numpy as np
 
-from tf_supermask import arguments, cloning, conversion, files, graph
+from tf_supermask import arguments, cloning, conversion, files, graph, maskable
 from tf_supermask.deploy import allowed, architecture, coding, level_codes, loading, own_weights, short_form
 from tf_supermask.deploy.container_format import (
     ENDING,
@@ -189,23 +189,23 @@ def _kernel(source, kernel):
         signs = np.where(kernel == 0, source.mask(), signs)
     if source is None or coded is not None and np.array_equal(signs, np.sign(coded[0])):
         return coded and Kernel(*coded)
-    weight, layer = np.asarray(source.weight), source.layer
+    weight, layer, fans = np.asarray(source.weight), source.layer, maskable.fan_shape(source.layer, source.weight)
     initializer = keras.initializers.serialize(layer.weight_initializer)
     if (
         initializer is None
         or len(layer.masked_kernels) > 1  # each is drawn with another seed, which the layer does not say
         or source.rule.given
         or source.rule.latent
-        or slow_draw(initializer, weight.shape)
-        or not np.array_equal(drawn(initializer, weight.shape), weight)
+        or slow_draw(initializer, fans)
+        or not np.array_equal(drawn(initializer, fans).reshape(weight.shape), weight)
     ):
         return Kernel(signs, 1.0, own=kernel)
     codes, levels = source.mask(), source.rule.levels
     remaining = np.abs(codes).sum() / levels
     scale = np.float32(kernel.size / remaining if layer.rescale and remaining else 1) / np.float32(levels)
-    draw = {"initializer": initializer, "shape": list(weight.shape), "sha256": files.sha256(weight)}
+    draw = {"initializer": initializer, "shape": list(fans), "sha256": files.sha256(weight)}
     made = Kernel(codes, scale, draw)
-    if not np.array_equal(made.array(), kernel):
+    if not np.array_equal(made.array().reshape(kernel.shape), kernel):
         raise InputError(f"the kernel of {layer.name} is not weight * mask")
     return made
 

@@ -59,7 +59,7 @@ def _restore(source, kernel, signs):
     most = source.rule.levels if layer.density else max(1, int(np.abs(codes).max()))
     if kernel.draw is not None:
         layer.weight_initializer = keras.initializers.deserialize(kernel.draw["initializer"])
-        source.weight.assign(drawn(kernel.draw["initializer"], shape))
+        source.weight.assign(drawn(kernel.draw["initializer"], kernel.draw["shape"]).reshape(shape))
         mask, most = codes, source.rule.levels
         layer.rescale = bool(kernel.scale * most != 1)
     else:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_supermask import initializers, maskable
 from tf_supermask.density import bracket, kept
 from tf_supermask.rivals.allocation import in_all
 
@@ -57,7 +58,8 @@ def _redraw(updates, step):
     for draw, kernel in zip(updates.generators(step).values(), updates.kernels.values(), strict=True):
         initializer, weight = _initializer(kernel), np.asarray(kernel.weight)
         seed = int(draw.integers(2**31))
-        fresh = type(initializer).from_config(initializer.get_config() | {"seed": seed})(weight.shape, "float32")
+        again = type(initializer).from_config(initializer.get_config() | {"seed": seed})
+        fresh = initializers.reshaped(again, maskable.fan_shape(kernel.layer, kernel.weight))(weight.shape, "float32")
         kernel.weight.assign(redraw(weight, kernel.mask() != 0, np.asarray(fresh), updates.share, draw))
 
 
@@ -112,8 +114,9 @@ def _begin(updates):
         for kernel, score in zip(kernels, scores, strict=True):
             kernel.threshold.assign(tf.minimum(threshold, just_below(tf.reduce_max(score))))
 
-    updates.set_thresholds = set_thresholds
-    _set_threshold(updates, int(updates.model.optimizer.iterations))
+    updates.set_thresholds, step = set_thresholds, int(updates.model.optimizer.iterations)
+    if step % updates.every == 0:  # else a training goes on, and has the thresholds of its last change
+        _set_threshold(updates, step)
 
 
 def _set_threshold(updates, step):
