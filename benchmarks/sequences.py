@@ -49,6 +49,7 @@ def transformer():
 
 
 MODELS = {"LSTM of 64 units": lstm, "transformer block": transformer}
+flags.DEFINE_list("models", list(MODELS), "models")
 
 
 def sequences():
@@ -125,8 +126,8 @@ def measured(make):
 def main(argv):
     del argv
     results = {}
-    for name, make in MODELS.items():
-        results[name] = measured(make)
+    for name in FLAGS.models:
+        results[name] = measured(MODELS[name])
         print(name, results[name], flush=True)
         benchmarks.save(__file__, results | {"epochs": FLAGS.epochs})
 
