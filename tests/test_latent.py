@@ -41,11 +41,11 @@ def numpy_kernel(rule, w, s, scales=None, density=0.3):
     return w * (s > 0.5), lambda g: g * (s > 0.5)
 
 
-def layer_of(rule, wrapped, **given):
-    start, arguments = He("normal", seed=1), {"rule": rule} | CASES[rule] | given
+def layer_of(rule, wrapped, dtype=None, **given):
+    start, arguments = He("normal", seed=1), {"rule": rule} | CASES.get(rule, {}) | given
     if wrapped:
-        return Masked(keras.layers.Dense(UNITS, use_bias=False, kernel_initializer=start), **arguments)
-    return SignedMaskDense(UNITS, weight_initializer=start, **arguments)
+        return Masked(keras.layers.Dense(UNITS, use_bias=False, kernel_initializer=start, dtype=dtype), **arguments)
+    return SignedMaskDense(UNITS, weight_initializer=start, dtype=dtype, **arguments)
 
 
 def kernel_of(layer):
@@ -91,6 +91,29 @@ def test_kernel_and_one_step_against_numpy(rule, start, density, wrapped):
         g, c = x.T @ g, np.sqrt(2 / N_IN)
         sums = c * np.array([g[expected > 0].sum(), -g[expected < 0].sum()])
         np.testing.assert_allclose(kernel.scales.numpy(), np.maximum(scales - RATE * sums, 0), rtol=1e-4, atol=1e-5)
+
+
+PRECISIONS = {"float64": "float64", "float16": "float32", "mixed_bfloat16": "float32"}  # policy -> type of kernels
+
+
+@pytest.mark.parametrize("rule", [*CASES, "binaryconnect_stochastic", "bernoulli"])
+def test_every_precision_has_the_kernels_and_the_training_of_float32(rule):
+    """Scores, scales and kernels are float64 under float64 and float32 under all others, in both kinds of layers."""
+    x = np.random.default_rng(0).normal(size=(5, N_IN)).astype(np.float32)
+    arguments = {"rescale": True, "sample_seed": 1, "score_initializer": He("uniform", seed=2)}
+    kernels = []
+    for policy, wrapped in [("float32", False), *((policy, wrapped) for policy in PRECISIONS for wrapped in (False, True))]:
+        layer = layer_of(rule, wrapped, dtype=policy, **arguments)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.cast(layer(x), tf.float32) ** 2)
+        optimizer = keras.optimizers.SGD(0.01)
+        optimizer.apply(tape.gradient(loss, layer.trainable_variables), layer.trainable_variables)
+        kernel, found = kernel_of(layer), PRECISIONS.get(policy, "float32")
+        assert {v.dtype for v in (kernel.score, kernel.scales) if v is not None} == {found}
+        assert keras.backend.standardize_dtype(kernel.array().dtype) == found
+        kernels.append(np.asarray(kernel.array()))
+    for kernel in kernels[1:]:
+        assert np.isclose(kernel, kernels[0], rtol=0.1, atol=0.01).mean() > 0.9  # some scores are close to a threshold
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -14,15 +14,15 @@ import keras
 from keras import ops
 
 from tf_supermask import arguments, graph, initializers, maskable, masks, thresholds
-from tf_supermask.masked_kernel import MaskedKernel, SavesDraws, add_scales, add_score
+from tf_supermask.masked_kernel import MaskedKernel, SavesDraws, add_scales, add_score, exact_as
 
 
 @keras.saving.register_keras_serializable("tf_supermask")
 class Masked(SavesDraws, keras.layers.Wrapper):
     """A layer with supermasks: it computes what `layer` does with `weight * mask(score)` for each of its kernels.
 
-    The weights stay in `layer`, frozen; the scores are this layer's variables, float32 under every precision policy. All other
-    variables of `layer` are used, trained and updated as ever, and its inputs and arguments are passed on.
+    The weights stay in `layer`, frozen; the scores are this layer's variables, float64 for a weight of float64, else float32.
+    All other variables of `layer` are used, trained and updated as ever, and its inputs and arguments are passed on.
 
     Regularizers and constraints of a kernel act on `weight * mask(score)`, the former in `losses` of a call.
 
@@ -112,8 +112,7 @@ class Masked(SavesDraws, keras.layers.Wrapper):
     def _add(self, name, kernel, position):
         """The MaskedKernel of a variable, which is frozen."""
         prefix = re.sub(r"\W", "_", name)
-        exact = {"dtype": "float32", "autocast": False}
-        fans = maskable.fan_shape(self.layer, kernel)
+        exact, fans = exact_as(kernel.dtype), maskable.fan_shape(self.layer, kernel)
         initializer = initializers.reshaped(initializers.at(position, self.score_initializer), fans)
         rule, threshold = masks.rule(self.rule), self.threshold
         score = add_score(self, f"{prefix}_score", kernel.shape, initializer, **exact)

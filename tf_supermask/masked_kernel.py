@@ -50,7 +50,7 @@ class MaskedKernel:
     layer: keras.layers.Layer
     name: str  # of the kernel within its layer
     weight: keras.Variable  # a constraint of this variable acts on weight * mask(score) where it is frozen
-    score: keras.Variable  # float32, of the weight's shape
+    score: keras.Variable  # of the weight's shape; its type is that of `exact_as`
     threshold: float | keras.Variable | None  # None: drawn at each use
     scales: keras.Variable | None = None  # of a rule that trains two
 
@@ -93,9 +93,8 @@ class MaskedKernel:
     def draw(self):
         """weight * mask(score), as a call of the layer uses it."""
         mask = self.draw_mask()
-        kernel = (
-            self.rule.kernel(self.weight, self.score, mask, self.scales) if self.rule.kernel else self.weight * mask
-        )
+        weight = ops.cast(self.weight, mask.dtype)  # that of the score: the weight can be of half precision
+        kernel = self.rule.kernel(weight, self.score, mask, self.scales) if self.rule.kernel else weight * mask
         if self.layer.rescale:
             # A mask of 0 and 1 is its own |mask|: the derivative of the absolute value would be 0 at 0.
             remaining = ops.sum(ops.abs(mask) if self.rule.signed else mask)
@@ -135,6 +134,12 @@ class MaskedKernel:
 def same_everywhere(initializer):
     """An initializer that draws from its seed the same numbers on every backend."""
     return functools.partial(initializers.drawn, keras.initializers.get(initializer))
+
+
+def exact_as(dtype):
+    """Arguments of the variables of scores beside weights of `dtype`. They have at least float32: half precision would lose the
+    decay of a score by less than a thousandth."""
+    return {"dtype": "float64" if dtype == "float64" else "float32", "autocast": False}
 
 
 def add_score(layer, name, shape, initializer, **exact):

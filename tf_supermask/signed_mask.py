@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from tf_supermask import arguments, graph, initializers, masks, thresholds
-from tf_supermask.masked_kernel import MaskedKernel, SavesDraws, add_scales, add_score, same_everywhere
+from tf_supermask.masked_kernel import MaskedKernel, SavesDraws, add_scales, add_score, exact_as, same_everywhere
 
 
 class SignedMask(SavesDraws, keras.layers.Layer):
@@ -89,8 +89,7 @@ class SignedMask(SavesDraws, keras.layers.Layer):
         )
 
     def _add_variables(self, kernel_shape):
-        # At least float32 whatever the policy: half precision would lose the decay of a score by less than a thousandth.
-        exact = {"dtype": "float64" if self.variable_dtype == "float64" else "float32", "autocast": False}
+        exact = exact_as(self.variable_dtype)
         rule, weight, score = masks.rule(self.rule), self.weight_initializer, self.score_initializer
         if rule.latent:
             weight, score = keras.initializers.Constant(rule.latent(kernel_shape)), weight
