@@ -279,6 +279,34 @@ def test_layers_of_one_kernel_and_of_several_that_are_drawn_and_rescaled(rescale
         np.testing.assert_array_equal(ours, its)
 
 
+@pytest.mark.parametrize("rule", ["signed", "signed_4_levels", "ttq", "mpt"])
+@pytest.mark.parametrize("constraint", ["max_norm", "unit_norm", "non_neg", keras.constraints.MinMaxNorm(0.1, 0.2)])
+def test_kernels_that_a_constraint_changes_come_back_bit_for_bit(constraint, rule):
+    """Oracle: the kernels that the model multiplies with. Of signed constants, of drawn weights, of a layer with two kernels."""
+    layers = [
+        keras.layers.LSTM(3, recurrent_constraint=constraint),
+        keras.layers.Dense(30, kernel_constraint=constraint),
+    ]
+    plain = keras.Sequential([keras.Input((5, 4)), *layers])
+    density = {"density": 0.5} if rule == "mpt" else {}
+    for its in ("signed_constant", "uniform"):
+        model = conversion.mask_model(plain, rule, scheme="he", distribution=its, verbose=False, **density)
+        contents = loading.parsed(container.packed(model), "x")
+        loaded, expected = loading.built(contents), conversion.strip_masks(model)
+        for one, two in zip(loaded.get_weights(), expected.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
+        again = conversion.strip_masks(remasking.remasked(loaded, contents.kernels, "signed_4_levels"))
+        for one, two in zip(again.get_weights(), expected.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("layer", [keras.layers.Dense(3, dtype="float64"), keras.layers.Conv1D(3, 2, dtype="float64")])
+def test_weights_that_are_drawn_again_under_float64(layer):
+    model = conversion.mask_model(keras.Sequential([keras.Input((5, 4)), layer]), scheme="he", distribution="uniform")
+    loaded = loading.built(loading.parsed(container.packed(model), "x"))
+    np.testing.assert_array_equal(loaded.get_weights()[0], conversion.strip_masks(model).get_weights()[0])
+
+
 def test_weights_that_are_kept_and_0():
     """As sparse training grows them where an input is always 0: they stay in the mask of a file."""
     model = conversion.mask_model(keras.Sequential([keras.Input((6,)), keras.layers.Dense(5)]), "sparse", verbose=False)

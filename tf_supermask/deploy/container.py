@@ -10,7 +10,7 @@ Versions 2 and 3 are read too: their numbers are in the header, which has no sho
 
 A kernel of signed constants is codes * scale. Other frozen weights are drawn again from the seed of their initializer, by a
 counter-based generator (draws.py); the header has their checksum. Of weights that are neither, what is left is stored
-(own_weights.py). Scores are not stored.
+(own_weights.py), as of kernels that a constraint has changed. Scores are not stored.
 
 Nothing in a file is executed: it may contain layers of Keras that are on a list (allowed.py) and classes that the user has
 registered. Reading takes no more memory than for the weights that the file says it holds, `most_weights` at most.
@@ -46,7 +46,7 @@ def save(model, path, own_weights="float32", verbose=True):
     """Writes a masked model. Returns the size of the file in bytes. Kernels and all other variables are exact.
 
     Signed constants and weights that are drawn from a seed take no room beside their masks. Weights of a layer's own, as with
-    `mask_model(keep_weights=True)`, are stored where they are left.
+    `mask_model(keep_weights=True)`, are stored where they are left, and so are those that a constraint of their kernel changes.
 
     Args:
         model: Sequential or functional, with masks. For a rule that samples, one sample is written.
@@ -203,11 +203,10 @@ def _kernel(source, kernel):
     codes, levels = source.mask(), source.rule.levels
     remaining = np.abs(codes).sum() / levels
     scale = np.float32(kernel.size / remaining if layer.rescale and remaining else 1) / np.float32(levels)
-    draw = {"initializer": initializer, "shape": list(fans), "sha256": files.sha256(weight)}
-    made = Kernel(codes, scale, draw)
-    if not np.array_equal(made.array().reshape(kernel.shape), kernel):
-        raise InputError(f"the kernel of {layer.name} is not weight * mask")
-    return made
+    sha256 = files.sha256(weight.astype(np.float32))  # of what is drawn again, under float64 too
+    made = Kernel(codes, scale, {"initializer": initializer, "shape": list(fans), "sha256": sha256})
+    # A constraint of the kernel acts on weight * mask, and makes another array of it.
+    return made if np.array_equal(made.array().reshape(kernel.shape), kernel) else Kernel(signs, 1.0, own=kernel)
 
 
 def view_of(shape):
