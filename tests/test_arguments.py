@@ -72,7 +72,10 @@ CALLS = {  # name of an argument -> values that it cannot have, and calls with t
     "levels": ([*NO_INTEGERS, 0, 128, None], [lambda **given: masks.register("new", 0.1, **given)]),
     "every": ([*NO_INTEGERS, 0], [lambda **given: MaskUpdates("set", 0.1, **given)]),
     "steps": ([*NO_INTEGERS, 0], [lambda **given: MaskUpdates("set", 0.1, **given)]),
-    "batch_size": ([*NO_INTEGERS, 0, None], [lambda **given: MaskUpdates("set", 0.1, **given)]),
+    "batch_size": (
+        [*NO_INTEGERS, 0],
+        [lambda **given: MaskUpdates("rigl", 0.1, data=(np.ones((2, 3)), np.ones(2)), **given)],
+    ),
     "verbose": (
         NO_SWITCHES[:-1],
         [

@@ -6,7 +6,7 @@ import pytest
 from keras_layers import Subclassed
 
 from tf_supermask import MaskUpdates, mask_layers, mask_model, sparsity
-from tf_supermask.rivals import methods
+from tf_supermask.rivals import events, methods
 from tf_supermask.rivals.gradients import Gradients
 from tf_supermask.rivals.methods import METHODS
 from tf_supermask.rivals.slots import slots_of
@@ -26,7 +26,8 @@ def model_of(rule="sparse", optimizer=None, **given):
 
 def updates_of(method, **given):
     needs = {"data": (X, Y)} if METHODS[method].needs_data else {}
-    return MaskUpdates(method, **{"density": 0.25, "every": 2} | needs | given)
+    needs |= {"every": 2} if METHODS[method].change else {}
+    return MaskUpdates(method, **{"density": 0.25} | needs | given)
 
 
 def fit(model, *callbacks, epochs=2, initial_epoch=0):
@@ -305,7 +306,9 @@ REFUSED = {
         "rigl", 0.1, "global", data=(X, Y)
     ),
     "snip needs `data` for its gradients": lambda: MaskUpdates("snip", 0.1),
-    "`data` must be two arrays of one length": lambda: MaskUpdates("snip", 0.1, data=(X, Y[:3])),
+    "`data` must be two arrays of one length, images .* Received: arrays of 48 and 3": lambda: MaskUpdates(
+        "snip", 0.1, data=(X, Y[:3])
+    ),
     "`data` must be two arrays of one length, images": lambda: MaskUpdates("snip", 0.1, data=(1, 2)),
     "`data` must be two arrays of one length, images and labels": lambda: MaskUpdates("snip", 0.1, data=([], [])),
     "`every` must be an integer >= 1. Received: 0": lambda: MaskUpdates("set", 0.1, every=0),
@@ -348,6 +351,29 @@ REFUSED = {
         model_of("edge_popup", relative_threshold=0.5), MaskUpdates("global", 0.002)
     ),
 }
+
+
+# Of the arguments that only some methods use, those that each one uses, as the docstring of MaskUpdates says.
+USED = dict.fromkeys(("snip", "force"), {"data", "batch_size"}) | {"static": set(), "magnitude": {"every", "until"}}
+USED |= dict.fromkeys(("rigl", "granet"), {"data", "batch_size", "every", "until", "share"})
+USED |= {"set": {"every", "until", "share"}, "iterand": {"every", "share"}, "global": {"every"}}
+VALUES = {"every": 3, "until": 0.1, "share": 0.2, "data": (X, Y), "batch_size": 16}
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("method", [*METHODS, *events.EVENTS])
+def test_an_argument_without_effect_is_refused_by_name(method, name):
+    given = ({} if method == "iterand" else {"density": 0.5}) | ({"data": (X, Y)} if "data" in USED[method] else {})
+    if name in USED[method]:
+        MaskUpdates(method, **given | {name: VALUES[name]})
+        return
+    with pytest.raises(ValueError, match=f"^{method} [^\n]*; leave out `{name}`. Received: [^\n]*$"):
+        MaskUpdates(method, **given | {name: VALUES[name]})
+
+
+def test_the_size_of_batches_that_a_function_makes_is_refused():
+    with pytest.raises(ValueError, match="^rigl takes whole batches from a function as `data`; leave out `batch_size`. "):
+        MaskUpdates("rigl", 0.5, data=lambda step: (X, Y), batch_size=8)
 
 
 @pytest.mark.parametrize("message", REFUSED)

@@ -9,6 +9,7 @@ from tf_supermask.experiments.choices import SPARSE
 from tf_supermask.rivals.allocation import in_all
 from tf_supermask.rivals.callback import MaskUpdates
 from tf_supermask.rivals.gradients import batches_of
+from tf_supermask.rivals.methods import METHODS
 
 
 def interval(spec):
@@ -38,7 +39,8 @@ def _made(spec, dataset):
     steps = spec.epochs * data.steps_per_epoch(dataset, spec)
     common = {"every": interval(spec), "share": spec.update_share, "steps": steps, "seed": spec.seed}
     if spec.mode == SPARSE:
-        return MaskUpdates(spec.method, spec.density, spec.allocation, data=_batches(spec, dataset), **common)
+        batches = _batches(spec, dataset) if METHODS[spec.method].needs_data else None
+        return MaskUpdates(spec.method, spec.density, spec.allocation, data=batches, **common)
     if spec.mode == "iterand":
         return MaskUpdates("iterand", **common)
     return MaskUpdates("global", spec.density, **common) if spec.allocation == "global" else None

@@ -42,42 +42,43 @@ class MaskUpdates(keras.callbacks.Callback):
         method: a key of `rivals.methods.METHODS`, `iterand` or `global`.
         density: share of all masked weights that is kept, above 0 and at most 1; None for `iterand`, whose layers have it.
         allocation: uniform, erk or global; by default as the method's authors have it.
-        every: steps between two changes. By default 100, for `iterand` 300, for `global` 1.
+        every: steps between two changes. By default 100, for `iterand` 300, for `global` 1; not for static, snip and force.
         share: share of the kept weights that a change drops, at first; it falls as a cosine. Of `iterand`, the share of pruned
             weights that are drawn again.
         data: images and labels as two arrays, of which each change takes a batch for its gradients, or a function from the
             number of steps to a batch; for snip, force, rigl and granet.
-        batch_size: size of such a batch.
-        until: masks change in this share of the training.
+        batch_size: size of such a batch of two arrays, by default 128.
+        until: masks change in this share of the training, by default 0.75; for magnitude, set, rigl and granet.
         steps: steps of the whole training; by default those of `fit`.
         seed: int >= 0.
 
     Raises:
-        ValueError: for arguments that do not go together; when training starts, for a model that has no such masks, or has
-            masks of another density, for an optimizer whose states are not known or that accumulates gradients, and a training
-            that is too short; for gradients that are not finite.
+        ValueError: for arguments that do not go together, or that `method` does not use; when training starts, for a model that
+            has no such masks, or has masks of another density, for an optimizer whose states are not known or that accumulates
+            gradients, and a training that is too short; for gradients that are not finite.
 
     Deviation: RigL's authors use the gradient of the training batch, in place of a step; here a change follows a step, with the
     gradient of another batch, as in their version for TensorFlow 2.
     """
 
     def __init__(
-        self, method, density=None, allocation=None, every=None, share=None, data=None, batch_size=128, until=0.75, steps=None,
-        seed=0
+        self, method, density=None, allocation=None, every=None, share=None, data=None, batch_size=None, until=None,
+        steps=None, seed=0
     ):  # fmt: skip
         super().__init__()
         self.method = arguments.choice("method", method, (*METHODS, *events.EVENTS))
         self.event, self.kind = events.EVENTS.get(method), METHODS.get(method)
+        uses = self.event or self.kind
+        once, gradients = not (self.event or self.kind.change), bool(self.kind and self.kind.needs_data)
+        given = {"every": every, "until": until, "share": share, "data": data, "batch_size": batch_size}
+        checks.without_effect(method, once, bool(self.event), uses.share is not None, gradients, given)
         every = (self.event.every if self.event else 100) if every is None else every
         self.every = arguments.integer("every", every, low=1)
         self.steps = arguments.integer("steps", steps, low=1, optional=True)
         self.seed = arguments.integer("seed", seed, low=0)
-        self.until = arguments.share("until", until)
-        self.share = (self.event or self.kind).share
-        if share is not None and self.share is None:
-            raise ValueError(f"{method} drops or draws no share of its weights; leave out `share`. Received: {share!r}")
-        self.share = self.share if share is None else arguments.share("share", share)
-        batch_size = arguments.integer("batch_size", batch_size, low=1)
+        self.until = 0.75 if until is None else arguments.share("until", until)
+        self.share = uses.share if share is None else arguments.share("share", share)
+        batch_size = 128 if batch_size is None else arguments.integer("batch_size", batch_size, low=1)
         self.batches = None if data is None else batches_of(data, batch_size, self.seed)
         self._check(density, allocation)
 

@@ -1,4 +1,27 @@
-"""What a model must be compiled like so that masks can change at a step of its training."""
+"""Arguments that a method does not use, and what a model must be compiled like so that masks can change at a step of its
+training."""
+
+from tf_supermask.errors import short
+
+
+def without_effect(method, once, event, share, gradients, given):
+    """Raises ValueError for an argument that has no effect: one of `given`, name -> value, None where it is left to its default.
+
+    `once`: whether `method` sets its masks before the first step only; `event`: whether it is an event of score-based rules;
+    `share`, `gradients`: whether it uses them.
+    """
+    reasons = {} if share else {"share": "drops or draws no share of its weights"}
+    if not gradients:
+        reasons |= dict.fromkeys(("data", "batch_size"), "needs no gradients")
+    elif callable(given["data"]):
+        reasons["batch_size"] = "takes whole batches from a function as `data`"
+    if once:
+        reasons |= dict.fromkeys(("every", "until"), "sets its masks once")
+    elif event:
+        reasons["until"] = "goes on until training ends"
+    for name, value in given.items():
+        if value is not None and name in reasons:
+            raise ValueError(f"{method} {reasons[name]}; leave out `{name}`. Received: {short(value)}")
 
 
 def optimizer(model, method):

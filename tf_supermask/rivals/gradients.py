@@ -65,10 +65,12 @@ def batches_of(data, batch_size, seed):
     if callable(data):
         return lambda step: _two(data(step))
     sizes = [len(part) for part in data if hasattr(part, "__len__")] if isinstance(data, (tuple, list)) else []
-    if len(sizes) != 2 or len(data) != 2 or sizes[0] != sizes[1] or not sizes[0]:
+    two = len(sizes) == 2 == len(data)
+    if not two or sizes[0] != sizes[1] or not sizes[0]:
+        received = f"arrays of {sizes[0]} and {sizes[1]}" if two else type(data).__name__
         raise ValueError(
             "`data` must be two arrays of one length, images and labels, or a function from the number of steps to a batch. "
-            f"Received: {type(data).__name__}"
+            f"Received: {received}"
         )
     images, labels = map(np.asarray, data)
 
